@@ -1,0 +1,70 @@
+# make help: what there is. Everything runs in .venv, which the first call makes.
+PYTHON ?= python3
+BIN := .venv/bin
+READY := .venv/.ready
+# An index of torch's CPU build, for machines without a GPU: see README.md.
+TORCH_INDEX ?=
+export PATH := $(CURDIR)/$(BIN):$(PATH)
+export OMP_WAIT_POLICY ?= PASSIVE
+
+.DEFAULT_GOAL := help
+.PHONY: help setup run test check demo bench base samples hooks soak pins clean
+
+help: ## this list
+	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## /  make \1	/' | expand -t 16
+
+setup: $(READY) ## make .venv and install the pinned environment
+
+$(READY): requirements.lock pyproject.toml
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "Error: $(PYTHON) is older than 3.11; name another: make setup PYTHON=python3.12"; exit 1; }
+	@echo "setting up .venv (a few minutes the first time)"
+	@$(PYTHON) -m venv .venv
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check $(if $(TORCH_INDEX),--extra-index-url $(TORCH_INDEX)) --requirement requirements.lock
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-build-isolation --no-deps --editable .
+	@touch $@
+	@echo "ready: source .venv/bin/activate gives you graft and dvc; make hooks adds a check before tags are pushed"
+
+run: setup ## the main job: dvc repro on the open increment, then the report
+	@$(BIN)/python -m pipeline.run
+
+test: setup ## the whole test suite
+	@$(BIN)/python -m pytest
+
+check: setup ## ruff, types, schemas, workflows
+	@$(BIN)/ruff check
+	@$(BIN)/ruff format --check
+	@$(BIN)/mypy
+	@$(BIN)/check-jsonschema --check-metaschema schemas/*.json
+	@$(BIN)/check-jsonschema --builtin-schema vendor.github-workflows .github/workflows/*.yml
+	@$(BIN)/zizmor --offline --quiet --persona pedantic .github/workflows
+
+demo: setup ## the whole life in a throw-away clone: release, add, refuse, roll back
+	@$(BIN)/python -m examples.demo
+
+bench: setup ## the side-by-side scripts; each ends with one line of JSON
+	@for script in benchmarks/*.py; do $(BIN)/python $$script || exit 1; done
+
+base: setup ## build the embedded base again from params.yaml's base.corpus
+	@$(BIN)/python -m pipeline.base_build
+
+samples: setup ## write examples/corpus and examples/increments again
+	@$(BIN)/python -m examples.generate
+
+hooks: ## ask git to check a release's tag before it is pushed
+	@git config core.hooksPath .githooks
+	@echo "pushing a v* tag now checks it first; undo: git config --unset core.hooksPath"
+
+soak: setup ## kill every command at random moments, many times (long)
+	@$(BIN)/python -m pytest -m slow
+
+pins: ## write requirements.lock from pyproject.toml (installs into a fresh folder)
+	@rm -rf .venv-pins && $(PYTHON) -m venv .venv-pins
+	@.venv-pins/bin/python -m pip install --quiet $(if $(TORCH_INDEX),--extra-index-url $(TORCH_INDEX)) setuptools '.[dev]'
+	@{ echo "# The whole environment, one version each: \`make pins\` writes it from pyproject.toml."; \
+	   echo "# Versions carry no local suffix, so the same file fits torch's CPU and CUDA builds."; \
+	   .venv-pins/bin/python -m pip freeze --all --exclude graft-models --exclude pip | sed -E 's/\+[a-z0-9.]+$$//; /^(nvidia|triton|cuda)/d' | LC_ALL=C sort -f; } > requirements.lock
+	@rm -rf .venv-pins
+
+clean: ## remove the environment and caches of tools; data, models and DVC's cache stay
+	@rm -rf .venv .venv-pins .mypy_cache .ruff_cache .pytest_cache *.egg-info
+	@find . -name __pycache__ -not -path './.git/*' -prune -exec rm -rf {} +

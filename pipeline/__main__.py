@@ -1,0 +1,5 @@
+"""`python -m pipeline` is `graft`."""
+
+from pipeline.cli import main
+
+main()

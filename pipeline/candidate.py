@@ -1,0 +1,163 @@
+"""Opening a candidate: from the tree's release and new files to a new models.lock."""
+
+import shutil
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from pipeline import environment, files, git, increment, lockfile, outputs, releases, yaml
+from pipeline.errors import GraftError
+from pipeline.lockfile import Lock
+from pipeline.releases import Release
+from pipeline.store import Store
+
+INCREMENTS = Path("data/increments")
+WITHDRAWS = "Graft-Withdraws"  # trailer of a rollback's commit: the tags taken back
+DVCIGNORE = Path(".dvcignore")
+_IGNORED = """\
+# Written by `graft add`: DVC looks only at the open increment, so that its cost does not
+# grow with the chain. Earlier increments stay in git and in the remote.
+/data/increments/*
+"""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Tree:
+    """Where the working tree stands in the chain."""
+
+    lock: Lock
+    releases: list[Release]
+    held: Release | None  # the release that it holds; None: a candidate is open
+    sibling: Release | None  # a release of the same increment on the same parent
+
+    @property
+    def line(self) -> list[Release]:
+        """The releases that the tree stands on, newest first: the one that it holds, then the parents."""
+        return [*([self.held] if self.held else []), *releases.chain(self.lock, self.releases)]
+
+    @property
+    def withdrawn(self) -> set[str]:
+        """Tags that a rollback took back and that the tree does not stand on again."""
+        named = git.run("log", f"--format=%(trailers:key={WITHDRAWS},valueonly)").split()
+        return set(named) - {release.tag for release in self.line}
+
+
+def tree() -> Tree:
+    """Read where the working tree stands."""
+    lock, known = lockfile.load(), releases.all_releases()
+    held = releases.held_by_tree(lock, known)
+    return Tree(lock=lock, releases=known, held=held, sibling=releases.sibling(lock, known))
+
+
+def parent_of(release: Release) -> lockfile.Parent:
+    """A release as the parent of a new candidate: its state's hashes from its own dvc.lock.
+
+    Raises:
+        GraftError: the tag's commit holds no finished pipeline.
+    """
+    dvc_yaml, dvc_lock = git.show(release.commit, "dvc.yaml"), git.show(release.commit, "dvc.lock")
+    if dvc_yaml is None or dvc_lock is None or outputs.missing(dvc_yaml, dvc_lock):
+        raise GraftError(f"{release.tag}: its commit holds no finished pipeline", help="graft verify " + release.tag)
+    state = outputs.state(outputs.read(dvc_yaml, dvc_lock))
+    return lockfile.Parent(release=release.tag, commit=release.commit, state=state)
+
+
+def reopened(lock: Lock, parent: lockfile.Parent | None, name: str) -> Lock:
+    """The lock of a new candidate: the increment in folder `name` on that parent, with today's toolchain."""
+    return replace(lock, parent=parent, increment=name, toolchain=environment.toolchain())
+
+
+def check_out_data(folder: Path, store: Store) -> None:
+    """Bring an increment's raw files, by the hash in its raw.dvc, from the cache or the remote."""
+    raw = folder / "raw.dvc"
+    if outputs.is_import(raw.read_bytes()):
+        store.reproduce(raw)  # the shipped sample is imported from examples/ of the same commit
+        return
+    md5 = outputs.raw_md5(raw.read_bytes())
+    store.fetch([md5])
+    store.check_out(md5, folder / increment.RAW)
+
+
+def unite(tree: Tree, folder: Path, store: Store) -> None:
+    """Make one increment of all that the tree's chain was trained on: one folder object, no file copied.
+
+    Raises:
+        GraftError: the increments have different instructions, or their data is nowhere to be had.
+    """
+    parts = {part.name: part for part in _since_last_union(tree.line)}
+    instructions = {part.instruction for part in parts.values()}
+    if len(instructions) > 1:
+        raise GraftError("the chain's increments have different instructions", sorted(map(repr, instructions)))
+    raw = {name: outputs.raw_md5((INCREMENTS / name / "raw.dvc").read_bytes()) for name in parts}
+    store.fetch(raw.values())
+    specs = {
+        f"{increment.RAW}/{name}/{file.removeprefix('raw/')}": spec
+        for name, part in parts.items()
+        for file, spec in part.files.items()
+    }
+    folder.mkdir(parents=True, exist_ok=True)
+    increment.save(folder, instructions.pop(), specs)
+    ignore_all_but([tree.lock.increment, folder.as_posix()])
+    store.union(raw, folder / increment.RAW)
+
+
+def is_union(folder: Path) -> bool:
+    """Whether an increment is a refresh: its files lie in one folder per increment of the chain."""
+    return any(file.count("/") > 1 for file in increment.read(folder).files)
+
+
+def _since_last_union(line: list[Release]) -> list[increment.Increment]:
+    """Increments of a line, oldest first, from its newest refresh on: together they hold every record."""
+    parts: list[increment.Increment] = []
+    for release in line:
+        parts.insert(0, increment.read(Path(release.lock.increment)))
+        if is_union(Path(release.lock.increment)):
+            break
+    return parts
+
+
+def ignore_all_but(increments: Iterable[str]) -> None:
+    """Write .dvcignore so that DVC looks at these increments alone (its cost would follow the chain)."""
+    lines = "".join(f"!/{name}\n" for name in dict.fromkeys(increments))
+    files.write_text(DVCIGNORE, _IGNORED + lines)
+
+
+def save(lock: Lock) -> None:
+    """Move the tree to a candidate, last of all: before it, the old candidate still stands."""
+    lockfile.save(lock)
+    ignore_all_but([lock.increment])
+
+
+def draft_of(folder: Path) -> Path:
+    """An empty folder beside an increment's, in which it is made ready."""
+    return files.empty_dir(folder.with_name(f".{folder.name}.draft"))
+
+
+def put_in_place(draft: Path, folder: Path) -> None:
+    """Swap a finished draft in; `recover` mends a kill between the two renames."""
+    old = folder.with_name(f".{folder.name}.old")
+    if old.exists():
+        shutil.rmtree(old)
+    if folder.exists():
+        folder.rename(old)
+    draft.rename(folder)
+    if old.exists():
+        shutil.rmtree(old)
+
+
+def recover(folder: Path) -> None:
+    """Undo what a killed `graft add` left: an increment that was moved aside comes back."""
+    old = folder.with_name(f".{folder.name}.old")
+    if old.exists() and not folder.exists():
+        old.rename(folder)
+
+
+def set_chain(mode: str) -> bool:
+    """Set train.chain in params.yaml, comments kept; says whether that changed it."""
+    path = Path("params.yaml")
+    document = yaml.load_unchecked(path)
+    if document["train"]["chain"] == mode:
+        return False
+    document["train"]["chain"] = mode
+    yaml.dump(path, document)
+    return True

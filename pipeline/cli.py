@@ -1,0 +1,67 @@
+"""graft: the commands that git and DVC do not have."""
+
+import os
+import sys
+from pathlib import Path
+
+import click
+
+from pipeline.commands.add import add
+from pipeline.commands.lock import lock
+from pipeline.commands.log import log
+from pipeline.commands.plan import plan
+from pipeline.commands.release import release
+from pipeline.commands.rollback import rollback
+from pipeline.commands.verify import verify
+from pipeline.errors import GraftError
+
+_CALLED_FROM = "GRAFT_CALLED_FROM"
+
+
+class _Group(click.Group):
+    """Shows a GraftError as one message and exit code 1, and lists commands in the order of work."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002 - click's signature
+        return list(self.commands)
+
+    def invoke(self, ctx: click.Context) -> object:
+        try:
+            return super().invoke(ctx)
+        except GraftError as error:
+            click.echo(f"Error: {error}", err=True)
+            sys.exit(1)
+
+
+@click.group(cls=_Group, context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(package_name="graft-models", prog_name="graft")
+@click.pass_context
+def main(context: click.Context) -> None:
+    """Keep a fine-tuned model the way you keep code.
+
+    \b
+    A week's work:
+      graft add 2026-02-spring drop.csv   open the next candidate
+      graft plan                          what will `dvc repro` do?
+      dvc repro                           train, evaluate, gate, merge
+      git add -A && git commit            the commit is the candidate
+      graft release                       publish it as a tag
+      graft rollback v1.0.0               go back, in a new commit
+    """
+    context.obj = _go_to_root()
+
+
+for command in (add, plan, lock, release, verify, rollback, log):
+    main.add_command(command)
+
+
+def _go_to_root() -> Path:
+    """Work from the repository's root with the root's own code; returns the folder that the user stands in."""
+    here = Path(os.environ.pop(_CALLED_FROM, Path.cwd()))
+    root = next((folder for folder in (here, *here.parents) if (folder / "dvc.yaml").is_file()), None)
+    if root is None:
+        raise GraftError("this is no Graft repository: no dvc.yaml here or above", help="cd into your clone")
+    os.chdir(root)
+    if Path(__file__).resolve().parent != (root / "pipeline").resolve():  # installed from another clone
+        os.environ[_CALLED_FROM] = str(here)
+        os.execv(sys.executable, [sys.executable, "-m", "pipeline", *sys.argv[1:]])
+    return here

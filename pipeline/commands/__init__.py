@@ -1,0 +1,1 @@
+"""One module per `graft` command; nothing imports them but pipeline/cli.py."""

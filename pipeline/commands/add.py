@@ -1,0 +1,216 @@
+"""graft add: new files -> an increment on the release that the tree holds."""
+
+import re
+import shutil
+from dataclasses import replace as with_changes
+from pathlib import Path
+from typing import Any
+
+import click
+
+from pipeline import candidate, detect, git, increment, lockfile, params
+from pipeline.candidate import INCREMENTS, Tree
+from pipeline.errors import GraftError
+from pipeline.increment import FileSpec
+from pipeline.stages import prepare
+from pipeline.store import Store
+
+_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
+
+
+@click.command()
+@click.argument("name", required=False)
+@click.argument("paths", nargs=-1, metavar="[FILE]...")
+@click.option("--replace", is_flag=True, help="Rewrite an unreleased or withdrawn increment, or drop the open one.")
+@click.option("--no-data", is_flag=True, help="Open a candidate without new files: new code, params, golden items.")
+@click.option("--full", is_flag=True, help="Open a refresh: train from the base over all increments of the chain.")
+@click.option("--text", help="Column that holds the text.")
+@click.option("--label", help="Column that holds the label.")
+@click.option("--columns", help="Names of a CSV's columns, comma-separated, where it has no header.")
+@click.option("--header/--no-header", default=None, help="Whether the first row of a CSV names its columns.")
+@click.option("--delimiter", help="What separates the columns of a CSV.")
+@click.option("--encoding", help="Encoding of the files, such as utf-8 or gb18030.")
+@click.option("--instruction", default="", help="A line that stands above each text in the prompt.")
+@click.pass_obj
+def add(
+    called_from: Path,
+    /,
+    name: str | None,
+    paths: tuple[str, ...],
+    replace: bool,
+    no_data: bool,
+    full: bool,
+    instruction: str,
+    **reading: Any,
+) -> None:
+    """Open the next candidate, or add files to it.
+
+    The files are copied to data/increments/NAME/raw and tracked with DVC; how to read them is
+    detected and written to increment.yaml, which you may edit. The parent becomes the release that
+    the tree holds. When a file is refused, nothing is left behind.
+
+    \b
+    Example:
+      graft add 2026-02-spring new.csv more.jsonl
+      graft add titles offers.csv --no-header --columns id,title,category --text title --label category
+      graft add --no-data              after an edit of params or code
+      graft add 2026-refresh --full    train again from the base, over everything
+    """
+    _usage(no_data, full, name, paths)
+    tree = candidate.tree()
+    if no_data:
+        _open(tree, tree.lock.increment, _held(tree), "the increment is the release's, params and code are today's")
+        return
+    folder = INCREMENTS / _checked(str(name))
+    candidate.recover(folder)
+    if full:
+        _open_full(tree, folder)
+    else:
+        _add_files(tree, folder, [called_from / path for path in paths], replace, instruction, reading)
+
+
+def _usage(no_data: bool, full: bool, name: str | None, paths: tuple[str, ...]) -> None:
+    if no_data and (name or full):
+        raise click.UsageError("--no-data takes no name, no files and no --full")
+    if not no_data and not name:
+        raise click.UsageError("give a NAME and at least one FILE")
+    if full == bool(paths) and not no_data:
+        raise click.UsageError("--full takes no files" if full else "give at least one FILE")
+
+
+def _checked(name: str) -> str:
+    problems = increment.name_problems(name)
+    if not _NAME.fullmatch(name):
+        problems = ["letters, digits, '.', '_' and '-' only, and no '.' first", *problems]
+    if problems:
+        raise GraftError(f"{name}: not a name for an increment", problems, help="such as 2026-02-spring")
+    return name
+
+
+def _held(tree: Tree) -> lockfile.Parent:
+    if tree.held is None:
+        raise GraftError(
+            f"candidate {Path(tree.lock.increment).name} is open",
+            help="dvc repro trains it with today's params and code; graft release publishes it first",
+        )
+    return candidate.parent_of(tree.held)
+
+
+def _add_files(
+    tree: Tree, folder: Path, sources: list[Path], replace: bool, instruction: str, reading: dict[str, Any]
+) -> None:
+    joins = _joins(tree, folder, replace)
+    parent = candidate.parent_of(tree.held) if tree.held else tree.lock.parent
+    specs = _detect(sources, reading)
+    draft = candidate.draft_of(folder)
+    try:
+        if joins:
+            _bring_raw(folder)
+            shutil.copytree(folder / increment.RAW, draft / increment.RAW)
+            shutil.copy(folder / increment.NAME, draft / increment.NAME)
+        _copy(sources, draft / increment.RAW)
+        if joins:
+            increment.join(draft, specs)
+        else:
+            increment.save(draft, instruction, specs)
+        counted = _count(draft, folder.name)
+        candidate.put_in_place(draft, folder)
+    finally:
+        shutil.rmtree(draft, ignore_errors=True)
+    candidate.ignore_all_but([tree.lock.increment, folder.as_posix()])
+    Store().add(folder / increment.RAW)
+    _open(tree, folder.as_posix(), parent, f"{'joined' if joins else 'opened'} with {len(sources)} files: {counted}")
+
+
+def _joins(tree: Tree, folder: Path, replace: bool) -> bool:
+    """Whether the files join what lies in `folder`.
+
+    Raises:
+        GraftError: that increment is released, or another candidate is open.
+    """
+    name = folder.as_posix()
+    released = {release.lock.increment: release.tag for release in tree.releases if release.tag not in tree.withdrawn}
+    if name in released:
+        raise GraftError(
+            f"{folder.name} was released in {released[name]}: a released increment never changes",
+            help="choose another name; corrections are new records in a new increment",
+        )
+    if tree.held is None and name != tree.lock.increment and not replace:
+        is_open = Path(tree.lock.increment).name
+        raise GraftError(
+            f"candidate {is_open} is open",
+            help=f"graft release publishes it; graft add {is_open} FILE joins it; "
+            f"graft add {folder.name} FILE --replace drops it for {folder.name}",
+        )
+    if replace or not folder.exists() or not git.run("ls-files", "--", name):  # not in git: a killed add left it
+        return tree.held is None and name == tree.lock.increment and folder.exists() and not replace
+    if name != tree.lock.increment or tree.held is not None:
+        raise GraftError(f"{folder} exists", help="--replace rewrites an unreleased or withdrawn increment")
+    return True
+
+
+def _detect(sources: list[Path], reading: dict[str, Any]) -> dict[str, FileSpec]:
+    """How each file is read; every file that cannot be is named at once."""
+    columns = reading["columns"]
+    options = reading | {"columns": tuple(columns.split(",")) if columns else None}
+    specs: dict[str, FileSpec] = {}
+    problems: list[str] = []
+    for source in sources:
+        target = f"{increment.RAW}/{source.name}"
+        if target in specs:
+            problems.append(f"{source}: another file is called {source.name}, too")
+            continue
+        try:
+            specs[target] = detect.detect(source, **options)
+        except GraftError as error:
+            problems += [error.message, *error.problems, *([f"help: {error.help}"] if error.help else [])]
+    if problems:
+        raise GraftError(f"not added: {problems[0]}", problems[1:])
+    return specs
+
+
+def _bring_raw(folder: Path) -> None:
+    """Have the open increment's files here, as a fresh clone has not."""
+    if not (folder / increment.RAW).is_dir():
+        candidate.check_out_data(folder, Store())
+
+
+def _copy(sources: list[Path], raw: Path) -> None:
+    raw.mkdir(exist_ok=True)
+    for source in sources:
+        target = raw / source.name
+        if target.exists() and target.read_bytes() != source.read_bytes():
+            raise GraftError(
+                f"{source.name} is in the increment already, with other content",
+                help="rename the new file, or give all files with --replace",
+            )
+        target.unlink(missing_ok=True)  # a copy of a link into the cache is read-only
+        shutil.copyfile(source, target)
+
+
+def _count(draft: Path, name: str) -> str:
+    """Run prepare's own checks on the draft, so that `dvc repro` will not stop at it."""
+    made = increment.load(draft)
+    prepared = prepare.prepare(with_changes(made, name=name), draft, params.load("prepare", prepare.Params))
+    report = prepared.report
+    rejects = ", ".join(f"{count} {reason}" for reason, count in sorted(report["rejects"].items()))
+    return f"{report['read']:,} rows, {report['records']:,} records" + (f" ({rejects})" if rejects else "")
+
+
+def _open_full(tree: Tree, folder: Path) -> None:
+    parent, store = _held(tree), Store()
+    _joins(tree, folder, replace=False)
+    candidate.unite(tree, folder, store)
+    if candidate.set_chain("fresh"):
+        click.echo("params.yaml: train.chain is fresh until the next graft add")
+    _open(tree, folder.as_posix(), parent, f"a refresh from the base over {len(tree.line)} increments")
+
+
+def _open(tree: Tree, name: str, parent: lockfile.Parent | None, what: str) -> None:
+    """Move models.lock, last of all."""
+    if not candidate.is_union(Path(name)) and candidate.set_chain("continue"):
+        click.echo("params.yaml: train.chain is continue again, after a refresh")
+    candidate.save(candidate.reopened(tree.lock, parent, name))
+    click.echo(f"{Path(name).name}: {what}")
+    click.echo(f"parent: {parent.release if parent else 'none, this is the first'}")
+    click.echo("next: graft plan; dvc repro; git add -A && git commit; graft release")

@@ -1,0 +1,102 @@
+"""graft lock: params.yaml -> models.lock."""
+
+from dataclasses import replace
+
+import click
+
+from pipeline import candidate, environment, files, lockfile, params
+from pipeline.errors import GraftError
+
+
+@click.command()
+@click.option("--check", is_flag=True, help="Only compare, the environment too; name every difference.")
+@click.option("--parent", type=click.Choice(["latest"]), help="Move the open candidate onto the newest release.")
+@click.option("--json", "as_json", is_flag=True, help="With --check: the differences as JSON.")
+def lock(check: bool, parent: str | None, as_json: bool) -> None:
+    """Resolve params.yaml into models.lock.
+
+    The base becomes a commit and file hashes, the toolchain the installed versions.
+
+    \b
+    Example:
+      graft lock                  after an edit of params.yaml's base, or an upgrade
+      graft lock --check          in CI: exit 1 and name what differs
+      graft lock --parent latest  after main moved to a newer release
+    """
+    tree = candidate.tree()
+    if check:
+        _check(tree, as_json)
+    elif parent == "latest":
+        _onto_latest(tree)
+    else:
+        _resolve(tree)
+
+
+def differences(lock: lockfile.Lock) -> list[str]:
+    """What models.lock says and params.yaml or the environment does not, one line each."""
+    asked = params.load_all()["base"]
+    found = []
+    for key, locked in (("source", lock.base.requested.source), ("revision", lock.base.requested.revision)):
+        if asked[key] != locked:
+            found.append(f"params.yaml: base.{key}: locked {locked}, asked {asked[key]}")
+    found += [f"toolchain: {line}" for line in environment.differences(lock.toolchain, environment.toolchain())]
+    return found + environment.unpinned()
+
+
+def _check(tree: candidate.Tree, as_json: bool) -> None:
+    found = differences(tree.lock)
+    upgraded = tree.held is not None and not any(line.startswith("params.yaml") for line in found)
+    if as_json:
+        click.echo(files.dumps({"differences": found, "released": tree.held.tag if tree.held else None}), nl=False)
+    if found and not upgraded:
+        if as_json:
+            raise SystemExit(1)
+        raise GraftError("models.lock is not current", found, help="graft lock, then dvc repro")
+    if as_json:
+        return
+    if found and tree.held:
+        click.echo(f"released {tree.held.tag}, upgraded since: the next `graft add` picks this up")
+        click.echo("\n".join(f"  {line}" for line in found))
+    else:
+        click.echo("models.lock is current: base, toolchain and environment agree")
+
+
+def _resolve(tree: candidate.Tree) -> None:
+    from pipeline import base_resolve
+
+    asked = params.load_all()["base"]
+    resolved = base_resolve.resolve(asked["source"], asked["revision"])
+    requested = lockfile.Requested(source=asked["source"], revision=asked["revision"])
+    base = lockfile.Base(requested=requested, resolved=resolved)
+    new = replace(tree.lock, base=base, toolchain=environment.toolchain())
+    _save(tree.lock, new)
+
+
+def _onto_latest(tree: candidate.Tree) -> None:
+    if not tree.releases:
+        raise GraftError("there is no release yet", help="graft release makes the first one")
+    latest = tree.releases[-1]
+    if tree.held is not None:
+        raise GraftError(
+            f"no candidate is open: the tree holds {tree.held.tag}", help="graft add opens one on the release it holds"
+        )
+    if latest.lock.increment == tree.lock.increment:
+        raise GraftError(
+            f"{latest.tag} already holds {tree.lock.increment}", help="git checkout the release, then graft add"
+        )
+    _save(tree.lock, replace(tree.lock, parent=candidate.parent_of(latest)))
+
+
+def _save(old: lockfile.Lock, new: lockfile.Lock) -> None:
+    if old == new:
+        click.echo("models.lock was current; nothing changed")
+        return
+    lockfile.save(new)
+    click.echo("models.lock written. Next: graft plan, then dvc repro")
+    if old.parent != new.parent and new.parent:
+        click.echo(f"  parent: {old.parent.release if old.parent else 'none'} -> {new.parent.release}")
+        click.echo("  assemble, train, evaluate, gate and merge must run again; prepare need not")
+    if old.base != new.base:
+        click.echo(f"  base: {new.base.requested.source}, {len(new.base.resolved.sha256)} files pinned")
+    for line in environment.differences(old.toolchain, new.toolchain):
+        click.echo(f"  toolchain: {line}")

@@ -1,0 +1,195 @@
+"""graft plan: what `dvc repro` would do, and whether this machine can."""
+
+import math
+import os
+import re
+import shutil
+import subprocess
+import sys
+import tempfile
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import click
+
+from pipeline import candidate, files, golden, increment, params, staleness
+from pipeline.candidate import Tree
+from pipeline.commands.lock import differences
+from pipeline.errors import GraftError
+from pipeline.store import Store
+
+TIMINGS = Path("reports/timings/train.json")
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Plan:
+    """What `graft plan --json` holds."""
+
+    tree: str  # in words: released, upgraded, candidate, sibling
+    stages: list[str]  # that would run, in order
+    why: list[str]
+    data: dict[str, int] | None  # records of the increment by fate; None: its files are not here
+    steps: int | None
+    seconds: float | None  # of training, from the last run on this machine
+    machine: dict[str, Any]
+    remote: str
+    environment: list[str]  # differences from models.lock and requirements.lock
+
+
+@click.command()
+@click.option("--json", "as_json", is_flag=True, help="Print the plan as JSON.")
+def plan(as_json: bool) -> None:
+    """Say what `dvc repro` would do here.
+
+    Stages and why, records by fate, steps and time, machine, remote, environment; nothing is run.
+
+    \b
+    Example:
+      graft plan
+      graft plan --json | jq .stages
+    """
+    made = make_plan()
+    if as_json:
+        click.echo(files.dumps(asdict(made)), nl=False)
+        return
+    click.echo(f"tree         {made.tree}")
+    click.echo(f"stages       {', '.join(made.stages) or 'none: everything is up to date'}")
+    for reason in made.why:
+        click.echo(f"             {reason}")
+    click.echo(f"data         {_words(made.data) if made.data else 'not here yet: dvc pull, or dvc repro brings it'}")
+    time = f", about {made.seconds:.0f} s" if made.seconds is not None else ""
+    click.echo(f"training     {'none' if not made.steps else f'{made.steps} steps{time}'}")
+    click.echo(f"machine      {_words(made.machine)}")
+    click.echo(f"remote       {made.remote}")
+    click.echo(f"environment  {'as locked' if not made.environment else made.environment[0]}")
+    for line in made.environment[1:]:
+        click.echo(f"             {line}")
+
+
+def make_plan() -> Plan:
+    """Look at the tree, the data and the machine; nothing is run or written."""
+    asked = params.load_all()
+    tree, store = candidate.tree(), Store()
+    found = staleness.reasons(store.stale())
+    stages = _stages() if found else []
+    data = count(tree, asked, store)
+    steps = _steps(data, asked["train"]) if data and "train" in stages else None
+    return Plan(
+        tree=describe(tree, found),
+        stages=stages,
+        why=[str(reason) for reason in found],
+        data=data,
+        steps=steps,
+        seconds=_seconds(steps),
+        machine=_machine(),
+        remote=_remote(store),
+        environment=differences(tree.lock),
+    )
+
+
+def describe(tree: Tree, found: list[staleness.Reason]) -> str:
+    """Where the tree stands, in one sentence."""
+    name = Path(tree.lock.increment).name
+    parent = tree.lock.parent.release if tree.lock.parent else "no parent (the first)"
+    if tree.held and not found:
+        return f"released: holds {tree.held.tag} ({name}); graft add opens the next candidate"
+    if tree.held and staleness.outputs_absent(found):
+        return f"released: holds {tree.held.tag} ({name}), whose outputs are not all here; dvc pull brings them"
+    if tree.held and staleness.upgraded_only(found):
+        return (
+            f"released, upgraded: holds {tree.held.tag} ({name}) while code or toolchain moved on. make run leaves it; "
+            f"dvc repro would train a sibling of {tree.held.tag} (same parent, same increment); "
+            "graft add or graft add --no-data opens a candidate on top with it"
+        )
+    if tree.sibling:
+        return (
+            f"candidate: {name} on {parent}, a sibling of {tree.sibling.tag} (same parent, same increment, "
+            "other params or code); graft add --no-data opens a candidate on top of the release instead"
+        )
+    return f"candidate: {name} on {parent}"
+
+
+def count(tree: Tree, asked: dict[str, Any], store: Store) -> dict[str, int] | None:
+    """What prepare and assemble would make of the increment, computed and not written.
+
+    None when the increment's files, or the parent's state, are not to be had here.
+    """
+    from pipeline.stages import assemble, parent, prepare
+
+    folder = Path(tree.lock.increment)
+    if not (folder / increment.RAW).is_dir():
+        return None
+    loaded = increment.load(folder)
+    prepared = prepare.prepare(loaded, folder, prepare.Params(**asked["prepare"]))
+    new = assemble.Increment(
+        name=loaded.name,
+        records=prepared.records,
+        golden=golden.load(assemble.GOLDEN, loaded.instruction),
+        fresh=asked["train"]["chain"] == "fresh",
+    )
+    options = assemble.Params(**asked["assemble"])
+    Path(".graft").mkdir(exist_ok=True)
+    with tempfile.TemporaryDirectory(dir=".graft") as scratch:  # models/parent may still be the last candidate's
+        state = assemble.Parent()
+        if tree.lock.parent is not None:
+            parent.bring(tree.lock.parent, store, Path(scratch))
+            state = assemble.load_parent(Path(scratch))
+        report = assemble.assemble(new, state, options).report
+    held_out = report["eval"] + report["eval_over_cap"]
+    known = report["seen"] + report["conflicts"] + report["golden"]
+    return {
+        "rows": prepared.report["read"],
+        "records": report["records"],
+        "known": known,
+        "held out": held_out,
+        "new": report["train_new"],
+        "replayed": report["replayed"],
+    }
+
+
+def _stages() -> list[str]:
+    command = [sys.executable, "-m", "dvc", "repro", "--dry", "--allow-missing"]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)  # its exit code says nothing
+    return re.findall(r"^Running stage '(\w+)'", done.stdout, re.MULTILINE)
+
+
+def _steps(data: dict[str, int], train: dict[str, Any]) -> int:
+    return int(math.ceil((data["new"] + data["replayed"]) / train["batch_size"]) * train["epochs"])
+
+
+def _seconds(steps: int | None) -> float | None:
+    """Training time at the pace of the last run here; None without one."""
+    if steps is None or not TIMINGS.is_file():
+        return None
+    last = files.read_json(TIMINGS)
+    return steps * float(last["seconds"]) / max(1, int(last["steps"]))
+
+
+def _machine() -> dict[str, Any]:
+    memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 2**30
+    disk = shutil.disk_usage(".").free / 2**30
+    return {"cores": os.cpu_count(), "memory GiB": round(memory), "free disk GiB": round(disk), "GPU": _gpu()}
+
+
+def _gpu() -> str:
+    if shutil.which("nvidia-smi") is None:
+        return "none"
+    command = ["nvidia-smi", "--query-gpu=name,memory.total", "--format=csv,noheader"]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    return done.stdout.strip().replace("\n", "; ") or "none"
+
+
+def _remote(store: Store) -> str:
+    name = store.remote_name()
+    if name is None:
+        return "none set; graft release needs one: dvc remote add --default storage /path/or/url"
+    try:
+        store.missing([], "remote")
+    except GraftError as error:
+        return f"{name}: out of reach: {error.message}"
+    return f"{name}: reachable"
+
+
+def _words(values: dict[str, Any]) -> str:
+    return ", ".join(f"{name} {value}" for name, value in values.items())

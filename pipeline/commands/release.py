@@ -1,0 +1,158 @@
+"""graft release: check, push, read back, tag. No stage runs and no commit is made."""
+
+import hashlib
+from pathlib import Path, PurePosixPath
+
+import click
+
+from pipeline import candidate, files, git, releases, verify
+from pipeline.candidate import Tree
+from pipeline.errors import GraftError
+from pipeline.store import Store
+
+
+@click.command()
+@click.argument("version", default="minor", metavar="[VERSION|major|minor|patch]")
+@click.option("--push", is_flag=True, help="Push the branch and the tag to origin, both or neither.")
+def release(version: str, push: bool) -> None:
+    """Publish the committed candidate as a tag.
+
+    Its outputs are pushed to the DVC remote and read back before the tag is set. Refuses unless the tree is clean, on the default branch and not behind origin, the pipeline is
+    up to date, the verdict is pass, and the weights are new. Killed at any moment, it can be run
+    again.
+
+    \b
+    Example:
+      graft release              the next minor version (the first one is v1.0.0)
+      graft release v2.0.0 --push
+    """
+    tree, store = candidate.tree(), Store()
+    tag = releases.format_tag(releases.next_version(version, tree.releases))
+    commit = _checked(tag, tree, store)
+    click.echo("checked: clean, up to date, verdict pass, every SHA-256 as in the manifest")
+    pushed = store.push(commit.objects())
+    click.echo(f"pushed: {len(pushed)} new objects to remote {store.remote_name()!r}")
+    count = _read_back(commit, tree, store, pushed)
+    click.echo(f"read back: {count} objects, every hash right")
+    _tag(tag, commit)
+    click.echo(f"tagged: {tag}")
+    if push:
+        git.run("push", "--atomic", "origin", f"HEAD:{git.default_branch()}", tag)
+        click.echo(f"published: {tag} and {git.default_branch()} are on origin")
+    else:
+        click.echo(f"publish it: git push --atomic origin {git.default_branch()} {tag}")
+
+
+def _checked(tag: str, tree: Tree, store: Store) -> verify.Commit:
+    """Everything that must hold before anything is pushed; every reason that does not is named at once."""
+    problems = _tag_problems(tag, tree) + _tree_problems() + _place_problems()
+    if problems:
+        raise GraftError("not released", problems)
+    _pipeline_problems(store)
+    commit = verify.read(None)
+    _decision(commit)
+    _something_new(commit, tree)
+    findings = verify.workspace(commit)
+    if findings:
+        raise GraftError(
+            "not released: outputs are not what reports/manifest.json says", map(str, findings), help="dvc checkout"
+        )
+    store.missing([], "remote")  # out of reach: say so before anything is sent
+    return commit
+
+
+def _tag_problems(tag: str, tree: Tree) -> list[str]:
+    if git.succeeds("rev-parse", "--verify", "-q", f"refs/tags/{tag}"):
+        return [f"tag {tag} exists already: graft log; choose another version"]
+    if tree.held is not None:
+        return [f"nothing new: the tree holds {tree.held.tag}; graft add opens the next candidate"]
+    return []
+
+
+def _tree_problems() -> list[str]:
+    changes = git.changes()
+    shown = [f"uncommitted: {line}" for line in changes[:10]]
+    return shown + ([f"... and {len(changes) - 10} more; git add and commit first"] if len(changes) > 10 else [])
+
+
+def _place_problems() -> list[str]:
+    main, branch = git.default_branch(), git.branch()
+    problems = [] if branch == main else [f"on {branch or 'no branch'}: releases are cut on {main}"]
+    if git.has_origin():
+        tip = git.run("ls-remote", "origin", f"refs/heads/{main}").split("\t")[0]
+        if tip and not git.succeeds("merge-base", "--is-ancestor", tip, "HEAD"):
+            problems.append(f"origin's {main} has moved on: git pull, then graft lock --parent latest, dvc repro")
+    return problems
+
+
+def _pipeline_problems(store: Store) -> None:
+    stale = store.stale()
+    if stale:
+        raise GraftError(
+            "not released: the pipeline is not up to date",
+            [f"{name}: {why}" for name, why in stale.items()],
+            help="dvc repro (graft plan says what it would do), then commit",
+        )
+
+
+def _decision(commit: verify.Commit) -> None:
+    if releases.decision_here() == "pass":
+        return
+    verdict = files.read_json(Path("reports/verdict.json"))
+    raise GraftError(
+        f"not released: the gate refused {PurePosixPath(commit.lock.increment).name}",
+        verdict["reasons"],
+        help="reports/report.md shows every slice; mend the data or params, dvc repro, commit",
+    )
+
+
+def _something_new(commit: verify.Commit, tree: Tree) -> None:
+    """Refuse to release the parent's weights under a second name."""
+    parent = tree.lock.parent
+    if parent is None:
+        return
+    before = verify.read(parent.release).manifest
+    if _weights(before) == _weights(commit.manifest):
+        raise GraftError(
+            f"nothing new: models/merged holds the weights of {parent.release}",
+            help="every record of the increment had been seen; graft add brings other data",
+        )
+
+
+def _weights(manifest: dict[str, verify.Digest]) -> dict[str, str]:
+    card = "models/merged/README.md"  # names the increment, so it differs when nothing else does
+    return {p: d["sha256"] for p, d in manifest.items() if p.startswith("models/merged/") and p != card}
+
+
+def _read_back(commit: verify.Commit, tree: Tree, store: Store, pushed: list[str]) -> int:
+    """Hash what the remote now gives back, but for what an earlier release read back already."""
+    verified = _objects_of_parent(tree, store)
+    wanted = sorted(store.closure(commit.objects(), "cache") - verified)
+    bad = [
+        f"{md5}: found md5 {found}"
+        for md5 in wanted
+        if (found := store.digests(md5, "remote").md5) != md5.removesuffix(".dir")
+    ]
+    if bad:
+        raise GraftError(
+            f"not released: the remote gives back other bytes than were sent ({len(pushed)} objects were pushed)",
+            bad,
+            help="delete the named objects in the remote and run graft release again",
+        )
+    return len(wanted)
+
+
+def _objects_of_parent(tree: Tree, store: Store) -> set[str]:
+    if tree.lock.parent is None:
+        return set()
+    return store.closure(verify.read(tree.lock.parent.release).objects(), "cache")
+
+
+def _tag(tag: str, commit: verify.Commit) -> None:
+    manifest = hashlib.sha256(releases.MANIFEST.read_bytes()).hexdigest()
+    parent = commit.lock.parent.release if commit.lock.parent else "none"
+    message = (
+        f"{tag}\n\nincrement: {PurePosixPath(commit.lock.increment).name}\n"
+        f"parent: {parent}\nmanifest: sha256 {manifest}\n"
+    )
+    git.run("tag", "--annotate", tag, "--message", message)

@@ -1,0 +1,103 @@
+"""graft rollback: a new commit whose model is an earlier release."""
+
+from pathlib import Path
+
+import click
+
+from pipeline import candidate, git, releases, verify
+from pipeline.candidate import Tree
+from pipeline.errors import GraftError
+from pipeline.releases import Release
+from pipeline.store import Store
+
+# What makes and describes a model; docs/, .github/ and tests stay as they are.
+MODEL = (
+    ".dvcignore",
+    "dvc.lock",
+    "dvc.yaml",
+    "models.lock",
+    "params.yaml",
+    "requirements.lock",
+    "data/golden",
+    "examples/base",
+    "pipeline",
+    "reports",
+    "schemas",
+)
+
+
+@click.command()
+@click.argument("version")
+@click.option("--why", help="The reason, kept in the commit's message.")
+def rollback(version: str, why: str | None) -> None:
+    """Go back to a release, in a new commit.
+
+    History moves forward: the new commit holds the model, params and code of VERSION.
+
+    Everything is fetched and verified first: with a cold cache or a corrupt remote the tree stays
+    as it was. `git checkout VERSION && dvc pull` does the same for one working tree.
+
+    \b
+    Example:
+      graft rollback v1.0.0 --why "returns of the spring titles doubled"
+    """
+    tree, store = candidate.tree(), Store()
+    target = releases.find(version, tree.releases)
+    _check(tree, target)
+    commit = verify.read(target.commit)
+    store.fetch(commit.objects())
+    findings = verify.objects(commit, store, "cache")
+    if findings:
+        raise GraftError(
+            f"not rolled back: {version} is not intact", map(str, findings), help=f"graft verify {version} --remote"
+        )
+    click.echo(f"verified: {len(commit.manifest)} files of {version} are in the cache")
+    withdrawn = _withdrawn(tree, target)
+    _switch(target, commit, store)
+    click.echo(f"switched: the working tree holds {version}")
+    git.run("commit", "--no-verify", "--message", _message(version, withdrawn, why))
+    click.echo(f"committed: {git.run('log', '-1', '--format=%h %s')}")
+    click.echo("make it live: git push; a server that follows the branch runs dvc pull")
+
+
+def _check(tree: Tree, target: Release) -> None:
+    if tree.held is not None and tree.held.tag == target.tag and not git.changes():
+        raise GraftError(f"the tree holds {target.tag} already", help="dvc checkout restores its files")
+    ours = _interrupted(target)
+    foreign = [line for line in git.changes() if line[3:] not in ours]
+    if foreign:
+        raise GraftError("uncommitted changes would be lost", foreign, help="commit or git stash them first")
+
+
+def _interrupted(target: Release) -> set[str]:
+    """Changed paths that already are what the target holds: an earlier rollback was killed here."""
+    changed = {line[3:] for line in git.changes()}
+    differs = git.run("diff", "--name-only", target.commit, "--", *MODEL).splitlines()
+    return {path for path in changed if path not in differs and path.startswith(MODEL)}
+
+
+def _switch(target: Release, commit: verify.Commit, store: Store) -> None:
+    paths = [*MODEL, target.lock.increment]
+    there = [path for path in paths if _exists(path, target.commit) or _exists(path, "HEAD")]
+    git.run("restore", "--source", target.commit, "--staged", "--worktree", "--", *there)
+    for output in commit.outputs:
+        if output.cached:
+            store.check_out(output.md5, Path(output.path))
+    if commit.raw:
+        store.check_out(commit.raw, Path(target.lock.increment, "raw"))
+
+
+def _exists(path: str, commit: str) -> bool:
+    return bool(git.run("ls-tree", "--name-only", commit, "--", path))
+
+
+def _withdrawn(tree: Tree, target: Release) -> list[str]:
+    """Releases that the tree stood on and will not any more."""
+    kept = {target.tag, *(release.tag for release in releases.chain(target.lock, tree.releases))}
+    return [release.tag for release in tree.line if release.tag not in kept]
+
+
+def _message(version: str, withdrawn: list[str], why: str | None) -> str:
+    trailers = "".join(f"{candidate.WITHDRAWS}: {tag}\n" for tag in withdrawn)
+    body = f"{why}\n\n" if why else ""
+    return f"Roll back to {version}\n\n{body}Graft-Rollback-To: {version}\n{trailers}"

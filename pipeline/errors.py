@@ -1,0 +1,35 @@
+"""What a user did wrong, or what Graft refuses, in words and without a traceback."""
+
+import sys
+from collections.abc import Callable, Iterable
+
+
+class GraftError(Exception):
+    """A user's mistake or a refusal, with every problem found and the next step.
+
+    Args:
+        message: where and what is wrong, one line.
+        problems: further problems of the same input, one line each.
+        help: what to do about it.
+    """
+
+    def __init__(self, message: str, problems: Iterable[str] = (), *, help: str | None = None) -> None:
+        super().__init__(message)
+        self.message = message
+        self.problems = tuple(problems)
+        self.help = help
+
+    def __str__(self) -> str:
+        lines = [self.message, *(f"  {problem}" for problem in self.problems)]
+        if self.help:
+            lines.append(f"  help: {self.help}")
+        return "\n".join(lines)
+
+
+def run(main: Callable[[], None]) -> None:
+    """Run a stage's `main`; a GraftError becomes one message and exit code 1."""
+    try:
+        main()
+    except GraftError as error:
+        print(f"Error: {error}", file=sys.stderr)
+        raise SystemExit(1) from None

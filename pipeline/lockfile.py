@@ -1,0 +1,119 @@
+"""models.lock: what params.yaml resolved to. Read by stages, written only by `graft`."""
+
+import json
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from pipeline import files, schema
+from pipeline.errors import GraftError
+
+PATH = Path("models.lock")
+VERSION = 1
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Requested:
+    """What params.yaml asked for when the base was resolved."""
+
+    source: str  # builtin | hf:ORG/NAME | path:DIR
+    revision: str | None  # hf: branch, tag or commit
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Resolved:
+    """The base that it resolved to."""
+
+    revision: str | None  # hf: commit, 40 hex digits
+    sha256: dict[str, str]  # file -> 64 hex digits
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Base:
+    """The pretrained model, pinned."""
+
+    requested: Requested
+    resolved: Resolved
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Parent:
+    """The release before this candidate."""
+
+    release: str  # v1.0.0
+    commit: str  # 40 hex digits; provenance only, never needed to fetch
+    state: dict[str, dict[str, str]]  # output path -> {"md5": DVC's hash}
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Anchor:
+    """A release pinned by people, against which slow decline is measured."""
+
+    release: str
+    state: dict[str, dict[str, str]]
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Lock:
+    """The whole of models.lock."""
+
+    base: Base
+    parent: Parent | None
+    anchor: Anchor | None
+    increment: str  # data/increments/NAME
+    toolchain: dict[str, str]  # what changes bytes -> version
+
+
+def load(path: Path = PATH) -> Lock:
+    """Read models.lock.
+
+    Raises:
+        GraftError: missing, not JSON (a merge conflict, say), of a newer format, or against its schema.
+    """
+    try:
+        text = path.read_text(encoding="utf-8")
+    except FileNotFoundError:
+        raise GraftError(f"{path}: no such file", help="git checkout -- models.lock") from None
+    return parse(text, str(path))
+
+
+def parse(text: str, where: str = "models.lock") -> Lock:
+    """A lock from its text; `where` names it in errors. Raises like `load`."""
+    try:
+        value = json.loads(text)
+    except json.JSONDecodeError as error:
+        raise GraftError(
+            f"{where}:{error.lineno}: not JSON: {error.msg}",
+            help="never merge it as text: take the candidate's side (in a merge: git checkout --ours -- models.lock "
+            "dvc.lock .dvcignore reports; in a rebase: --theirs), then graft lock --parent latest and dvc repro",
+        ) from None
+    if isinstance(value, dict) and isinstance(value.get("version"), int) and value["version"] > VERSION:
+        raise GraftError(
+            f"{where}: $.version: {value['version']} is newer than this Graft reads ({VERSION})",
+            help="use the Graft that the commit's own pipeline/ holds",
+        )
+    found = schema.problems(value, "models.lock")
+    if found:
+        raise GraftError(f"{where}: {found[0]}", found[1:], help="see schemas/models.lock.schema.json")
+    return _from_json(value)
+
+
+def dumps(lock: Lock) -> str:
+    """The exact text of models.lock: `parse(dumps(lock)) == lock`."""
+    return files.dumps({"version": VERSION, **asdict(lock)})
+
+
+def save(lock: Lock, path: Path = PATH) -> None:
+    """Replace models.lock in one step."""
+    files.write_text(path, dumps(lock))
+
+
+def _from_json(value: dict[str, Any]) -> Lock:
+    parent, anchor = value["parent"], value["anchor"]
+    return Lock(
+        base=Base(requested=Requested(**value["base"]["requested"]), resolved=Resolved(**value["base"]["resolved"])),
+        parent=None if parent is None else Parent(**parent),
+        anchor=None if anchor is None else Anchor(**anchor),
+        increment=value["increment"],
+        toolchain=value["toolchain"],
+    )

@@ -1,0 +1,85 @@
+"""What a commit's pipeline put out: dvc.yaml says which paths, dvc.lock says which bytes."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+from ruamel.yaml import YAML
+
+from pipeline.errors import GraftError
+
+# What a release hands its child, by output path; under models/parent it keeps its last name.
+STATE = (
+    "models/adapter",
+    "data/assembled/index",
+    "data/assembled/reservoir.arrow",
+    "data/assembled/slices",
+    "data/assembled/labels.json",
+    "reports/predictions.jsonl",
+)
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Output:
+    """One output of one stage at one commit."""
+
+    path: str
+    md5: str  # DVC's hash; ends in .dir for a folder
+    cached: bool  # in DVC's cache and remote; otherwise in git
+
+
+def read(dvc_yaml: bytes, dvc_lock: bytes) -> list[Output]:
+    """Every output that dvc.yaml declares and dvc.lock knows, in dvc.yaml's order.
+
+    Raises:
+        GraftError: either is not YAML (a merge conflict, say).
+    """
+    declared = _load(dvc_yaml, "dvc.yaml").get("stages") or {}
+    locked = _load(dvc_lock, "dvc.lock").get("stages") or {}
+    found = []
+    for name, stage in declared.items():
+        md5s = {out["path"]: out["md5"] for out in locked.get(name, {}).get("outs", [])}
+        found += [Output(path=path, md5=md5s[path], cached=cached) for path, cached in _declared(stage) if path in md5s]
+    return found
+
+
+def missing(dvc_yaml: bytes, dvc_lock: bytes) -> list[str]:
+    """Outputs that dvc.yaml declares and dvc.lock does not know: never run, or failed."""
+    known = {output.path for output in read(dvc_yaml, dvc_lock)}
+    declared = _load(dvc_yaml, "dvc.yaml").get("stages") or {}
+    return [path for stage in declared.values() for path, _ in _declared(stage) if path not in known]
+
+
+def state(outputs: list[Output]) -> dict[str, dict[str, str]]:
+    """The state that these outputs hand to the next candidate, as models.lock records it."""
+    md5s = {output.path: output.md5 for output in outputs}
+    return {path: {"md5": md5s[path]} for path in STATE}
+
+
+def raw_md5(raw_dvc: bytes) -> str:
+    """DVC's hash of an increment's raw files, from its raw.dvc."""
+    return str(_load(raw_dvc, "raw.dvc")["outs"][0]["md5"])
+
+
+def is_import(raw_dvc: bytes) -> bool:
+    """Whether a raw.dvc says where its files come from (`dvc import-url`)."""
+    return "deps" in _load(raw_dvc, "raw.dvc")
+
+
+def _declared(stage: dict[str, Any]) -> Iterator[tuple[str, bool]]:
+    for out in stage.get("outs", []):
+        if isinstance(out, dict):
+            for path, options in out.items():
+                yield path, (options or {}).get("cache", True)
+        else:
+            yield out, True
+
+
+def _load(text: bytes, name: str) -> dict[str, Any]:
+    try:
+        return YAML(typ="safe", pure=True).load(text) or {}
+    except Exception as error:
+        raise GraftError(
+            f"{name}: not YAML: {str(error).splitlines()[0]}",
+            help="never merge it as text: take one side (git checkout --ours or --theirs), then dvc repro",
+        ) from None

@@ -1,0 +1,39 @@
+"""params.yaml -> the frozen dataclass of one stage."""
+
+from pathlib import Path
+from typing import Any, TypeVar
+
+from pipeline import yaml
+
+PATH = Path("params.yaml")
+Section = TypeVar("Section")
+
+
+def load(name: str, section: type[Section]) -> Section:
+    """One section of params.yaml, after the *whole* file passed its schema.
+
+    Args:
+        name: the section's name, which is its stage's.
+        section: frozen dataclass whose fields are the section's keys.
+
+    Raises:
+        GraftError: params.yaml is missing, not YAML, or breaks schemas/params.schema.json.
+    """
+    return section(**load_all()[name])
+
+
+def load_all() -> dict[str, dict[str, Any]]:
+    """Every section of params.yaml as plain dicts; raises like `load`."""
+    plain: dict[str, dict[str, Any]] = _plain(yaml.load(PATH, "params"))
+    return plain
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {str(key): _plain(item) for key, item in value.items()}
+    if isinstance(value, list):
+        return [_plain(item) for item in value]
+    for kind in (bool, int, float, str):  # ruamel's scalars remember their spelling
+        if isinstance(value, kind):
+            return kind(value)
+    return value

@@ -1,0 +1,51 @@
+"""The pre-push hook that `make hooks` asks for: a v* tag leaves this clone only if it is a release.
+
+git calls it with one line a ref on standard input (githooks(5), pre-push).
+"""
+
+import json
+import sys
+from collections.abc import Iterable
+
+from pipeline import errors, git, releases, verify
+from pipeline.errors import GraftError
+from pipeline.store import Store
+
+
+def main() -> None:
+    """Check every release's tag among the refs that are about to be pushed."""
+    for tag, commit in release_tags(sys.stdin):
+        problems = check(tag, commit)
+        if problems:
+            raise GraftError(f"{tag} is not a release; not pushed", problems, help=f"git tag -d {tag}; graft release")
+        print(f"{tag}: verdict pass, manifest right, outputs in the remote", file=sys.stderr)
+
+
+def release_tags(lines: Iterable[str]) -> list[tuple[str, str]]:
+    """(tag, object id) of each release's tag that is pushed and not deleted."""
+    found = []
+    for line in lines:
+        local, oid, remote, _ = line.split()
+        tag = remote.removeprefix("refs/tags/")
+        if remote != tag and releases.parse(tag) and local != "(delete)":
+            found.append((tag, oid))
+    return found
+
+
+def check(tag: str, oid: str) -> list[str]:
+    """Why this tag is no release, one line each; empty when it is one."""
+    if git.run("cat-file", "-t", oid) != "tag":
+        return [f"{tag} is a lightweight tag: a release is annotated (git tag -a)"]
+    commit = verify.read(f"{oid}^{{commit}}")
+    decision = json.loads(git.show(f"{oid}^{{commit}}", "reports/decision.json") or b"null")
+    problems = [] if decision == "pass" else [f"the gate's decision is {decision}, not pass"]
+    problems += map(str, verify.in_git(commit, f"{oid}^{{commit}}"))
+    store = Store()
+    store.fetch(output.md5 for output in commit.outputs if output.cached)
+    problems += map(str, verify.objects(commit, store, "cache"))
+    absent = store.missing(store.closure(commit.objects(), "cache"), "remote")
+    return problems + [f"not in the remote: object {md5}" for md5 in absent]
+
+
+if __name__ == "__main__":
+    errors.run(main)

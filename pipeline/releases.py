@@ -1,0 +1,154 @@
+"""Releases as git knows them: annotated tags vMAJOR.MINOR.PATCH on commits that hold a manifest.
+
+A tag that a person set by hand counts like one that `graft release` set.
+"""
+
+import json
+import re
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+
+from pipeline import files, git, lockfile
+from pipeline.errors import GraftError
+
+MANIFEST = Path("reports/manifest.json")
+TAG = re.compile(r"v(0|[1-9]\d*)\.(0|[1-9]\d*)\.(0|[1-9]\d*)")
+FIRST = (1, 0, 0)
+Version = tuple[int, int, int]
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Release:
+    """One release of the chain."""
+
+    tag: str  # v1.2.0
+    commit: str  # 40 hex digits
+    date: str  # YYYY-MM-DD, of the tag
+    manifest: str  # git's id of its reports/manifest.json
+    lock: lockfile.Lock
+
+    @property
+    def version(self) -> Version:
+        """Its three numbers, which order releases."""
+        version = parse(self.tag)
+        assert version is not None  # noqa: S101 - every Release comes from a tag that matched
+        return version
+
+
+def parse(tag: str) -> Version | None:
+    """The version that a tag names; None when it is no release's tag."""
+    match = TAG.fullmatch(tag)
+    return None if match is None else (int(match[1]), int(match[2]), int(match[3]))
+
+
+def format_tag(version: Version) -> str:
+    """The tag of a version: (1, 2, 0) -> v1.2.0."""
+    return "v{}.{}.{}".format(*version)
+
+
+def all_releases() -> list[Release]:
+    """Every release, lowest version first. Two git processes in all, however long the chain."""
+    tagged = _tags()
+    locks = git.contents(f"{tag}:{lockfile.PATH}" for tag, _, _ in tagged)
+    manifests = git.object_ids(f"{tag}:{MANIFEST.as_posix()}" for tag, _, _ in tagged)
+    found = [
+        Release(tag=tag, commit=commit, date=date, manifest=manifest, lock=lockfile.parse(lock.decode(), f"{tag}"))
+        for (tag, commit, date), lock, manifest in zip(tagged, locks, manifests, strict=True)
+        if lock is not None and manifest is not None
+    ]
+    return sorted(found, key=lambda release: release.version)
+
+
+def find(tag: str, releases: Iterable[Release]) -> Release:
+    """The release of that name.
+
+    Raises:
+        GraftError: there is none; the message lists those that exist.
+    """
+    by_tag = {release.tag: release for release in releases}
+    if tag not in by_tag:
+        raise GraftError(
+            f"{tag}: no such release", [f"known: {', '.join(by_tag) or 'none'}"], help="graft log; git fetch --tags"
+        )
+    return by_tag[tag]
+
+
+def held_by_tree(lock: lockfile.Lock, releases: Iterable[Release]) -> Release | None:
+    """The release that the working tree holds, by manifest and lock; the newest of several.
+
+    None for a candidate. Both count: `graft add` has moved the lock on while the manifest is
+    still the parent's, and a sibling's manifest differs while its parent and increment are the same.
+    """
+    here = git.object_id(MANIFEST)
+    return next((r for r in reversed(list(releases)) if r.manifest == here and same_line(r.lock, lock)), None)
+
+
+def same_line(one: lockfile.Lock, other: lockfile.Lock) -> bool:
+    """Whether two locks train the same increment on the same parent."""
+    states = [lock.parent and lock.parent.state for lock in (one, other)]
+    return one.increment == other.increment and states[0] == states[1]
+
+
+def chain(lock: lockfile.Lock, releases: Iterable[Release]) -> list[Release]:
+    """The ancestors that a lock was trained on: its parent, the parent's parent and so on."""
+    by_tag = {release.tag: release for release in releases}
+    ancestors: list[Release] = []
+    while lock.parent is not None and lock.parent.release in by_tag:
+        release = by_tag[lock.parent.release]
+        if release in ancestors:  # a hand-made lock that names its own child
+            break
+        ancestors.append(release)
+        lock = release.lock
+    return ancestors
+
+
+def sibling(lock: lockfile.Lock, releases: Iterable[Release]) -> Release | None:
+    """The newest release with this lock's parent and increment: what a new training stands beside."""
+    return next((release for release in reversed(list(releases)) if same_line(release.lock, lock)), None)
+
+
+def next_version(asked: str, releases: Iterable[Release]) -> Version:
+    """The version to release: `major`, `minor`, `patch` counted from the highest tag, or a version as asked.
+
+    Raises:
+        GraftError: neither of them.
+    """
+    highest = max((release.version for release in releases), default=None)
+    steps = {"major": 0, "minor": 1, "patch": 2}
+    if asked in steps:
+        if highest is None:
+            return FIRST
+        place = steps[asked]
+        major, minor, patch = (*highest[:place], highest[place] + 1, 0, 0, 0)[:3]
+        return major, minor, patch
+    version = parse(asked if asked.startswith("v") else f"v{asked}")
+    if version is None:
+        raise GraftError(f"{asked}: not a version", help="v1.2.0, or major, minor, patch")
+    return version
+
+
+def manifest_outputs(manifest: bytes) -> dict[str, dict[str, str | int]]:
+    """Path -> {"size", "sha256"} of a manifest's text."""
+    outputs: dict[str, dict[str, str | int]] = json.loads(manifest)["outputs"]
+    return outputs
+
+
+def decision_here() -> str | None:
+    """The gate's word in the working tree: pass or refused; None before it spoke."""
+    path = Path("reports/decision.json")
+    return files.read_json(path) if path.is_file() else None
+
+
+def _tags() -> list[tuple[str, str, str]]:
+    lines = git.run(
+        "for-each-ref",
+        "refs/tags/v*",
+        "--format=%(refname:strip=2) %(objecttype) %(*objecttype) %(*objectname) %(creatordate:format:%Y-%m-%d)",
+    ).splitlines()
+    tags = []
+    for line in lines:
+        tag, kind, target, commit, date = line.split(" ")
+        if kind == "tag" and target == "commit" and parse(tag):
+            tags.append((tag, commit, date))
+    return tags

@@ -1,0 +1,107 @@
+"""The main job, as `make run` starts it: `dvc repro` with progress, then the report.
+
+Plain `dvc repro` does the same work. This adds what DVC does not say: that a released tree is not
+trained again for an upgrade, that hashes differ because the machine's class does, and exit code 1
+when the gate refused.
+"""
+
+import json
+import os
+import re
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+from pipeline import candidate, errors, git, params, releases, staleness
+from pipeline.errors import GraftError
+from pipeline.store import Store
+
+REPORT = Path("reports/report.md")
+_RUNNING = re.compile(r"^Running stage '(\w+)':")
+_SKIPPED = re.compile(r"^Stage '(\w+)' (?:didn't change|is cached)")
+_CHATTER = re.compile(
+    r"^(> python|Updating lock|Generating lock|To track|To enable|\tgit add|\tdvc config|Use `dvc push)"
+)
+
+
+def main() -> None:
+    """Bring the tree up to date, print the report, and say whether the candidate may be released."""
+    params.load_all()
+    tree, store = candidate.tree(), Store()
+    found = staleness.reasons(store.stale())
+    if not found:
+        print("nothing to do: the pipeline is up to date")
+    elif tree.held and staleness.upgraded_only(found):
+        _say_upgraded(tree.held, found)
+    elif tree.held and staleness.outputs_absent(found) and store.remote_name():
+        _dvc(["pull"])
+    else:
+        _repro()
+    _report()
+
+
+def _repro() -> None:
+    total = len(re.findall(r"^  \w+:", Path("dvc.yaml").read_text().partition("stages:")[2], re.MULTILINE))
+    _dvc(["repro"], total)
+    _explain_class()
+
+
+def _dvc(arguments: list[str], total: int = 0) -> None:
+    """Run dvc with the environment of this Python, its stages numbered and its chatter left out."""
+    environment = os.environ | {
+        "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ.get('PATH', '')}",
+        "PYTHONUNBUFFERED": "1",
+    }
+    command = [sys.executable, "-m", "dvc", *arguments]
+    done = 0
+    with subprocess.Popen(
+        command, env=environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
+    ) as process:
+        assert process.stdout is not None  # noqa: S101 - asked for above
+        for line in process.stdout:
+            if match := _RUNNING.match(line) or _SKIPPED.match(line):
+                done += 1
+                print(f"[{done}/{total}] {match[1]}", "" if "Running" in line else "(unchanged)", flush=True)
+            elif line.strip() and not _CHATTER.match(line):
+                print(f"  {line}", end="", flush=True)
+    if process.returncode != 0:
+        raise GraftError(f"dvc {arguments[0]} failed; what it said stands above", help="mend it and run this again")
+
+
+def _say_upgraded(held: releases.Release, found: list[staleness.Reason]) -> None:
+    print(f"released {held.tag}, upgraded since; a release is not trained again for that:")
+    for reason in found:
+        print(f"  {reason}")
+    print("  `graft add` opens the next candidate with it; `dvc repro` would train a sibling of the release")
+
+
+def _explain_class() -> None:
+    """Say why hashes differ from the committed ones, where the machine is of another class."""
+    before, now = _machine(git.show("HEAD", "reports/training.json")), _machine(_bytes(Path("reports/training.json")))
+    if before and now and before != now and git.changes():
+        print("\nhashes differ from the committed ones: bytes repeat within one machine class only")
+        print(f"  committed: {_words(before)}\n  here:      {_words(now)}")
+
+
+def _machine(training: bytes | None) -> dict[str, Any] | None:
+    return json.loads(training).get("machine_class") if training else None
+
+
+def _words(machine: dict[str, Any]) -> str:
+    return ", ".join(f"{name} {value}" for name, value in machine.items())
+
+
+def _bytes(path: Path) -> bytes | None:
+    return path.read_bytes() if path.is_file() else None
+
+
+def _report() -> None:
+    print(f"\n{REPORT.read_text(encoding='utf-8')}")
+    print(f"Look at: {REPORT} (this text), reports/report.html, reports/metrics.json, models/merged/")
+    if releases.decision_here() != "pass":
+        raise GraftError("the gate refused this candidate; the reasons stand above", help="docs/how-to/refused.md")
+
+
+if __name__ == "__main__":
+    errors.run(main)

@@ -1,0 +1,175 @@
+"""Compare a commit's manifest with the bytes in git, workspace, cache and remote."""
+
+import hashlib
+import json
+from collections.abc import Iterable, Iterator
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from pipeline import files, git, lockfile, outputs, releases
+from pipeline.errors import GraftError
+from pipeline.store import Place, Store
+
+Digest = dict[str, Any]  # {"size": bytes, "sha256": 64 hex digits}
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Finding:
+    """One file that is not what the manifest says."""
+
+    path: str
+    place: str  # workspace | cache | remote | git
+    problem: str  # missing | corrupt (bytes changed) | wrong (intact, but not what was released) | wrong-parent
+    expected: str
+    found: str
+
+    def __str__(self) -> str:
+        return f"{self.problem}: {self.path} in {self.place}: expected {self.expected}, found {self.found}"
+
+    def as_json(self) -> dict[str, str]:
+        """Plain dict, for --json."""
+        return asdict(self)
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Commit:
+    """What one commit, or the working tree, says about its outputs."""
+
+    manifest: dict[str, Digest]  # output file -> digest
+    outputs: list[outputs.Output]
+    raw: str | None  # DVC's hash of the increment's files
+    lock: lockfile.Lock
+
+    def objects(self) -> set[str]:
+        """Every object of cache or remote that the commit names: its cached outputs and its data."""
+        return {output.md5 for output in self.outputs if output.cached} | ({self.raw} if self.raw else set())
+
+
+def read(revision: str | None) -> Commit:
+    """What a revision says; the working tree for None.
+
+    Raises:
+        GraftError: the revision does not exist, or is no commit of a pipeline that ran to its end.
+    """
+    texts = {path: _text(revision, path) for path in ("dvc.yaml", "dvc.lock", "models.lock", "reports/manifest.json")}
+    absent = [path for path, text in texts.items() if text is None]
+    if absent:
+        raise GraftError(
+            f"{revision or 'the working tree'} holds no finished pipeline: no {', '.join(absent)}", help="dvc repro"
+        )
+    dvc_yaml, dvc_lock, lock, manifest = (text for text in texts.values() if text is not None)
+    parsed = lockfile.parse(lock.decode())
+    raw = _text(revision, f"{parsed.increment}/raw.dvc")
+    return Commit(
+        manifest=json.loads(manifest)["outputs"],
+        outputs=outputs.read(dvc_yaml, dvc_lock),
+        raw=outputs.raw_md5(raw) if raw else None,
+        lock=parsed,
+    )
+
+
+def workspace(commit: Commit) -> list[Finding]:
+    """Files of the working tree that are not what its manifest says."""
+    md5s = {output.path: output.md5 for output in commit.outputs}
+    findings = []
+    for path, digest in commit.manifest.items():
+        if not Path(path).is_file():
+            findings.append(_finding(path, "workspace", "missing", digest["sha256"], "nothing"))
+        elif (found := files.sha256(Path(path))) != digest["sha256"]:
+            intact = md5s.get(path) == hashlib.md5(Path(path).read_bytes(), usedforsecurity=False).hexdigest()
+            findings.append(_finding(path, "workspace", "wrong" if intact else "corrupt", digest["sha256"], found))
+    return findings
+
+
+def objects(commit: Commit, store: Store, place: Place) -> list[Finding]:
+    """Objects of cache or remote that are missing, changed, or not what the manifest says.
+
+    Every byte is read. Files that several outputs share are read once.
+    """
+    named, findings = _named_objects(commit, store, place)
+    absent = set(store.missing({md5 for _, md5 in named}, place))
+    seen: dict[str, Any] = {}
+    for path, md5 in named:
+        if md5 in absent:
+            findings.append(_finding(path, place, "missing", f"object {md5}", "nothing"))
+            continue
+        if md5 not in seen:
+            seen[md5] = store.digests(md5, place)
+        findings += _compare(path, md5, commit.manifest.get(path), seen[md5], place)
+    return findings
+
+
+def in_git(commit: Commit, revision: str) -> list[Finding]:
+    """Outputs kept in git that are not what the manifest says, and outputs that it does not list."""
+    findings = []
+    for output in commit.outputs:
+        if output.cached or output.path == releases.MANIFEST.as_posix():
+            continue
+        content = git.show(revision, output.path)
+        digest = commit.manifest.get(output.path)
+        found = "nothing" if content is None else hashlib.sha256(content).hexdigest()
+        expected = "no such output" if digest is None else digest["sha256"]
+        if found != expected:
+            findings.append(_finding(output.path, "git", "missing" if content is None else "wrong", expected, found))
+    return findings
+
+
+def parentage(commit: Commit, known: Iterable[releases.Release]) -> list[Finding]:
+    """Whether the parent's adapter in this manifest is the adapter that the parent released."""
+    if commit.lock.parent is None:
+        return []
+    tag = commit.lock.parent.release
+    parent = next((release for release in known if release.tag == tag), None)
+    if parent is None:
+        return [_finding(tag, "git", "missing", f"the parent's tag {tag}", "nothing")]
+    released = read(parent.commit).manifest
+    adapter = {p: d for p, d in released.items() if p.startswith("models/adapter/")}
+    findings = []
+    for path, digest in adapter.items():
+        here = commit.manifest.get(path.replace("models/", "models/parent/", 1), {"sha256": "nothing"})
+        if here["sha256"] != digest["sha256"]:
+            findings.append(_finding(path, "git", "wrong-parent", f"{digest['sha256']} of {tag}", here["sha256"]))
+    return findings
+
+
+def _named_objects(commit: Commit, store: Store, place: Place) -> tuple[list[tuple[str, str]], list[Finding]]:
+    """(path, md5) of every cached file, and the folders whose listing is missing or corrupt."""
+    named: list[tuple[str, str]] = []
+    findings: list[Finding] = []
+    roots = [(output.path, output.md5) for output in commit.outputs if output.cached]
+    if commit.raw:
+        roots.append((f"{commit.lock.increment}/raw", commit.raw))
+    for path, md5 in roots:
+        if not md5.endswith(".dir"):
+            named.append((path, md5))
+            continue
+        try:
+            found = store.digests(md5, place)
+            if found.md5 != md5.removesuffix(".dir"):
+                findings.append(_finding(f"{path}/", place, "corrupt", f"md5 {md5}", f"md5 {found.md5}"))
+            named += [(f"{path}/{name}", child) for name, child in store.listing(md5, place).items()]
+        except FileNotFoundError:
+            findings.append(_finding(f"{path}/", place, "missing", f"object {md5}", "nothing"))
+        except GraftError:
+            continue  # named as corrupt above
+    return named, findings
+
+
+def _compare(path: str, md5: str, listed: Digest | None, found: Any, place: str) -> Iterator[Finding]:
+    if found.md5 != md5:
+        expected = f"sha256 {listed['sha256']}" if listed else f"md5 {md5}"
+        actual = f"sha256 {found.sha256}" if listed else f"md5 {found.md5}"
+        yield _finding(path, place, "corrupt", expected, actual)
+    elif listed is not None and found.sha256 != listed["sha256"]:
+        yield _finding(path, place, "wrong", listed["sha256"], found.sha256)
+
+
+def _finding(path: str, place: str, problem: str, expected: str, found: str) -> Finding:
+    return Finding(path=path, place=place, problem=problem, expected=expected, found=found)
+
+
+def _text(revision: str | None, path: str) -> bytes | None:
+    if revision is None:
+        return Path(path).read_bytes() if Path(path).is_file() else None
+    return git.show(revision, path)

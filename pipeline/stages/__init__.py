@@ -1,0 +1,1 @@
+"""One module per stage of dvc.yaml; stages meet only through the files named there."""

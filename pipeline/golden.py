@@ -1,0 +1,77 @@
+"""data/golden: evaluation items kept by hand, never trained on; each file is a slice of its own."""
+
+from pathlib import Path
+from typing import Any
+
+from pipeline import readers, records, text
+from pipeline.errors import GraftError
+from pipeline.records import Messages, Record
+
+PREFIX = "golden-"
+
+
+def load(folder: Path, instruction: str) -> dict[str, list[Record]]:
+    """Items of every *.jsonl file, by slice name, each sorted by id.
+
+    Args:
+        folder: may be absent or hold no such file.
+        instruction: stands above the text of {"text", "label"} items, as above the increment's own texts.
+
+    Raises:
+        GraftError: a line is no item, repeats a question of its file, or answers one otherwise than
+            another line does; all such lines at once.
+    """
+    slices: dict[str, list[Record]] = {}
+    problems: list[str] = []
+    answers: dict[str, tuple[str, str]] = {}  # prompt's id -> its answer and where that stands
+    for path in sorted(folder.glob("*.jsonl")):
+        items: dict[str, Record] = {}
+        for row in readers.json_rows(readers.lines(path, "utf-8")):
+            place = f"{path.name}:{row.line}"
+            item = None if row.problem else _record(row, path, instruction)
+            if item is None:
+                problems.append(f'{place}: neither {{"text": ..., "label": ...}} nor {{"messages": [...]}}')
+                continue
+            prompt = records.content_id(item.prompt)
+            answer, first = answers.setdefault(prompt, (item.answer, place))
+            if prompt in items or answer != item.answer:
+                problems.append(f"{place}: the same question as {first}")
+            items[prompt] = item
+        if items:
+            slices[PREFIX + path.stem] = sorted(items.values(), key=lambda item: item.id)
+    if problems:
+        raise GraftError(f"{folder}: {problems[0]}", problems[1:], help="golden items are kept by hand: correct them")
+    return slices
+
+
+def _record(row: readers.Row, path: Path, instruction: str) -> Record | None:
+    messages = _messages(row.values, instruction)
+    if messages is None:
+        return None
+    return Record(
+        id=records.content_id(messages),
+        messages=messages,
+        increment=PREFIX + path.stem,
+        file=f"data/golden/{path.name}",
+        line=row.line,
+    )
+
+
+def _messages(values: Any, instruction: str) -> Messages | None:
+    if values.keys() == {"text", "label"} and _filled(values.values()):
+        question = text.mask(text.clean(values["text"]))  # as prepare does: equal titles must be equal prompts
+        return records.classification(question, text.clean(values["label"]), instruction)
+    messages = values.get("messages")
+    if values.keys() != {"messages"} or not isinstance(messages, list) or len(messages) < 2:
+        return None
+    roles = {"system", "user", "assistant"}
+    for message in messages:
+        if not isinstance(message, dict) or message.keys() != {"role", "content"}:
+            return None
+        if message["role"] not in roles or not _filled([message["content"]]):
+            return None
+    return messages if messages[-1]["role"] == "assistant" else None
+
+
+def _filled(values: Any) -> bool:
+    return all(isinstance(value, str) and text.clean(value) and not text.undecodable(value) for value in values)

@@ -1,0 +1,212 @@
+import json
+import random
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from pipeline import records, schema
+from pipeline.errors import GraftError
+from pipeline.increment import FileSpec, Increment
+from pipeline.stages import prepare
+from pipeline.stages.prepare import Params, check
+
+OPTIONS = Params(max_reject_share=0.2, min_chars=3, max_chars=40)
+SPEC = FileSpec(
+    format="csv", encoding="utf-8", delimiter=",", header=False, columns=("title", "kind"), text="title", label="kind"
+)
+JSONL = FileSpec(format="jsonl", encoding="utf-8", text="title", label="kind")
+
+
+def prepared(folder: Path, options: Params = OPTIONS, instruction: str = "", **contents: str):
+    (folder / "raw").mkdir(parents=True, exist_ok=True)
+    for name, content in contents.items():
+        (folder / "raw" / name).write_text(content, encoding="utf-8", errors="surrogatepass")
+    specs = {f"raw/{name}": JSONL if name.startswith("json") else SPEC for name in contents}
+    increment = Increment(name="winter", task="classification", instruction=instruction, files=specs)
+    return prepare.prepare(increment, folder, options)
+
+
+def fates(result):
+    kept = [(item.file, item.line, "record") for item in result.records]
+    return sorted(kept + [(item.file, item.line, item.reason) for item in result.rejects])
+
+
+def test_a_row_becomes_a_canonical_record(tmp_path):
+    result = prepared(tmp_path, instruction="Which kind?", a="  red\tcafe\u0301  fridge , Fridges \n")
+    (record,) = result.records
+    assert record.messages == [
+        {"role": "user", "content": "Which kind?\nred café fridge"},
+        {"role": "assistant", "content": "Fridges"},
+    ]
+    assert record.id == records.content_id(record.messages)
+    assert (record.increment, record.file, record.line) == ("winter", "raw/a", 1)
+
+
+@pytest.mark.parametrize(
+    ("row", "reason"),
+    [
+        pytest.param("red fridge", "too few fields", id="too-few-fields"),
+        pytest.param("red fridge,a,b", "too many fields", id="too-many-fields"),
+        pytest.param('"red fridge,a', "not CSV", id="open-quote"),
+        pytest.param("red fri\ufffdge,a", "undecodable characters", id="replacement-character"),
+        pytest.param("red fridge,\ufffd", "undecodable characters", id="in-the-label"),
+        pytest.param(" \u200b,a", "empty text", id="empty-text"),
+        pytest.param("red fridge, ", "empty label", id="empty-label"),
+        pytest.param("re,a", "text too short", id="too-short"),
+        pytest.param("x" * 41 + ",a", "text too long", id="too-long"),
+    ],
+)
+def test_csv_reject(tmp_path, row, reason):
+    result = prepared(tmp_path, a=f"good row,a\n{row}\nother row,a\n")
+    assert fates(result) == [("raw/a", 1, "record"), ("raw/a", 2, reason), ("raw/a", 3, "record")]
+    assert result.rejects[0].raw == row
+
+
+@pytest.mark.parametrize(
+    ("row", "reason"),
+    [
+        pytest.param('{"title": "red fridge"}', "no label", id="no-label"),
+        pytest.param('{"title": null, "kind": "a"}', "no text", id="null-text"),
+        pytest.param('{"title": ["red"], "kind": "a"}', "text is not a string", id="text-no-string"),
+        pytest.param('{"title": "red fridge", "kind": 3}', "label is not a string", id="label-no-string"),
+        pytest.param('{"title": "red \\ud83d fridge", "kind": "a"}', "undecodable characters", id="lone-surrogate"),
+        pytest.param("{", "not JSON", id="not-json"),
+        pytest.param("[]", "not a JSON object", id="not-an-object"),
+    ],
+)
+def test_jsonl_reject(tmp_path, row, reason):
+    result = prepared(tmp_path, jsonl=row + "\n")
+    assert [(item.line, item.reason, item.raw) for item in result.rejects] == [(1, reason, row)]
+
+
+def test_contacts_are_masked_and_counted(tmp_path):
+    result = prepared(tmp_path, a="fridge mail a@b.example,x\nfridge 13812345678,x\n")
+    assert sorted(item.prompt[0]["content"] for item in result.records) == ["fridge [PHONE]", "fridge mail [EMAIL]"]
+    assert result.report["masked"] == {"email": 1, "phone": 1}
+
+
+def test_first_of_duplicates_by_file_and_line_is_kept(tmp_path):
+    result = prepared(tmp_path, b="red fridge,x\n", a="other,x\nred  fridge,x\nred fridge,x\n")
+    assert fates(result) == [
+        ("raw/a", 1, "record"),
+        ("raw/a", 2, "record"),
+        ("raw/a", 3, "duplicate"),
+        ("raw/b", 1, "duplicate"),
+    ]
+
+
+def test_contradicting_labels_reject_every_row_of_the_text(tmp_path):
+    result = prepared(tmp_path, a="red fridge,x\nred fridge,x\nblue fridge,x\n", b="red fridge,y\n")
+    assert fates(result) == [
+        ("raw/a", 1, "conflicting labels"),
+        ("raw/a", 2, "conflicting labels"),
+        ("raw/a", 3, "record"),
+        ("raw/b", 1, "conflicting labels"),
+    ]
+
+
+def dirty(seed: int) -> list[str]:
+    source = random.Random(seed)  # noqa: S311
+    words = ["red", "blue", "fridge", "phone", "\ufffd", 'inch"', ",", "a@b.example", "  ", "long" * 9]
+    return ["".join(source.choices(words, k=source.randrange(6))) + "," + source.choice("xxxy") for _ in range(400)]
+
+
+def test_every_row_is_a_record_or_a_reject(tmp_path):
+    lines = dirty(1)
+    result = prepared(tmp_path, a="\n".join(lines))
+    assert result.report["read"] == len(lines)
+    assert [line for _, line, _ in fates(result)] == list(range(1, len(lines) + 1))
+    assert result.report["read"] == result.report["records"] + sum(result.report["rejects"].values())
+    assert sum(result.report["labels"].values()) == result.report["records"] > 0
+
+
+def test_order_of_rows_and_files_does_not_change_what_is_trained(tmp_path):
+    def content(result):
+        return [(item.id, item.messages) for item in result.records]
+
+    lines = dirty(2)
+    one = prepared(tmp_path / "1", a="\n".join(lines[:200]), b="\n".join(lines[200:]))
+    random.Random(3).shuffle(lines)  # noqa: S311
+    two = prepared(tmp_path / "2", c="\n".join(lines[:300]), a="\n".join(lines[300:]))
+    assert content(one) == content(two)
+    assert one.report == two.report
+    assert [item.id for item in one.records] == sorted(item.id for item in one.records)
+
+
+def test_too_many_rejects_stop_with_reasons_and_places(tmp_path):
+    result = prepared(tmp_path, a="good row,x\nbad\nbad\nx,x\nfine row,x\n")
+    with pytest.raises(GraftError) as error:
+        check(result, OPTIONS)
+    assert error.value.message == "winter: 3 of 5 rows rejected (60.0%), prepare.max_reject_share allows 20.0%"
+    assert error.value.problems == ("too few fields: 2 (raw/a:2, raw/a:3)", "text too short: 1 (raw/a:4)")
+    check(result, replace(OPTIONS, max_reject_share=0.6))
+
+
+def test_duplicates_alone_never_stop(tmp_path):
+    check(prepared(tmp_path, a="red fridge,x\n" * 9), OPTIONS)
+
+
+def test_nothing_left_is_an_error(tmp_path):
+    with pytest.raises(GraftError, match="none of 0 rows"):
+        check(prepared(tmp_path, a="\n"), OPTIONS)
+    with pytest.raises(GraftError, match="none of 2 rows"):
+        check(prepared(tmp_path, a="red fridge,x\nred fridge,y\n"), replace(OPTIONS, max_reject_share=1))
+
+
+@pytest.fixture
+def workspace(tmp_path, monkeypatch):
+    """A repository's files as the stage sees them."""
+    root = Path(__file__).parents[2]
+    folder = tmp_path / "data/increments/winter"
+    (folder / "raw").mkdir(parents=True)
+    (folder / "raw/a.csv").write_text("good row,x\nfine row,y\ngood row,x\nother row,\U0001f600\n")
+    (folder / "increment.yaml").write_text(
+        "version: 1\ntask: classification\ninstruction: ''\nfiles:\n  raw/a.csv: {format: csv, encoding: utf-8, "
+        "delimiter: ',', header: false, columns: [title, kind], text: title, label: kind}\n"
+    )
+    (tmp_path / "params.yaml").write_bytes((root / "params.yaml").read_bytes())
+    lock = {
+        "version": 1,
+        "base": {
+            "requested": {"source": "builtin", "revision": None},
+            "resolved": {"revision": None, "sha256": {"f": "0" * 64}},
+        },
+        "parent": None,
+        "anchor": None,
+        "increment": "data/increments/winter",
+        "toolchain": {"torch": "2.13.0"},
+    }
+    (tmp_path / "models.lock").write_text(json.dumps(lock))
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
+def outputs(workspace):
+    return {path.name: path.read_bytes() for path in (workspace / "data/prepared").iterdir()}
+
+
+def test_main_writes_records_rejects_and_report_and_nothing_stale(workspace, capsys):
+    stale = workspace / "data/prepared/stale"
+    stale.parent.mkdir(parents=True)
+    stale.touch()
+    prepare.main()
+    first = outputs(workspace)
+    assert sorted(first) == ["records.jsonl", "rejects.jsonl", "report.json"]
+    lines = [json.loads(line) for line in first["records.jsonl"].splitlines()]
+    assert [line["id"] for line in lines] == sorted(line["id"] for line in lines)
+    assert [problem for line in lines for problem in schema.problems(line, "record")] == []
+    assert [json.loads(line) for line in first["rejects.jsonl"].splitlines()] == [
+        {"file": "raw/a.csv", "line": 3, "reason": "duplicate", "raw": "good row,x"}
+    ]
+    assert "prepare: 4 rows read, 3 records" in capsys.readouterr().out
+    prepare.main()
+    assert outputs(workspace) == first
+
+
+def test_a_stopped_run_leaves_its_rejects_and_no_output(workspace):
+    (workspace / "data/increments/winter/raw/a.csv").write_text("bad\nworse\nfine row,x\n")
+    with pytest.raises(GraftError, match="2 of 3 rows rejected"):
+        prepare.main()
+    assert outputs(workspace) == {}
+    assert len((workspace / ".graft/rejects.jsonl").read_text().splitlines()) == 2

@@ -58,8 +58,8 @@ def line_of(document: Any, keys: list[Any]) -> int | None:
     line = None
     for key in keys:
         try:
-            position = document.lc.item if isinstance(document, list) else document.lc.key
-            line = position(key)[0] + 1
+            marks = document.lc
+            line = (marks.item if isinstance(key, int) else marks.key)(key)[0] + 1
             document = document[key]
         except (AttributeError, KeyError, IndexError, TypeError):
             break

@@ -135,18 +135,18 @@ def _joins(tree: Tree, folder: Path, replace: bool) -> bool:
             f"{folder.name} was released in {released[name]}: a released increment never changes",
             help="choose another name; corrections are new records in a new increment",
         )
-    if tree.held is None and name != tree.lock.increment and not replace:
+    if tree.held is None and name == tree.lock.increment:
+        return not replace
+    if tree.held is None and not replace:
         is_open = Path(tree.lock.increment).name
         raise GraftError(
             f"candidate {is_open} is open",
             help=f"graft release publishes it; graft add {is_open} FILE joins it; "
             f"graft add {folder.name} FILE --replace drops it for {folder.name}",
         )
-    if replace or not folder.exists() or not git.run("ls-files", "--", name):  # not in git: a killed add left it
-        return tree.held is None and name == tree.lock.increment and folder.exists() and not replace
-    if name != tree.lock.increment or tree.held is not None:
+    if not replace and git.run("ls-files", "--", name):  # a killed add leaves a folder that git does not know
         raise GraftError(f"{folder} exists", help="--replace rewrites an unreleased or withdrawn increment")
-    return True
+    return False
 
 
 def _detect(sources: list[Path], reading: dict[str, Any]) -> dict[str, FileSpec]:
@@ -191,7 +191,10 @@ def _copy(sources: list[Path], raw: Path) -> None:
 def _count(draft: Path, name: str) -> str:
     """Run prepare's own checks on the draft, so that `dvc repro` will not stop at it."""
     made = increment.load(draft)
-    prepared = prepare.prepare(with_changes(made, name=name), draft, params.load("prepare", prepare.Params))
+    options = params.load("prepare", prepare.Params)
+    options = params.load("prepare", prepare.Params)
+    prepared = prepare.prepare(with_changes(made, name=name), draft, options)
+    prepare.check(prepared, options)
     report = prepared.report
     rejects = ", ".join(f"{count} {reason}" for reason, count in sorted(report["rejects"].items()))
     return f"{report['read']:,} rows, {report['records']:,} records" + (f" ({rejects})" if rejects else "")

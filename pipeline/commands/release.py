@@ -17,9 +17,9 @@ from pipeline.store import Store
 def release(version: str, push: bool) -> None:
     """Publish the committed candidate as a tag.
 
-    Its outputs are pushed to the DVC remote and read back before the tag is set. Refuses unless the tree is clean, on the default branch and not behind origin, the pipeline is
-    up to date, the verdict is pass, and the weights are new. Killed at any moment, it can be run
-    again.
+    Its outputs are pushed to the DVC remote and read back before the tag is set. Refuses unless the
+    tree is clean, on the default branch and not behind origin, the pipeline is up to date, the
+    verdict is pass, and the weights are new. Killed at any moment, it can be run again.
 
     \b
     Example:

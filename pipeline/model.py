@@ -1,0 +1,77 @@
+"""Base and adapter -> a model in memory: to train, to score, to publish."""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import torch
+from peft import PeftModel
+from safetensors import safe_open
+from transformers import AutoModelForCausalLM
+from transformers.utils import logging
+
+from pipeline.errors import GraftError
+from pipeline.pinned import Base
+
+logging.disable_progress_bar()  # a stage prints its own progress
+
+# Shape legend: B = batch, T = tokens, padded on the left so that answers end at the last position.
+
+
+def load_base(folder: Path, dtype: torch.dtype | str = torch.float32) -> Any:
+    """The base's causal language model, on the CPU; `dtype` "auto" keeps what the files hold."""
+    return AutoModelForCausalLM.from_pretrained(folder, dtype=dtype, local_files_only=True, use_safetensors=True)
+
+
+def add_adapter(model: Any, adapter: Path, base: Base, *, trainable: bool = False) -> Any:
+    """A base with a saved adapter on it; frozen unless `trainable`.
+
+    Raises:
+        GraftError: the adapter was trained on another base.
+    """
+    with safe_open(adapter / "adapter_model.safetensors", "pt") as file:
+        trained_on = (file.metadata() or {}).get("base")
+    if trained_on != base.fingerprint:
+        raise GraftError(
+            f"{adapter}: trained on another base than the pinned one",
+            [f"fingerprint of its base: {trained_on}", f"of the pinned one, {base.name}: {base.fingerprint}"],
+            help="a chain keeps its base: set base.source and base.revision back, or begin a chain of its own",
+        )
+    return PeftModel.from_pretrained(model, str(adapter), is_trainable=trainable)
+
+
+def load_merged(base: Base, adapter: Path, dtype: str) -> Any:
+    """The model as it is served: adapter merged in float32, rounded to `dtype`, computed in float32."""
+    merged = add_adapter(load_base(base.folder), adapter, base).merge_and_unload()
+    round_to(merged, dtype)
+    for parameter in merged.parameters():
+        parameter.data = parameter.data.float()
+    return merged.eval()
+
+
+def round_to(model: Any, dtype: str) -> None:
+    """Round the parameters in place; buffers stay, since rotary frequencies are computed and not published."""
+    for parameter in model.parameters():
+        parameter.data = parameter.data.to(getattr(torch, dtype))
+
+
+def left_padded(rows: Sequence[Sequence[int]], device: torch.device) -> dict[str, torch.Tensor]:
+    """Rows of token ids as one batch: input_ids_BT, attention_mask_BT, position_ids_BT.
+
+    Padding is masked, so its id does not matter; positions count from each row's own beginning.
+    """
+    longest = max(len(row) for row in rows)
+    lengths_B1 = torch.tensor([[len(row)] for row in rows])
+    ids_BT = torch.tensor([[0] * (longest - len(row)) + list(row) for row in rows])
+    positions_BT = torch.arange(longest) - (longest - lengths_B1)
+    mask_BT = (positions_BT >= 0).long()
+    batch = {"input_ids": ids_BT, "attention_mask": mask_BT, "position_ids": positions_BT.clamp(min=0)}
+    return {name: tensor.to(device) for name, tensor in batch.items()}
+
+
+@torch.inference_mode()
+def next_logits(model: Any, rows: Sequence[Sequence[int]]) -> torch.Tensor:
+    """Logits of the token that follows each row, float32, on the CPU; shape (B, vocabulary)."""
+    batch = left_padded(rows, next(model.parameters()).device)
+    logits_BV: torch.Tensor = model(**batch, use_cache=False, logits_to_keep=1).logits[:, -1]
+    return logits_BV.float().cpu()

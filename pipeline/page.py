@@ -1,0 +1,58 @@
+"""reports/report.html: the report as one page that loads nothing, for phone and desktop, light and dark."""
+
+import csv
+import io
+
+from markdown_it import MarkdownIt
+
+WIDTH, HEIGHT = 640, 200  # of the loss curve, in its own units: it scales with the page
+
+_TEMPLATE = """<!doctype html>
+<html lang="en">
+<head>
+<meta charset="utf-8">
+<meta name="viewport" content="width=device-width, initial-scale=1">
+<title>{title}</title>
+<style>
+:root {{ color-scheme: light dark; --line: #8886; --accent: #0b6bcb; }}
+@media (prefers-color-scheme: dark) {{ :root {{ --accent: #6cb6ff; }} }}
+body {{ font: 16px/1.5 system-ui, sans-serif; max-width: 60rem; margin: 0 auto; padding: 1rem; }}
+h1 {{ font-size: 1.6rem; line-height: 1.25; }}
+h2 {{ font-size: 1.2rem; margin-top: 2rem; }}
+.wide {{ overflow-x: auto; }}
+table {{ border-collapse: collapse; font-variant-numeric: tabular-nums; }}
+th, td {{ padding: .3rem .7rem; border-bottom: 1px solid var(--line); text-align: left; white-space: nowrap; }}
+li {{ overflow-wrap: anywhere; }}
+svg {{ width: 100%; height: auto; max-width: 40rem; }}
+svg text {{ fill: currentColor; font-size: 12px; }}
+</style>
+</head>
+<body>
+{body}
+</body>
+</html>
+"""
+
+
+def html(markdown: str, loss_csv: str) -> str:
+    """The page: the report's Markdown (any HTML in it is shown, not obeyed) and the loss curve, if there is one."""
+    body = MarkdownIt("js-default").render(markdown)
+    body = body.replace("<table>", '<div class="wide"><table>').replace("</table>", "</table></div>")
+    points = [(int(row["step"]), float(row["loss"])) for row in csv.DictReader(io.StringIO(loss_csv))]
+    title = markdown.partition("\n")[0].removeprefix("# ")
+    return _TEMPLATE.format(title=title, body=body + (_curve(points) if points else ""))
+
+
+def _curve(points: list[tuple[int, float]]) -> str:
+    """Loss over steps as inline SVG."""
+    last, highest = points[-1][0], max(loss for _, loss in points)
+    line = " ".join(f"{step / last * WIDTH:.1f},{HEIGHT - loss / (highest or 1) * HEIGHT:.1f}" for step, loss in points)
+    return f"""<h2>Loss</h2>
+<svg viewBox="-45 -15 {WIDTH + 60} {HEIGHT + 40}" role="img" aria-label="loss over {last} steps">
+<path d="M0,0V{HEIGHT}H{WIDTH}" fill="none" stroke="var(--line)"/>
+<polyline points="{line}" fill="none" stroke="var(--accent)" stroke-width="2"/>
+<text x="-6" y="4" text-anchor="end">{highest:.2f}</text>
+<text x="-6" y="{HEIGHT}" text-anchor="end">0</text>
+<text x="{WIDTH}" y="{HEIGHT + 18}" text-anchor="end">step {last}</text>
+</svg>
+"""

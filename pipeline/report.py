@@ -1,0 +1,128 @@
+"""reports/report.md: the verdict first and in words, then why, then what it rests on. Fits a pull request's comment."""
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+METRICS = {"accuracy": "accuracy", "macro_f1": "macro-F1"}
+FUNNEL = {  # what became of the increment's records, in the words of data/assembled/report.json
+    "seen": "already seen by the chain",
+    "conflicts": "labelled otherwise than before",
+    "golden": "in a golden set",
+    "eval": "held out for evaluation",
+    "eval_over_cap": "held out, above the slice's cap",
+    "train_new": "new to train on",
+}
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Facts:
+    """What the report is made of: contents of the files that the gate reads."""
+
+    verdict: Mapping[str, Any]
+    metrics: Mapping[str, Any]
+    release: str | None  # the parent
+    increment: str
+    prepared: Mapping[str, Any]
+    assembled: Mapping[str, Any]
+    training: Mapping[str, Any]
+
+
+def markdown(facts: Facts) -> str:
+    """The whole report; the same facts give the same text."""
+    blocks = [*_verdict(facts), *_scores(facts), *_data(facts), *_training(facts)]
+    return "\n\n".join(blocks) + "\n"
+
+
+def _verdict(facts: Facts) -> Iterator[str]:
+    checks, reasons = facts.verdict["checks"], facts.verdict["reasons"]
+    if reasons:
+        yield f"# Refused: {len(reasons)} of {len(checks)} checks failed"
+    elif facts.release:
+        yield f"# Pass: the candidate may replace {facts.release}"
+    else:
+        yield "# Pass: the candidate may become the first release"
+    parent = f"the parent, {facts.release}" if facts.release else "the base: there is no release before it"
+    yield f"Increment `{facts.increment}`, on top of {parent}."
+    yield "## Why"
+    yield _list(reasons or [f"all {len(checks)} checks hold: every metric is at its floor or above" + _drops(facts)])
+
+
+def _drops(facts: Facts) -> str:
+    return f", and none fell further below {facts.release} than allowed" if facts.release else ""
+
+
+def _scores(facts: Facts) -> Iterator[str]:
+    candidate, parent = facts.metrics["candidate"], facts.metrics["parent"]
+    refused = {(check["slice"], check["metric"]) for check in facts.verdict["checks"] if not check["ok"]}
+    columns = [title for name in METRICS.values() for title in ([name, "parent", "change"] if parent else [name])]
+    rows = []
+    for name in ["all", *sorted(candidate["slices"])]:
+        ours, theirs = _block(candidate, name), _block(parent, name) if parent else None
+        cells = [_cells(ours[key], theirs, key, (name, key) in refused) for key in METRICS]
+        rows.append(
+            ["**all**" if name == "all" else name, str(ours["items"]), *(cell for part in cells for cell in part)]
+        )
+    yield "## Scores"
+    yield _table(["slice", "items", *columns], rows)
+    if facts.metrics["truncated"]:
+        yield f"{facts.metrics['truncated']} items were longer than `train.max_length`; they lost their beginning."
+
+
+def _cells(value: float | None, parent: Mapping[str, Any] | None, key: str, refused: bool) -> list[str]:
+    shown = f"**{_number(value)}** ✗" if refused else _number(value)
+    if parent is None:
+        return [shown]
+    before = parent[key]
+    change = "–" if value is None or before is None else f"{value - before:+.4f}"
+    return [shown, _number(before), change]
+
+
+def _data(facts: Facts) -> Iterator[str]:
+    prepared, assembled = facts.prepared, facts.assembled
+    rows = [["rows read", prepared["read"]]]
+    rows += [[f"rejected: {reason}", -count] for reason, count in sorted(prepared["rejects"].items())]
+    rows += [["**records**", assembled["records"]]]
+    rows += [[words, assembled[fate]] for fate, words in FUNNEL.items() if assembled[fate]]
+    rows += [["replayed from the chain", assembled["replayed"]]]
+    yield "## Data"
+    yield _table(["", "count"], [[name, f"{count:,}"] for name, count in rows])
+
+
+def _training(facts: Facts) -> Iterator[str]:
+    training = facts.training
+    yield "## Training"
+    if not training["steps"]:
+        yield "Nothing new: the parent's adapter is handed on, byte for byte."
+        return
+    trainable, total = training["trainable_parameters"], training["total_parameters"]
+    machine = ", ".join(f"{name} {value}" for name, value in sorted(training["machine_class"].items()))
+    lines = [
+        f"{training['records']:,} records, {training['epochs']} epochs, {training['steps']:,} steps, "
+        f"{training['tokens']:,} tokens; final loss {training['final_loss']:.4f}",
+        f"{trainable:,} of {total:,} parameters trained, "
+        + ("continuing the parent's adapter" if training["continued_from"] else "in a new adapter"),
+        f"machine class: {machine}",
+    ]
+    if training["truncated"]:
+        lines.append(f"{training['truncated']:,} records were longer than `train.max_length` and lost their beginning")
+    yield _list(lines)
+
+
+def _block(measured: Mapping[str, Any], name: str) -> Mapping[str, Any]:
+    found: Mapping[str, Any] = measured["all"] if name == "all" else measured["slices"][name]
+    return found
+
+
+def _number(value: float | None) -> str:
+    return "–" if value is None else f"{value:.4f}"
+
+
+def _list(lines: Iterable[str]) -> str:
+    return "\n".join(f"- {line}" for line in lines)
+
+
+def _table(titles: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
+    """A table whose first column holds names and whose others hold numbers."""
+    lines = [titles, ["---", *["---:"] * (len(titles) - 1)], *rows]
+    return "\n".join(f"| {' | '.join(cell.replace('|', chr(92) + '|') for cell in line)} |" for line in lines)

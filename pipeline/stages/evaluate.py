@@ -1,0 +1,136 @@
+"""evaluate: candidate and parent on every slice -> predictions and metrics
+
+The candidate is scored as it will be served: merged and rounded to merge.dtype. The parent's
+predictions are part of its state; only items that it has not seen yet are scored with its adapter.
+"""
+
+import json
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from pipeline import arrow, chat, errors, files, machine, metrics, model, params, pinned, scoring, timing
+from pipeline.errors import GraftError
+from pipeline.records import Record
+
+SLICES = Path("data/assembled/slices")
+LABELS = Path("data/assembled/labels.json")
+ADAPTER = Path("models/adapter")
+PARENT = Path("models/parent")
+PREDICTIONS = Path("reports/predictions.jsonl")
+METRICS = Path("reports/metrics.json")
+
+Slices = Mapping[str, Sequence[Record]]
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Params:
+    """Section `evaluate` of params.yaml."""
+
+    batch_size: int
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Scorer:
+    """What candidate and parent are scored with alike."""
+
+    base: pinned.Base
+    chat: chat.Chat
+    device: Any  # torch.device
+    dtype: str  # merge.dtype
+    max_length: int
+    batch_size: int
+
+
+def predict(scorer: Scorer, adapter: Path, labels: Sequence[str], items: Sequence[Record]) -> list[dict[str, Any]]:
+    """The likeliest label of every item, with its log-likelihood (nats) and whether its prompt was cut."""
+    label_ids = scorer.chat.answers(labels)
+    room = scorer.max_length - max(len(ids) for ids in label_ids)
+    if room < 1:
+        raise GraftError("evaluate: labels fill train.max_length", help="raise train.max_length")
+    prompts = scorer.chat.prompts([item.prompt for item in items])
+    served = model.load_merged(scorer.base, adapter, scorer.dtype).to(scorer.device)
+    cut = [chat.keep_end(prompt, room) for prompt in prompts]
+    scores = scoring.label_scores(served, cut, label_ids, scorer.batch_size)
+    best = [max(range(len(labels)), key=row.__getitem__) for row in scores]
+    return [
+        {"predicted": labels[index], "score": round(row[index], metrics.DIGITS), "truncated": len(prompt) > room}
+        for index, row, prompt in zip(best, scores, prompts, strict=True)
+    ]
+
+
+def measure(slices: Slices, predicted: Mapping[str, str]) -> dict[str, Any]:
+    """Metrics of each slice and of all of them pooled; `predicted` goes from an item's id to its label."""
+
+    def of(items: Sequence[Record]) -> dict[str, Any]:
+        return metrics.measure([item.answer for item in items], [predicted[item.id] for item in items])
+
+    pooled = [item for items in slices.values() for item in items]
+    return {"all": of(pooled), "slices": {name: of(items) for name, items in slices.items()}}
+
+
+def distinct(slices: Slices) -> list[Record]:
+    """Every item once, by id, whatever slices it stands in."""
+    return [item for _, item in sorted({item.id: item for items in slices.values() for item in items}.items())]
+
+
+def parent_predictions(scorer: Scorer, items: Sequence[Record]) -> dict[str, str]:
+    """What the parent says of each item: as it said when it was released, or scored now."""
+    told = {row["id"]: row["predicted"] for row in _read_lines(PARENT / "predictions.jsonl")}
+    unseen = [item for item in items if item.id not in told]
+    print(f"evaluate: parent: {len(items) - len(unseen)} predictions known, {len(unseen)} to score", flush=True)
+    if unseen:
+        rows = predict(scorer, PARENT / "adapter", files.read_json(PARENT / "labels.json"), unseen)
+        told |= {item.id: row["predicted"] for item, row in zip(unseen, rows, strict=True)}
+    return told
+
+
+def main() -> None:
+    """Read slices, adapters and labels; write predictions.jsonl and metrics.json."""
+    asked, everything = params.load("evaluate", Params), params.load_all()
+    PREDICTIONS.unlink(missing_ok=True)
+    METRICS.unlink(missing_ok=True)
+    with timing.measured("evaluate"):
+        slices = {path.stem: arrow.read_records(path) for path in sorted(SLICES.glob("*.arrow"))}
+        device, base = machine.settle(everything["train"]["threads"]), pinned.load()
+        scorer = Scorer(
+            base=base,
+            chat=chat.load(base.folder),
+            device=device,
+            dtype=everything["merge"]["dtype"],
+            max_length=everything["train"]["max_length"],
+            batch_size=asked.batch_size,
+        )
+        items = distinct(slices)
+        print(f"evaluate: candidate: {len(items)} items to score", flush=True)
+        rows = predict(scorer, ADAPTER, files.read_json(LABELS), items)
+        told = {item.id: row for item, row in zip(items, rows, strict=True)}
+        has_parent = (PARENT / "adapter").exists()
+        found = {
+            "candidate": measure(slices, {name: row["predicted"] for name, row in told.items()}),
+            "parent": measure(slices, parent_predictions(scorer, items)) if has_parent else None,
+            "truncated": sum(row["truncated"] for row in rows),
+        }
+        _write_predictions(slices, told)
+        files.write_json(METRICS, found)
+        print(f"evaluate: accuracy {found['candidate']['all']['accuracy']}", flush=True)
+
+
+def _write_predictions(slices: Slices, told: Mapping[str, dict[str, Any]]) -> None:
+    rows = [
+        {"slice": name, "id": item.id, "answer": item.answer, **told[item.id]}
+        for name in sorted(slices)
+        for item in sorted(slices[name], key=lambda item: item.id)
+    ]
+    lines = [json.dumps(row, ensure_ascii=False, sort_keys=True) + "\n" for row in rows]
+    files.write_text(PREDICTIONS, "".join(lines))
+
+
+def _read_lines(path: Path) -> Iterable[dict[str, Any]]:
+    with path.open(encoding="utf-8") as lines:  # a line ends at \n alone: labels may hold U+2028
+        yield from map(json.loads, lines)
+
+
+if __name__ == "__main__":
+    errors.run(main)

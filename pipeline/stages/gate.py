@@ -1,0 +1,128 @@
+"""gate: metrics of candidate and parent -> verdict.json, with every reason
+
+A refusal is a result, not a crash: exit 0, so that DVC records the verdict.
+`merge` then writes REFUSED.json in place of weights.
+"""
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from pipeline import errors, files, lockfile, page, params, report
+
+REPORTS = Path("reports")
+CURVE = REPORTS / "plots/loss.csv"
+DIGITS = 6  # metrics.json rounds to so many
+
+Measured = Mapping[str, Any]  # one side of metrics.json: {"all": {...}, "slices": {name: {...}}}
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Params:
+    """Section `gate` of params.yaml: rules for `all`, `each_slice`, and by name in `slices`."""
+
+    rules: Mapping[str, Any]
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Rule:
+    """What one metric must reach."""
+
+    at_least: float  # absolute floor, in the metric's own unit
+    may_drop: float  # allowed drop against the parent release, same unit
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Check:
+    """One rule applied to one metric of one slice; `all` is every slice pooled."""
+
+    slice: str
+    metric: str
+    candidate: float | None
+    parent: float | None  # null before the first release
+    at_least: float
+    may_drop: float
+    ok: bool
+    reason: str | None  # why it is not ok
+
+
+def decide(candidate: Measured, parent: Measured | None, rules: Mapping[str, Any]) -> list[Check]:
+    """Apply every rule; the candidate passes when all checks are ok. Reads no file, clock or model.
+
+    A slice without items is skipped: it can say nothing. Where a rule names it, and for `all`, that
+    is a refusal: what somebody asked for was not measured.
+    """
+    return [
+        check(name, metric, Rule(**rule), _block(candidate, name), _block(parent, name) if parent else None)
+        for name, asked in _asked(candidate, rules)
+        for metric, rule in asked.items()
+    ]
+
+
+def check(name: str, metric: str, rule: Rule, candidate: Measured, parent: Measured | None) -> Check:
+    """Hold one metric against its floor and against the parent's value; `parent` is None before the first release."""
+    value, before = candidate.get(metric), (parent or {}).get(metric)
+    reason = None
+    if value is None:
+        reason = f"{name} {metric}: not measured"
+    elif parent is not None and before is None:
+        reason = f"{name} {metric}: not measured for the parent"
+    else:
+        # Rounded as the metrics are: 0.93 - 0.05 is a little more than 0.88 in floating point.
+        allowed = rule.at_least if before is None else round(before - rule.may_drop, DIGITS)
+        if not (value >= rule.at_least and value >= allowed):  # so written, NaN refuses
+            reason = f"{name} {metric}: {value:.4f}, needs at least {max(rule.at_least, allowed):.4f}"
+            reason += f" (parent {before:.4f}, may drop {rule.may_drop:.4f})" if allowed > rule.at_least else ""
+    return Check(
+        slice=name, metric=metric, candidate=value, parent=before, **asdict(rule), ok=reason is None, reason=reason
+    )
+
+
+def verdict(checks: Sequence[Check]) -> dict[str, Any]:
+    """Content of verdict.json; schemas/verdict.schema.json."""
+    reasons = [found.reason for found in checks if found.reason is not None]
+    return {"verdict": "refused" if reasons else "pass", "reasons": reasons, "checks": [asdict(c) for c in checks]}
+
+
+def _asked(candidate: Measured, rules: Mapping[str, Any]) -> Iterator[tuple[str, Mapping[str, Any]]]:
+    yield "all", rules["all"]
+    for name in sorted({*candidate["slices"], *rules["slices"]}):
+        if name in rules["slices"] or candidate["slices"][name]["items"]:
+            yield name, rules["slices"].get(name, rules["each_slice"])
+
+
+def _block(measured: Measured, name: str) -> Measured:
+    found: Measured = measured["all"] if name == "all" else measured["slices"].get(name, {})
+    return found
+
+
+def main() -> None:
+    """Read metrics and reports; write verdict, decision, reasons and the report; print the verdict."""
+    asked = params.load("gate", Params)
+    found = files.read_json(REPORTS / "metrics.json")
+    decided = verdict(decide(found["candidate"], found["parent"], asked.rules))
+    lock = lockfile.load()
+    text = report.markdown(
+        report.Facts(
+            verdict=decided,
+            metrics=found,
+            release=lock.parent.release if lock.parent else None,
+            increment=Path(lock.increment).name,
+            prepared=files.read_json(Path("data/prepared/report.json")),
+            assembled=files.read_json(Path("data/assembled/report.json")),
+            training=files.read_json(REPORTS / "training.json"),
+        )
+    )
+    files.write_text(REPORTS / "report.md", text)
+    files.write_text(REPORTS / "report.html", page.html(text, CURVE.read_text(encoding="utf-8")))
+    files.write_json(REPORTS / "verdict.json", decided)
+    # merge depends on these two and not on verdict.json: for every candidate that passes they hold the
+    # same bytes, so that neither other figures nor new wording merges again.
+    files.write_json(REPORTS / "decision.json", decided["verdict"])
+    files.write_json(REPORTS / "reasons.json", decided["reasons"])
+    print("\n  ".join([f"gate: {decided['verdict']}", *decided["reasons"]]))
+
+
+if __name__ == "__main__":
+    errors.run(main)

@@ -1,0 +1,106 @@
+"""merge: a candidate that passed -> merged weights, ready to serve; a refused one -> REFUSED.json and no weights
+
+Exits 0 either way, so that DVC records the outcome and no older weights stay beside a refused adapter.
+"""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from pipeline import arrow, card, errors, files, params, timing
+from pipeline.errors import GraftError
+from pipeline.records import Messages
+
+ADAPTER = Path("models/adapter")
+SLICES = Path("data/assembled/slices")
+DECISION = Path("reports/decision.json")
+REASONS = Path("reports/reasons.json")
+MERGED = Path("models/merged")
+COMPARED = 32  # evaluation items whose logits are compared, those with the lowest ids
+BATCH = 8  # of them computed at a time
+PROBE = [{"role": "user", "content": "Is anybody there?"}]  # compared when there are no evaluation items
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Params:
+    """Section `merge` of params.yaml."""
+
+    dtype: str  # of the published weights
+    max_logit_error: float  # merged against base + adapter, before rounding
+
+
+def refuse(reasons: list[str], folder: Path) -> None:
+    """All that a refused candidate publishes."""
+    files.write_json(folder / "REFUSED.json", {"verdict": "refused", "reasons": reasons})
+    print("merge: refused by the gate: no weights, only REFUSED.json")
+
+
+def publish(asked: Params, threads: int, prompts: list[Messages], folder: Path) -> None:
+    """Merge, compare with base + adapter, round, and save what a server loads.
+
+    Raises:
+        GraftError: the merged model's logits differ by more than `max_logit_error`.
+    """
+    print(f"merge: {asked.dtype}; loading torch and the base", flush=True)
+    import torch
+
+    from pipeline import chat, machine, model, pinned
+
+    device, base = machine.settle(threads), pinned.load()
+    rows = chat.load(base.folder).prompts(prompts)
+    batches = [rows[start : start + BATCH] for start in range(0, len(rows), BATCH)]
+    adapted = model.add_adapter(model.load_base(base.folder).to(device), ADAPTER, base).eval()
+    before = [model.next_logits(adapted, batch) for batch in batches]
+    merged = adapted.merge_and_unload()  # in place: there is never a second copy of the base
+    after = [model.next_logits(merged, batch) for batch in batches]
+    difference = float((torch.cat(after) - torch.cat(before)).abs().max())  # NaN when there is one
+    check(difference, len(rows), asked.max_logit_error)
+    model.round_to(merged, asked.dtype)
+    merged.config.dtype = asked.dtype
+    merged.save_pretrained(folder)
+    for weights in folder.glob("*.safetensors"):
+        weights.chmod(0o644)  # safetensors makes them private; a server runs as another user
+    copy_unchanged(base.files, base.folder, folder)
+    adapter = files.sha256(ADAPTER / "adapter_model.safetensors")
+    files.write_text(folder / "README.md", card.markdown(base, adapter, asked.dtype))
+
+
+def copy_unchanged(names: Iterable[str], base: Path, folder: Path) -> None:
+    """Tokenizer, chat template and generation config, byte for byte as the base has them."""
+    for name in names:
+        if name != "config.json" and not name.startswith("model"):  # weights, and what describes them, are new
+            files.write_bytes(folder / name, (base / name).read_bytes())
+
+
+def check(difference: float, items: int, allowed: float) -> None:
+    """Print the largest difference of logits; raise GraftError where it is above what is allowed, or NaN."""
+    print(f"merge: largest difference of logits {difference:.2e}, over {items} evaluation items", flush=True)
+    if not difference <= allowed:
+        raise GraftError(
+            f"merge: logits of the merged model differ by {difference:.3g} from base + adapter, {allowed} is allowed",
+            help="merge.max_logit_error in params.yaml; a large difference means that the merge is wrong",
+        )
+
+
+def compared(slices: Path) -> list[Messages]:
+    """Prompts of the evaluation items to compare: an even sample, since ids are hashes."""
+    found: dict[str, Any] = {}
+    for path in sorted(slices.glob("*.arrow")):
+        found |= {record.id: record.prompt for record in arrow.read_records(path)}
+    return [found[key] for key in sorted(found)[:COMPARED]] or [PROBE]
+
+
+def main() -> None:
+    """Read the decision; write models/merged."""
+    asked, threads = params.load("merge", Params), params.load_all()["train"]["threads"]
+    files.empty_dir(MERGED)
+    if files.read_json(DECISION) != "pass":
+        refuse(files.read_json(REASONS), MERGED)
+        return
+    with timing.measured("merge"):
+        publish(asked, threads, compared(SLICES), MERGED)
+
+
+if __name__ == "__main__":
+    errors.run(main)

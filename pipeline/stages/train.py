@@ -1,0 +1,147 @@
+"""train: the parent's adapter + new records -> this candidate's adapter
+
+With nothing new the parent's adapter is handed on, byte for byte; torch is then not even imported.
+"""
+
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from pipeline import arrow, errors, files, lora_settings, params, scratch, timing
+from pipeline.errors import GraftError
+from pipeline.lora_settings import Settings
+from pipeline.records import Record
+
+RECORDS = Path("data/assembled/train.arrow")
+PARENT = Path("models/parent/adapter")
+SCRATCH = Path(".graft/train")
+ADAPTER = Path("models/adapter")
+TRAINING = Path("reports/training.json")
+CURVE = Path("reports/plots/loss.csv")
+CURVE_ROWS = 200  # at most: the curve lies in git
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Params:
+    """Section `train` of params.yaml, which says what each key means."""
+
+    seed: int
+    threads: int
+    chain: str
+    rank: int
+    alpha: float
+    dropout: float
+    targets: str | list[str]
+    epochs: int
+    batch_size: int
+    learning_rate: float
+    rewarm: float
+    warmup_share: float
+    max_length: int
+
+    @property
+    def lora(self) -> Settings:
+        """What is asked of the adapter."""
+        return Settings(rank=self.rank, alpha=self.alpha, dropout=self.dropout, targets=self.targets)
+
+
+def hand_on(asked: Params, parent: Path, draft: Path) -> dict[str, Any]:
+    """Copy the parent's adapter; returns the facts for training.json.
+
+    Raises:
+        GraftError: other LoRA settings are asked for than it has.
+    """
+    lora_settings.refuse_if(lora_settings.differences(asked.lora, parent))
+    print("train: nothing new: the parent's adapter is handed on", flush=True)
+    for name in ("adapter_model.safetensors", "adapter_config.json"):
+        files.write_bytes(draft / name, (parent / name).read_bytes())
+    counts = ("records", "truncated", "steps", "epochs", "tokens", "trainable_parameters")
+    return dict.fromkeys(counts, 0) | {"total_parameters": None, "machine_class": None}
+
+
+def learn(
+    asked: Params, records: Sequence[Record], parent: Path | None, draft: Path
+) -> tuple[dict[str, Any], list[tuple[float, float]]]:
+    """Train an adapter and save it; returns the facts for training.json, and each step's loss and learning rate."""
+    print(f"train: {len(records)} records; loading torch and the base", flush=True)
+    from pipeline import chat, lora, machine, model, pinned, training
+
+    device, base = machine.settle(asked.threads), pinned.load()
+    examples = training.encode(chat.load(base.folder), records, asked.max_length)
+    body = model.load_base(base.folder, "auto" if device.type == "cuda" else "float32")
+    adapted = lora.continued(body, base, parent, asked.lora) if parent else lora.new(body, asked.lora, asked.seed)
+    schedule = training.Schedule(
+        seed=asked.seed,
+        epochs=asked.epochs,
+        batch_size=asked.batch_size,
+        learning_rate=asked.learning_rate * (asked.rewarm if parent else 1),
+        warmup_share=asked.warmup_share,
+    )
+    curve = training.fit(adapted.to(device), examples, schedule)
+    lora.write(adapted, base, draft)
+    facts = {
+        "records": len(examples),
+        "truncated": sum(example.truncated for example in examples),
+        "steps": len(curve),
+        "epochs": asked.epochs,
+        "tokens": asked.epochs * sum(len(example.tokens) for example in examples),
+        "trainable_parameters": sum(p.numel() for p in adapted.parameters() if p.requires_grad),
+        "total_parameters": sum(p.numel() for p in adapted.parameters()),
+        "machine_class": machine.machine_class(device),
+    }
+    return facts, curve
+
+
+def condense(curve: Sequence[tuple[float, float]], rows: int = CURVE_ROWS) -> list[tuple[int, float, float]]:
+    """At most `rows` of (last step, mean loss, last learning rate), over equal spans of steps."""
+    span = max(1, -(-len(curve) // rows))
+    condensed = []
+    for start in range(0, len(curve), span):
+        part = curve[start : start + span]
+        condensed.append((start + len(part), sum(loss for loss, _ in part) / len(part), part[-1][1]))
+    return condensed
+
+
+def main() -> None:
+    """Read records and parent, write adapter, training.json and loss curve."""
+    asked = params.load("train", Params)
+    with scratch.held(SCRATCH) as draft, timing.measured("train") as figures:
+        scratch.end_with_parent()
+        _clear()
+        records = arrow.read_records(RECORDS)
+        parent = PARENT if asked.chain == "continue" and PARENT.exists() else None
+        curve: list[tuple[float, float]] = []
+        if records:
+            facts, curve = learn(asked, records, parent, draft)
+        elif parent:
+            facts = hand_on(asked, parent, draft)
+        else:
+            raise GraftError(f"{RECORDS}: nothing to train on, and no parent to hand on", help="graft add NAME FILE...")
+        rows = condense(curve)
+        facts |= {
+            "increments": dict(Counter(record.increment for record in records)),
+            "final_loss": round(rows[-1][1], 6) if rows else None,
+            "continued_from": files.sha256(parent / "adapter_model.safetensors") if parent else None,
+        }
+        _publish(draft, facts, rows)
+        figures["tokens"] = facts["tokens"]
+
+
+def _clear() -> None:
+    files.empty_dir(ADAPTER).rmdir()
+    TRAINING.unlink(missing_ok=True)
+    CURVE.unlink(missing_ok=True)
+
+
+def _publish(draft: Path, facts: dict[str, Any], rows: list[tuple[int, float, float]]) -> None:
+    """Everything appears whole: a run that is killed before leaves no adapter."""
+    lines = [f"{step},{loss:.6g},{rate:.6g}" for step, loss, rate in rows]
+    files.write_text(CURVE, "\n".join(["step,loss,learning_rate", *lines]) + "\n")
+    files.write_json(TRAINING, facts)
+    draft.rename(ADAPTER)
+
+
+if __name__ == "__main__":
+    errors.run(main)

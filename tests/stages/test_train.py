@@ -1,0 +1,275 @@
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+from safetensors.torch import load_file
+
+from pipeline import arrow, base_files, chat, files, lora_settings, model, pinned, scratch, training
+from pipeline.errors import GraftError
+from pipeline.lora_settings import Settings
+from pipeline.stages import train
+from tests.conftest import ENVIRONMENT, ROOT
+from tests.stages.conftest import set_params, write_records
+
+HERE = ENVIRONMENT | {"PYTHONPATH": str(ROOT)}
+WEIGHTS = Path("models/adapter/adapter_model.safetensors")
+CONFIG = Path("models/adapter/adapter_config.json")
+
+
+def outputs(folder: Path) -> dict[str, bytes]:
+    names = ("models/adapter", "reports/training.json", "reports/plots/loss.csv")
+    found = [file for name in names for file in files.files_below(folder / name)]
+    return {file.relative_to(folder).as_posix(): file.read_bytes() for file in found}
+
+
+def test_another_process_trains_to_the_same_bytes(candidate, finished):
+    subprocess.run([sys.executable, "-m", "pipeline.stages.train"], env=HERE, check=True)
+    assert outputs(candidate) == outputs(finished)
+
+
+def test_order_of_the_records_in_the_file_does_not_matter(candidate, finished, run):
+    records = arrow.read_records(train.RECORDS)
+    arrow.write_records(train.RECORDS, records[::-1])
+    run(train)
+    assert outputs(candidate) == outputs(finished)
+
+
+def test_another_seed_gives_another_adapter(candidate, finished, run):
+    set_params(candidate, train__seed=7)
+    run(train)
+    assert outputs(candidate)[str(WEIGHTS)] != outputs(finished)[str(WEIGHTS)]
+
+
+def test_adapter_is_two_files_float32_and_names_its_base(finished):
+    assert sorted(path.name for path in (finished / "models/adapter").iterdir()) == [CONFIG.name, WEIGHTS.name]
+    assert {str(tensor.dtype) for tensor in load_file(finished / WEIGHTS).values()} == {"torch.float32"}
+    config = files.read_json(finished / CONFIG)
+    assert (config["base_model_name_or_path"], config["revision"], config["r"]) == ("examples/base", None, 2)
+    assert config["target_modules"] == sorted(config["target_modules"])
+    assert str(finished) not in (finished / CONFIG).read_text()
+
+
+def test_training_json_and_curve_say_what_was_done(finished):
+    facts = files.read_json(finished / "reports/training.json")
+    assert (facts["records"], facts["steps"], facts["epochs"], facts["truncated"]) == (48, 12, 2, 0)
+    assert facts["increments"] == {"winter": 48}
+    assert facts["continued_from"] is None
+    assert facts["machine_class"]["threads"] == 1
+    assert 0 < facts["trainable_parameters"] < facts["total_parameters"]
+    curve = (finished / "reports/plots/loss.csv").read_text().splitlines()
+    assert curve[0] == "step,loss,learning_rate"
+    assert len(curve) == 13
+
+
+def test_progress_is_shown_with_loss_rate_and_time_left(candidate, run):
+    said = run(train)
+    assert "train: step 12/12  loss " in said
+    assert "s left" in said
+
+
+def test_continued_training_changes_the_parents_weights_and_keeps_its_settings(child, finished, run):
+    run(train)
+    before, after = load_file(finished / WEIGHTS), load_file(WEIGHTS)
+    assert before.keys() == after.keys()
+    assert all((before[name] != after[name]).any() for name in before)
+    assert CONFIG.read_bytes() == (finished / CONFIG).read_bytes()
+    facts = files.read_json(train.TRAINING)
+    assert facts["continued_from"] == files.sha256(finished / WEIGHTS)
+    assert facts["increments"] == {"spring": 16}
+
+
+def test_continued_training_peaks_at_rewarm_times_the_rate(child, run):
+    set_params(child, train__rewarm=0.25, train__learning_rate=0.02)
+    run(train)
+    rates = [float(line.split(",")[2]) for line in train.CURVE.read_text().splitlines()[1:]]
+    assert max(rates) == pytest.approx(0.005)
+
+
+def test_settings_that_a_continued_adapter_cannot_take_on_are_each_named(child, run):
+    set_params(child, train__rank=4, train__alpha=5, train__dropout=0.1, train__targets=["q_proj", "v_proj"])
+    with pytest.raises(GraftError) as error:
+        run(train)
+    said = str(error.value)
+    assert "train.rank: 4 asked for, the parent's adapter has 2" in said
+    assert "train.alpha: 5 asked for" in said
+    assert "train.dropout: 0.1 asked for" in said
+    assert "train.targets: q_proj, v_proj (4 modules) asked for, the parent's adapter has down_proj, " in said
+    assert "train.chain: fresh" in said
+    assert not train.ADAPTER.exists()
+
+
+def test_same_targets_spelled_out_are_the_same_setting(child, run):
+    run(train)
+    all_linear = outputs(child)
+    set_params(child, train__targets=["q_proj", "k_proj", "v_proj", "o_proj", "gate_proj", "up_proj", "down_proj"])
+    run(train)
+    assert outputs(child) == all_linear
+
+
+def test_fresh_ignores_the_parent(child, finished, run):
+    set_params(child, train__chain="fresh")
+    write_records(train.RECORDS, range(48))
+    run(train)
+    assert outputs(child) == outputs(finished)
+
+
+def test_nothing_new_hands_on_the_parents_bytes_without_loading_torch(child, finished):
+    write_records(train.RECORDS, [])
+    code = "import sys; from pipeline.stages import train; train.main(); assert 'torch' not in sys.modules"
+    done = subprocess.run([sys.executable, "-c", code], env=HERE, check=True, capture_output=True, text=True)
+    assert "nothing new: the parent's adapter is handed on" in done.stdout
+    assert WEIGHTS.read_bytes() == (finished / WEIGHTS).read_bytes()
+    assert CONFIG.read_bytes() == (finished / CONFIG).read_bytes()
+    facts = files.read_json(train.TRAINING)
+    assert facts.keys() == files.read_json(finished / "reports/training.json").keys()
+    assert facts["machine_class"] is None
+
+
+def test_settings_that_cannot_be_taken_on_are_refused_with_nothing_new_too(child, run):
+    write_records(train.RECORDS, [])
+    set_params(child, train__rank=4)
+    with pytest.raises(GraftError, match=r"cannot be continued[\s\S]*train\.rank: 4 asked for"):
+        run(train)
+
+
+def test_targets_that_the_base_does_not_have_are_named(candidate, run):
+    set_params(candidate, train__targets=["q_porj"])
+    with pytest.raises(GraftError, match=r"train\.targets: .*q_porj"):
+        run(train)
+
+
+@pytest.mark.parametrize("parent", [pytest.param(False, id="no-parent"), pytest.param(True, id="fresh-with-a-parent")])
+def test_nothing_to_train_and_nothing_to_hand_on_is_an_error(parent, candidate, request, run):
+    if parent:
+        request.getfixturevalue("child")
+        set_params(candidate, train__chain="fresh")
+    write_records(train.RECORDS, [])
+    with pytest.raises(GraftError, match="nothing to train on"):
+        run(train)
+
+
+def test_frozen_adapter_is_an_error(finished, monkeypatch):
+    monkeypatch.chdir(finished)
+    base = pinned.load()
+    frozen = model.add_adapter(model.load_base(base.folder), train.ADAPTER, base)
+    examples = training.encode(chat.load(base.folder), arrow.read_records(train.RECORDS), 128)
+    schedule = training.Schedule(seed=1, epochs=1, batch_size=8, learning_rate=0.01, warmup_share=0.0)
+    with pytest.raises(GraftError, match="no parameter is trainable"):
+        training.fit(frozen, examples, schedule)
+
+
+def test_parent_of_another_base_is_an_error(child, run):
+    config = files.read_json(Path("examples/base/config.json"))
+    files.write_json(Path("examples/base/config.json"), config | {"rms_norm_eps": 1e-5})
+    pin = base_files.read_pin()
+    changed = pin.sha256 | {"config.json": files.sha256(Path("examples/base/config.json"))}
+    base_files.write_pin(base_files.Pin(source="builtin", revision=None, sha256=changed, store="cache"))
+    with pytest.raises(GraftError, match="trained on another base"):
+        run(train)
+
+
+def test_loss_that_is_no_number_stops_with_step_and_records(candidate, run):
+    set_params(candidate, train__learning_rate=1e38, train__warmup_share=0.0)
+    with pytest.raises(GraftError) as error:
+        run(train)
+    ids = {record.id for record in arrow.read_records(train.RECORDS)}
+    assert "the loss is nan" in error.value.message
+    assert {problem.removeprefix("record ") for problem in error.value.problems} <= ids
+    assert not train.ADAPTER.exists()
+
+
+def test_too_long_prompt_loses_its_beginning_and_is_counted(candidate, run):
+    set_params(candidate, train__max_length=40)
+    run(train)
+    assert files.read_json(train.TRAINING)["truncated"] == 48
+    base = pinned.load()
+    examples = training.encode(chat.load(base.folder), arrow.read_records(train.RECORDS), 40)
+    text = chat.load(base.folder).tokenizer.decode(examples[0].tokens)
+    assert len(examples[0].tokens) == 40
+    assert text.endswith(arrow.read_records(train.RECORDS)[0].answer + "<|im_end|>")
+    assert not text.startswith("<|im_start|>user")
+
+
+def test_answers_that_fill_max_length_are_named_with_file_and_line(candidate, run):
+    set_params(candidate, train__max_length=12)
+    with pytest.raises(GraftError, match=r"winter/raw/a.csv:4: 13 tokens"):
+        run(train)
+
+
+def test_only_answer_and_end_of_turn_are_learned(finished, monkeypatch):
+    import torch
+
+    monkeypatch.chdir(finished)
+    base = pinned.load()
+    talk = chat.load(base.folder)
+    batch = training.encode(talk, arrow.read_records(train.RECORDS)[:5], 128)
+    adapted = model.add_adapter(model.load_base(base.folder), train.ADAPTER, base)
+    losses = []
+    for example in batch:  # one at a time and without padding, over every position
+        ids = torch.tensor([example.tokens])
+        logs = adapted(input_ids=ids).logits[0, :-1].log_softmax(-1).gather(1, ids[0, 1:, None])[:, 0]
+        losses += (-logs[-example.answer :]).tolist()
+        assert example.tokens[-1] == talk.end_of_turn
+    assert training.answer_loss(adapted, batch).item() == pytest.approx(sum(losses) / len(losses), abs=1e-5)
+
+
+def test_batches_hold_every_example_once_in_another_order_each_epoch():
+    examples = [training.Example(id=str(n), tokens=[0] * (n % 7 + 2), answer=1, truncated=False) for n in range(100)]
+    first, second = (training.batches(examples, 8, seed=1, epoch=epoch) for epoch in (0, 1))
+    for epoch in (first, second):
+        assert sorted(example.id for batch in epoch for example in batch) == sorted(e.id for e in examples)
+    assert first != second
+    spread = [max(len(e.tokens) for e in batch) - min(len(e.tokens) for e in batch) for batch in first]
+    assert max(spread) <= 1  # grouped by length
+
+
+def test_rate_warms_up_to_the_peak_and_falls_to_nearly_zero():
+    schedule = training.Schedule(seed=0, epochs=1, batch_size=1, learning_rate=1.0, warmup_share=0.1)
+    rates = [training.rate(step, 100, schedule) for step in range(1, 101)]
+    assert rates[0] == pytest.approx(0.1)
+    assert rates[9] == rates[10] == 1.0
+    assert rates == rates[:10] + sorted(rates[10:], reverse=True)
+    assert 0 < rates[-1] < 0.001
+
+
+def test_curve_is_condensed_to_means_over_equal_spans():
+    assert train.condense([(1.0, 0.1), (3.0, 0.2), (5.0, 0.3)], rows=2) == [(2, 2.0, 0.2), (3, 5.0, 0.3)]
+    assert len(train.condense([(1.0, 0.1)] * 1001)) <= train.CURVE_ROWS
+
+
+def test_settings_are_compared_as_numbers(finished):
+    asked = Settings(rank=2, alpha=4.0, dropout=0, targets="all-linear")
+    assert lora_settings.differences(asked, finished / "models/adapter") == []
+
+
+def test_second_training_in_one_checkout_is_refused(candidate, run):
+    with scratch.held(train.SCRATCH), pytest.raises(GraftError, match=r"process \d+ is at work here"):
+        run(train)
+
+
+def test_training_ends_with_the_process_that_started_it_and_leaves_no_output(candidate):
+    set_params(candidate, train__epochs=2000)
+    through_a_shell = (
+        f"import subprocess; subprocess.run('{sys.executable} -m pipeline.stages.train; true', shell=True)"
+    )
+    with subprocess.Popen([sys.executable, "-c", through_a_shell], env=HERE, stdout=subprocess.PIPE, text=True) as dvc:
+        assert dvc.stdout is not None
+        while "step" not in (line := dvc.stdout.readline()):
+            assert line, "the training ended by itself"
+        dvc.kill()
+        deadline = time.monotonic() + 10
+        while not free(train.SCRATCH):
+            assert time.monotonic() < deadline, "the training lives on"
+            time.sleep(0.05)
+    assert not train.ADAPTER.exists()
+    assert not train.TRAINING.exists()
+
+
+def free(folder: Path) -> bool:
+    try:
+        with scratch.held(folder):
+            return True
+    except GraftError:
+        return False

@@ -1,0 +1,56 @@
+import pytest
+import torch
+from transformers import AutoModelForCausalLM, GPT2Config, LlamaConfig, Qwen2Config
+
+from pipeline import scoring
+
+SIZES = {
+    "vocab_size": 50, "hidden_size": 32, "intermediate_size": 48, "num_hidden_layers": 2, "num_attention_heads": 4,
+    "num_key_value_heads": 2, "max_position_embeddings": 64,
+}  # fmt: skip
+CONFIGS = {
+    "qwen2": Qwen2Config(**SIZES, tie_word_embeddings=True),
+    "llama": LlamaConfig(**SIZES, tie_word_embeddings=False),
+    "absolute-positions": GPT2Config(vocab_size=50, n_embd=32, n_layer=2, n_head=4, n_positions=64),
+}
+PROMPTS = [[5, 6, 7], [8], [9, 10, 11, 12, 13, 14, 15], [5, 6, 7, 8], [20] * 12]
+END = 2
+LABELS = {
+    "any-length": [[3, END], [4, 5, 6, 7, 8, END], [9, 3, END]],
+    "prefixes-of-one-another": [[3, END], [3, 4, END], [3, 4, 5, END], [4, END]],
+    "one-token-each": [[3], [4], [5]],
+    "a-single-label": [[3, 4, END]],
+}
+
+
+@pytest.fixture(scope="module", params=CONFIGS)
+def language_model(request):
+    torch.manual_seed(1)
+    return AutoModelForCausalLM.from_config(CONFIGS[request.param]).eval()
+
+
+def naive(language_model, prompt, label):
+    """One forward per prompt and label, without padding, cache or batch."""
+    with torch.inference_mode():
+        logs = language_model(torch.tensor([prompt + label])).logits[0].float().log_softmax(-1)
+    return sum(float(logs[len(prompt) - 1 + place, token]) for place, token in enumerate(label))
+
+
+@pytest.mark.parametrize("labels", LABELS.values(), ids=LABELS)
+def test_scores_equal_one_forward_per_prompt_and_label(language_model, labels):
+    found = scoring.label_scores(language_model, PROMPTS, labels, batch_size=3)
+    for prompt, scores in zip(PROMPTS, found, strict=True):
+        assert scores == pytest.approx([naive(language_model, prompt, label) for label in labels], abs=1e-4)
+
+
+def test_labels_beyond_the_memory_bound_are_scored_in_parts(language_model, monkeypatch):
+    labels = [[token, token + 1, END] for token in range(3, 20)]
+    whole = scoring.label_scores(language_model, PROMPTS, labels, batch_size=2)
+    monkeypatch.setattr(scoring, "ROWS", 8)
+    parts = scoring.label_scores(language_model, PROMPTS, labels, batch_size=2)
+    for one, other in zip(whole, parts, strict=True):
+        assert one == pytest.approx(other, abs=1e-4)
+
+
+def test_no_prompts_no_scores(language_model):
+    assert scoring.label_scores(language_model, [], [[3, END]], batch_size=2) == []

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 Status = dict[str, list[Any]]  # stage -> what dvc status lists under it
@@ -37,19 +38,38 @@ def outputs_absent(found: list[Reason]) -> bool:
     return bool(found) and all(reason.kind == "output" for reason in found)
 
 
+def would_run(stages: dict[str, Any], status: Status) -> list[str]:
+    """Stages that `dvc repro` would run at most: the stale ones and what depends on their outputs.
+
+    Computed and not asked of `dvc repro --dry`, which gives up at the first file that is not here.
+
+    Args:
+        stages: dvc.yaml's stages, each below those that it depends on.
+        status: what dvc status says.
+    """
+    running: list[str] = []
+    paths = {Path(stage).with_suffix("").as_posix() for stage in status if stage.endswith(".dvc")}
+    for name, stage in stages.items():
+        if name in status or any(_touches(dep, path) for dep in stage.get("deps") or [] for path in paths):
+            running.append(name)
+            paths |= {out if isinstance(out, str) else next(iter(out)) for out in stage["outs"]}
+    return running
+
+
+def _touches(dep: str, path: str) -> bool:
+    return dep == path or dep.startswith(f"{path}/") or path.startswith(f"{dep}/")
+
+
 def _of(stage: str, entry: Any) -> Iterator[Reason]:
     if not isinstance(entry, dict):
         yield Reason(stage=stage, kind="code", name=str(entry))  # "changed command"
         return
     for what, items in entry.items():
         for path, change in items.items():
-            if what == "changed outs":
-                kind = "data" if stage.endswith(".dvc") and change == "modified" else "output"
-                yield Reason(stage=stage, kind=kind, name=f"{path} {change}")
-            elif isinstance(change, dict):
+            if isinstance(change, dict):
                 yield from (_key(stage, path, key, state) for key, state in change.items())
             else:
-                yield Reason(stage=stage, kind=_kind(path), name=f"{path} {change}")
+                yield Reason(stage=stage, kind=_kind(stage, what, path, change), name=f"{path} {change}")
 
 
 def _key(stage: str, path: str, key: str, state: str) -> Reason:
@@ -60,5 +80,9 @@ def _key(stage: str, path: str, key: str, state: str) -> Reason:
     return Reason(stage=stage, kind=kind, name=f"{path}:{key} {state}")
 
 
-def _kind(path: str) -> str:
-    return "code" if path.startswith(("pipeline/", "schemas/")) else "data"
+def _kind(stage: str, what: str, path: str, change: str) -> str:
+    if path.startswith(("pipeline/", "schemas/")):
+        return "code"
+    if change in {"deleted", "not in cache"}:  # only absent here, as in a fresh clone
+        return "output"
+    return "data" if what == "changed deps" or stage.endswith(".dvc") else "output"

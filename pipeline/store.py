@@ -60,7 +60,13 @@ class Store:
         md5s = set(md5s)
         database = self._database(place)
         try:
-            there = set(database.oids_exist(md5s)) if place == "remote" else {m for m in md5s if database.exists(m)}
+            # A local database's own oids_exist deletes what it takes for corrupt; nothing is deleted here.
+            local = database.fs.protocol == "local"
+            there = (
+                {m for m in md5s if database.fs.exists(database.oid_to_path(m))}
+                if local
+                else (set(database.oids_exist(md5s)))
+            )
         except Exception as error:
             raise self._unreachable(error) from error
         return sorted(md5s - there)

@@ -2,10 +2,8 @@
 
 import math
 import os
-import re
 import shutil
 import subprocess
-import sys
 import tempfile
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -13,7 +11,7 @@ from typing import Any
 
 import click
 
-from pipeline import candidate, files, golden, increment, params, staleness
+from pipeline import candidate, files, golden, increment, params, staleness, yaml
 from pipeline.candidate import Tree
 from pipeline.commands.lock import differences
 from pipeline.errors import GraftError
@@ -71,8 +69,9 @@ def make_plan() -> Plan:
     """Look at the tree, the data and the machine; nothing is run or written."""
     asked = params.load_all()
     tree, store = candidate.tree(), Store()
-    found = staleness.reasons(store.stale())
-    stages = _stages() if found else []
+    status = store.stale()
+    found = staleness.reasons(status)
+    stages = staleness.would_run(yaml.load_unchecked(Path("dvc.yaml"))["stages"], status)
     data = count(tree, asked, store)
     steps = _steps(data, asked["train"]) if data and "train" in stages else None
     return Plan(
@@ -146,12 +145,6 @@ def count(tree: Tree, asked: dict[str, Any], store: Store) -> dict[str, int] | N
         "new": report["train_new"],
         "replayed": report["replayed"],
     }
-
-
-def _stages() -> list[str]:
-    command = [sys.executable, "-m", "dvc", "repro", "--dry", "--allow-missing"]
-    done = subprocess.run(command, capture_output=True, text=True, check=False)  # its exit code says nothing
-    return re.findall(r"^Running stage '(\w+)'", done.stdout, re.MULTILINE)
 
 
 def _steps(data: dict[str, int], train: dict[str, Any]) -> int:

@@ -5,7 +5,7 @@ from pathlib import Path, PurePosixPath
 
 import click
 
-from pipeline import candidate, files, git, releases, verify
+from pipeline import candidate, files, git, releases, staleness, verify
 from pipeline.candidate import Tree
 from pipeline.errors import GraftError
 from pipeline.store import Store
@@ -86,11 +86,11 @@ def _place_problems() -> list[str]:
 
 
 def _pipeline_problems(store: Store) -> None:
-    stale = store.stale()
+    stale = staleness.reasons(store.stale())
     if stale:
         raise GraftError(
             "not released: the pipeline is not up to date",
-            [f"{name}: {why}" for name, why in stale.items()],
+            map(str, stale),
             help="dvc repro (graft plan says what it would do), then commit",
         )
 

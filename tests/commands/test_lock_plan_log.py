@@ -1,0 +1,97 @@
+"""graft lock, plan and log: what they say of a tree."""
+
+import json
+from pathlib import Path
+
+from tests.conftest import Chain, Clone, samples
+
+
+def test_shipped_lock_is_current(fresh: Clone) -> None:
+    assert "models.lock is current" in fresh.graft("lock", "--check")
+
+
+def test_check_names_every_difference(fresh: Clone) -> None:
+    lock = json.loads(fresh.read("models.lock"))
+    lock["toolchain"]["torch"] = "1.0.0"
+    (fresh.path / "models.lock").write_text(json.dumps(lock, indent=2, sort_keys=True) + "\n")
+    pins = fresh.read("requirements.lock")
+    (fresh.path / "requirements.lock").write_text(pins.replace("click==", "click==0."))
+    params = fresh.read("params.yaml")
+    (fresh.path / "params.yaml").write_text(params.replace("source: builtin", "source: path:other"))
+    said = fresh.graft("lock", "--check", code=1)
+    assert "toolchain: torch: locked 1.0.0, here 2.13.0" in said
+    assert "requirements.lock: click: locked 0." in said
+    assert "params.yaml: base.source: locked builtin, asked path:other" in said
+
+
+def test_upgrade_of_a_released_tree_is_no_failure(chain: Chain, tmp_path: Path) -> None:
+    clone = chain.pulled(tmp_path / "clone")
+    pins = clone.read("requirements.lock")
+    (clone.path / "requirements.lock").write_text(pins.replace("click==", "click==0."))
+    assert "released v1.1.0, upgraded since" in clone.graft("lock", "--check")
+
+
+def test_lock_twice_changes_nothing(fresh: Clone) -> None:
+    fresh.graft("lock")
+    assert "nothing changed" in fresh.graft("lock")
+    assert fresh.git("status", "--porcelain") == ""
+
+
+def test_candidate_moves_onto_a_newer_release(chain: Chain, tmp_path: Path) -> None:
+    clone = chain.pulled(tmp_path / "clone", "v1.0.0")
+    clone.graft("add", "2026-04-other", *samples("2026-03-shuffled"))
+    assert json.loads(clone.read("models.lock"))["parent"]["release"] == "v1.0.0"
+    said = clone.graft("lock", "--parent", "latest")
+    assert "parent: v1.0.0 -> v1.1.0" in said
+    assert "must run again" in said
+    assert json.loads(clone.read("models.lock"))["increment"] == "data/increments/2026-04-other"
+
+
+def test_conflicted_lock_is_refused_with_the_way_out(fresh: Clone) -> None:
+    text = fresh.read("models.lock")
+    (fresh.path / "models.lock").write_text("<<<<<<< HEAD\n" + text)
+    said = fresh.graft("plan", code=1)
+    assert "models.lock:1: not JSON" in said
+    assert "graft lock --parent latest" in said
+
+
+def test_plan_of_the_shipped_tree(fresh: Clone) -> None:
+    fresh.dvc("repro", "prepare")
+    plan = json.loads(fresh.graft("plan", "--json"))
+    assert plan["tree"].startswith("candidate: 2026-01-winter on no parent")
+    assert plan["data"]["new"] > 0
+    assert plan["data"]["records"] == plan["data"]["known"] + plan["data"]["held out"] + plan["data"]["new"]
+    assert plan["steps"] > 0
+    assert plan["remote"].startswith("none set")
+
+
+def test_plan_counts_what_repro_then_does(chain: Chain, tmp_path: Path) -> None:
+    clone = chain.pulled(tmp_path / "clone")
+    clone.graft("rollback", "v1.0.0")
+    clone.graft("add", "2026-02-spring", *samples("2026-02-spring"), "--replace")
+    plan = json.loads(clone.graft("plan", "--json"))
+    trained = json.loads(clone.git("show", "v1.1.0:reports/training.json"))
+    assert plan["stages"][:2] == ["parent", "prepare"]
+    assert plan["data"]["new"] + plan["data"]["replayed"] == trained["records"]
+    assert plan["steps"] == trained["steps"]
+
+
+def test_plan_of_a_released_tree_runs_nothing(chain: Chain, tmp_path: Path) -> None:
+    plan = json.loads(chain.pulled(tmp_path / "clone").graft("plan", "--json"))
+    assert plan["tree"].startswith("released: holds v1.1.0")
+    assert plan["stages"] == []
+
+
+def test_log_shows_the_chain_newest_first(chain: Chain) -> None:
+    rows = json.loads(chain.work.graft("log", "--json"))
+    assert [(row["version"], row["parent"], row["increment"]) for row in rows] == [
+        ("v1.1.0", "v1.0.0", "2026-02-spring"),
+        ("v1.0.0", None, "2026-01-winter"),
+    ]
+    assert all(row["accuracy"] > 0.8 and row["adapter_bytes"] > 0 and row["records"] > 0 for row in rows)
+
+
+def test_log_before_the_first_release(fresh: Clone) -> None:
+    said = fresh.graft("log")
+    assert "open candidate: 2026-01-winter on no parent" in said
+    assert "no release yet" in said

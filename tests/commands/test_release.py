@@ -1,0 +1,191 @@
+"""graft release: what it refuses, that a refusal leaves no tag, and that a kill loses nothing."""
+
+import hashlib
+import os
+import shutil
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from tests.conftest import ENVIRONMENT, Chain, Clone
+
+STEPS = ("checked", "pushed", "read back", "tagged")
+
+
+@pytest.fixture
+def ready(chain: Chain, tmp_path: Path) -> Clone:
+    """A clone whose main holds v1.1.0's commit with no tag and an empty remote: ready to be released."""
+    clone = chain.pulled(tmp_path / "ready")
+    own = tmp_path / "origin.git"
+    clone.git("clone", "-q", "--bare", "--single-branch", ".", str(own))
+    clone.git("remote", "set-url", "origin", str(own))
+    subprocess.run(["git", "--git-dir", own, "tag", "-d", "v1.1.0"], check=True, capture_output=True)
+    clone.git("tag", "-d", "v1.1.0")
+    shutil.copytree(chain.storage, tmp_path / "storage")
+    clone.dvc("remote", "modify", "--local", "storage", "url", str(tmp_path / "storage"))
+    return clone
+
+
+def test_release_sets_an_annotated_tag_and_makes_no_commit(ready: Clone) -> None:
+    before = ready.git("rev-parse", "HEAD")
+    said = ready.graft("release")
+    assert [line.split(":")[0] for line in said.splitlines()][:4] == list(STEPS)
+    assert ready.git("tag") == "v1.0.0\nv1.1.0"
+    assert ready.git("rev-parse", "HEAD", "v1.1.0^{commit}").split() == [before, before]
+    assert ready.git("status", "--porcelain") == ""
+
+
+@pytest.mark.parametrize(("asked", "tag"), [("major", "v2.0.0"), ("patch", "v1.0.1"), ("v1.4.2", "v1.4.2")])
+def test_version_counts_from_the_highest_tag(ready: Clone, asked: str, tag: str) -> None:
+    assert f"tagged: {tag}" in ready.graft("release", asked)
+
+
+def refused(clone: Clone, *arguments: str) -> str:
+    tags = clone.git("tag")
+    said = clone.graft("release", *arguments, code=1)
+    assert clone.git("tag") == tags
+    return said
+
+
+def test_dirty_tree_is_refused(ready: Clone) -> None:
+    (ready.path / "README.md").write_text("changed")
+    assert "uncommitted:  M README.md" in refused(ready)
+
+
+def test_other_branch_is_refused(ready: Clone) -> None:
+    ready.git("checkout", "-q", "-b", "topic")
+    assert "releases are cut on main" in refused(ready)
+
+
+def test_existing_tag_is_refused(ready: Clone) -> None:
+    assert "tag v1.0.0 exists already" in refused(ready, "v1.0.0")
+
+
+def test_version_that_is_none_is_refused(ready: Clone) -> None:
+    assert "not a version" in refused(ready, "newest")
+
+
+def test_stale_pipeline_is_refused(ready: Clone) -> None:
+    params = ready.path / "params.yaml"
+    params.write_text(params.read_text().replace("rewarm: 0.5", "rewarm: 0.4"))
+    ready.commit("Edit without repro")
+    said = refused(ready)
+    assert "not up to date" in said
+    assert "train: params.yaml:train modified" in said
+
+
+def test_changed_output_is_refused(ready: Clone) -> None:
+    path = ready.path / "models/merged/config.json"
+    content = path.read_bytes()
+    path.unlink()
+    path.write_bytes(content + b" ")
+    assert "not up to date" in refused(ready)
+
+
+def test_missing_remote_is_refused_with_the_commands_that_add_one(ready: Clone) -> None:
+    ready.dvc("remote", "remove", "--local", "storage")
+    ready.dvc("remote", "remove", "storage")
+    ready.commit("No remote any more")
+    said = refused(ready)
+    assert "dvc remote add --default" in said
+    assert "git commit" in said
+
+
+def test_unreachable_remote_is_refused(ready: Clone) -> None:
+    ready.dvc("remote", "modify", "--local", "storage", "url", "/proc/1/no/such/place")
+    assert "remote 'storage'" in refused(ready)
+
+
+def test_moved_origin_is_refused(ready: Clone, tmp_path: Path) -> None:
+    url = ready.git("remote", "get-url", "origin")
+    subprocess.run(["git", "clone", "-q", url, tmp_path / "colleague"], check=True)
+    colleague = Clone(tmp_path / "colleague")
+    colleague.commit("Meanwhile")
+    colleague.git("push", "-q", "origin", "main")
+    assert "has moved on" in refused(ready)
+
+
+def test_released_tree_has_nothing_new(chain: Chain, tmp_path: Path) -> None:
+    assert "nothing new: the tree holds v1.1.0" in refused(chain.pulled(tmp_path / "clone"))
+
+
+def merged_object(clone: Clone, storage: Path) -> Path:
+    """Where a remote holds models/merged/model.safetensors."""
+    name = hashlib.md5((clone.path / "models/merged/model.safetensors").read_bytes()).hexdigest()  # noqa: S324
+    return storage / "files/md5" / name[:2] / name[2:]
+
+
+def test_object_that_the_remote_lost_is_pushed_again(ready: Clone, tmp_path: Path) -> None:
+    merged_object(ready, tmp_path / "storage").unlink()
+    assert "pushed: 1 new objects" in ready.graft("release")
+
+
+@pytest.mark.parametrize("mode", [0o444, 0o644])
+def test_object_that_the_remote_corrupted_stops_the_release(ready: Clone, tmp_path: Path, mode: int) -> None:
+    victim = merged_object(ready, tmp_path / "storage")
+    content = victim.read_bytes()
+    victim.unlink()
+    victim.write_bytes(b"x" + content[1:])
+    victim.chmod(mode)
+    said = refused(ready)
+    assert victim.parent.name + victim.name in said
+    assert "gives back other bytes" in said
+    assert victim.exists()
+
+
+@pytest.mark.parametrize("step", STEPS)
+def test_release_killed_after_a_step_can_be_run_again(ready: Clone, step: str) -> None:
+    command = [sys.executable, "-m", "pipeline", "release"]
+    with subprocess.Popen(
+        command, cwd=ready.path, env=ENVIRONMENT | {"PYTHONUNBUFFERED": "1"}, stdout=subprocess.PIPE, text=True
+    ) as process:
+        assert process.stdout is not None
+        for line in process.stdout:
+            if line.startswith(step):
+                os.kill(process.pid, signal.SIGKILL)
+                break
+    if "v1.1.0" in ready.git("tag"):
+        assert "nothing new: the tree holds v1.1.0" in refused(ready)
+    else:
+        ready.graft("release")
+    assert "every SHA-256 as released" in ready.graft("verify", "v1.1.0", "--remote")
+    assert ready.git("status", "--porcelain") == ""
+
+
+def test_tag_and_branch_are_pushed_together_or_not_at_all(ready: Clone) -> None:
+    ready.graft("release", "--push")
+    assert "refs/tags/v1.1.0" in ready.git("ls-remote", "--tags", "origin")
+    assert ready.git("rev-parse", "origin/main") == ready.git("rev-parse", "HEAD")
+
+
+def test_tag_set_by_hand_is_a_release(ready: Clone) -> None:
+    ready.dvc("push", "-q")
+    ready.git("tag", "-a", "v1.1.0", "-m", "by hand")
+    assert "v1.1.0" in ready.graft("log")
+    assert "every SHA-256 as released" in ready.graft("verify", "v1.1.0", "--remote")
+    assert "nothing new: the tree holds v1.1.0" in refused(ready)
+
+
+def test_pre_push_hook_lets_only_releases_leave(chain: Chain, ready: Clone) -> None:
+    zero = "0" * 40
+
+    def hook(tag: str, code: int) -> str:
+        oid = ready.git("rev-parse", tag)
+        done = subprocess.run(
+            [sys.executable, "-m", "pipeline.prepush"],
+            input=f"refs/tags/{tag} {oid} refs/tags/{tag} {zero}\n",
+            cwd=ready.path, env=ENVIRONMENT, capture_output=True, text=True, check=False,
+        )  # fmt: skip
+        assert done.returncode == code, done.stderr
+        return done.stderr
+
+    ready.git("tag", "-a", "v1.1.0", "-m", "by hand")
+    assert "outputs in the remote" in hook("v1.1.0", 0)
+    ready.git("tag", "v1.2.0")
+    assert "lightweight" in hook("v1.2.0", 1)
+    ready.git("fetch", "-q", str(chain.origin), "refused")
+    ready.git("tag", "-a", "v1.3.0", "-m", "refused", "FETCH_HEAD")
+    assert "refused, not pass" in hook("v1.3.0", 1)

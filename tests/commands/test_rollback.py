@@ -1,0 +1,105 @@
+"""graft rollback: history moves forward, and nothing is lost on the way."""
+
+import json
+import os
+import shutil
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from tests.conftest import ENVIRONMENT, Chain, Clone
+from tests.test_chain import manifest, tree_hashes
+
+
+@pytest.fixture
+def clone(chain: Chain, tmp_path: Path) -> Clone:
+    return chain.pulled(tmp_path / "clone")
+
+
+def test_rollback_is_a_new_commit_with_the_releases_bytes(clone: Clone) -> None:
+    before = clone.git("rev-parse", "HEAD")
+    clone.graft("rollback", "v1.0.0", "--why", "returns doubled")
+    released = {path: digest["sha256"] for path, digest in manifest(clone, "v1.0.0").items() if "merged" in path}
+    assert tree_hashes(clone, "models/merged") == released
+    assert clone.git("rev-parse", "HEAD^") == before
+    assert "returns doubled" in clone.git("log", "-1", "--format=%B")
+    assert "Running stage" not in clone.dvc("repro")
+    assert clone.dvc("status").strip() == "Data and pipelines are up to date."
+    assert clone.git("status", "--porcelain") == ""
+    assert "every SHA-256 as released" in clone.graft("verify", "v1.0.0")
+
+
+def test_withdrawn_release_stays_in_the_log(clone: Clone) -> None:
+    clone.graft("rollback", "v1.0.0")
+    rows = {row["version"]: row["status"] for row in json.loads(clone.graft("log", "--json"))}
+    assert rows == {"v1.1.0": "withdrawn", "v1.0.0": "here"}
+
+
+def test_documents_stay_and_code_goes_back(clone: Clone) -> None:
+    (clone.path / "docs/new.md").write_text("new")
+    (clone.path / "pipeline/new.py").write_text('"""New."""\n')
+    clone.commit("Newer code and documents")
+    clone.graft("rollback", "v1.0.0")
+    assert (clone.path / "docs/new.md").exists()
+    assert not (clone.path / "pipeline/new.py").exists()
+
+
+def test_git_revert_of_a_rollback_does_no_harm(clone: Clone) -> None:
+    clone.graft("rollback", "v1.0.0")
+    clone.git("revert", "--no-edit", "HEAD")
+    clone.dvc("checkout", "-q")
+    assert "every SHA-256 as released" in clone.graft("verify", "v1.1.0")
+    rows = {row["version"]: row["status"] for row in json.loads(clone.graft("log", "--json"))}
+    assert rows == {"v1.1.0": "here", "v1.0.0": "released"}
+
+
+def test_next_increment_continues_from_the_rolled_back_release(clone: Clone, tmp_path: Path) -> None:
+    clone.graft("rollback", "v1.0.0")
+    drop = tmp_path / "drop.csv"
+    drop.write_text("title,category\n" + "".join(f"red lamp {n},Lamps\nblue kettle {n},Kettles\n" for n in range(30)))
+    assert "parent: v1.0.0" in clone.graft("add", "2026-04-lamps", str(drop))
+
+
+def test_uncommitted_changes_are_never_overwritten(clone: Clone) -> None:
+    (clone.path / "params.yaml").write_text("mine")
+    assert "params.yaml" in clone.graft("rollback", "v1.0.0", code=1)
+    assert clone.read("params.yaml") == "mine"
+
+
+def test_cold_cache_without_remote_changes_nothing(chain: Chain, clone: Clone) -> None:
+    live = tree_hashes(clone, "models/merged")
+    shutil.rmtree(clone.path / ".dvc/cache")
+    clone.dvc("remote", "modify", "--local", "storage", "url", str(clone.path.parent / "nowhere"))
+    said = clone.graft("rollback", "v1.0.0", code=1)
+    assert "neither in the cache nor in the remote" in said or "out of reach" in said
+    assert tree_hashes(clone, "models/merged") == live
+    assert clone.git("status", "--porcelain") == ""
+
+
+def test_unknown_release_lists_those_that_exist(clone: Clone) -> None:
+    assert "known: v1.0.0, v1.1.0" in clone.graft("rollback", "v3.0.0", code=1)
+
+
+def test_already_there_says_so(clone: Clone) -> None:
+    assert "the tree holds v1.1.0 already" in clone.graft("rollback", "v1.1.0", code=1)
+
+
+@pytest.mark.parametrize("step", ["verified", "switched", "committed"])
+def test_rollback_killed_after_a_step_can_be_run_again(clone: Clone, step: str) -> None:
+    command = [sys.executable, "-m", "pipeline", "rollback", "v1.0.0"]
+    with subprocess.Popen(
+        command, cwd=clone.path, env=ENVIRONMENT | {"PYTHONUNBUFFERED": "1"}, stdout=subprocess.PIPE, text=True
+    ) as process:
+        assert process.stdout is not None
+        for line in process.stdout:
+            if line.startswith(step):
+                os.kill(process.pid, signal.SIGKILL)
+                break
+    if clone.git("log", "-1", "--format=%s") != "Roll back to v1.0.0":
+        clone.graft("rollback", "v1.0.0")
+    assert "every SHA-256 as released" in clone.graft("verify", "v1.0.0")
+    assert clone.git("status", "--porcelain") == ""
+    assert clone.git("log", "-1", "--format=%s") == "Roll back to v1.0.0"

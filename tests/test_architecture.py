@@ -1,0 +1,131 @@
+"""The rules that keep the house easy to live in."""
+
+import ast
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+from ruamel.yaml import YAML
+
+from tests.conftest import ENVIRONMENT, ROOT
+
+STAGES = YAML(typ="safe").load(ROOT / "dvc.yaml")["stages"]
+HEAVY = ("torch", "transformers", "peft", "accelerate", "datasets")
+LIGHT_STAGES = ("base", "parent", "prepare", "assemble", "gate", "manifest")
+
+
+def module_file(name: str) -> Path | None:
+    """File of a first-party module, from its dotted name."""
+    path = ROOT / Path(*name.split("."))
+    if path.with_suffix(".py").is_file():
+        return path.with_suffix(".py")
+    return path / "__init__.py" if (path / "__init__.py").is_file() else None
+
+
+def imported_by(path: Path) -> set[Path]:
+    """First-party files that a file imports anywhere in it, lazily too."""
+    found = set()
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.Import):
+            names = [alias.name for alias in node.names]
+        elif isinstance(node, ast.ImportFrom) and node.module:
+            names = [node.module, *(f"{node.module}.{alias.name}" for alias in node.names)]
+        else:
+            continue
+        found |= {file for name in names if name.startswith("pipeline") and (file := module_file(name))}
+    return {file for file in found if file.name != "__init__.py"}
+
+
+def closure(path: Path) -> set[Path]:
+    """A file and everything first-party that it imports, transitively."""
+    seen: set[Path] = set()
+    todo = [path]
+    while todo:
+        file = todo.pop()
+        if file not in seen:
+            seen.add(file)
+            todo += imported_by(file)
+    return seen
+
+
+@pytest.mark.parametrize("name", STAGES)
+def test_stage_depends_on_exactly_the_modules_that_it_imports(name: str) -> None:
+    declared = {dep for dep in STAGES[name].get("deps", []) if dep.startswith("pipeline/")}
+    imported = {path.relative_to(ROOT).as_posix() for path in closure(ROOT / f"pipeline/stages/{name}.py")}
+    assert declared == imported
+
+
+@pytest.mark.parametrize("name", STAGES)
+def test_stage_module_param_section_and_command_share_one_name(name: str) -> None:
+    assert (ROOT / f"pipeline/stages/{name}.py").is_file()
+    assert STAGES[name]["cmd"] == f"python -m pipeline.stages.{name}"
+
+
+def test_stages_never_import_stages() -> None:
+    for path in (ROOT / "pipeline/stages").glob("*.py"):
+        assert not {file for file in imported_by(path) if file.parent.name == "stages"}, path
+
+
+def test_nothing_imports_the_cli() -> None:
+    for path in (ROOT / "pipeline").rglob("*.py"):
+        if path.name not in ("cli.py", "__main__.py"):
+            assert ROOT / "pipeline/cli.py" not in imported_by(path), path
+
+
+def test_release_code_is_no_stages_dependency() -> None:
+    dependencies = {dep for stage in STAGES.values() for dep in stage.get("deps", [])}
+    assert not {dep for dep in dependencies if "commands/" in dep or dep == "pipeline/releases.py"}
+
+
+def test_every_output_is_ignored_by_git_or_kept_in_it_on_purpose() -> None:
+    for stage in STAGES.values():
+        for out in stage["outs"]:
+            path, cached = (out, True) if isinstance(out, str) else (next(iter(out)), False)
+            ignored = subprocess.run(["git", "check-ignore", "-q", path], cwd=ROOT, check=False).returncode == 0
+            assert ignored == cached, path
+
+
+@pytest.mark.parametrize("module", [f"pipeline.stages.{name}" for name in LIGHT_STAGES] + ["pipeline.cli"])
+def test_light_modules_load_no_heavy_library(module: str) -> None:
+    code = f"import sys, {module}; print([m for m in {HEAVY!r} if m in sys.modules])"
+    done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "[]"
+
+
+def test_help_answers_at_once(capsys: pytest.CaptureFixture[str]) -> None:
+    command = [sys.executable, "-m", "pipeline", "--help"]
+    started = time.perf_counter()
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True, env=ENVIRONMENT)
+    with capsys.disabled():
+        print(f"\ngraft --help took {time.perf_counter() - started:.2f} s (aim: under 0.6 s; timings never decide)")
+    assert "graft add" in done.stdout
+
+
+def test_every_command_has_help_with_an_example() -> None:
+    from pipeline.cli import main
+
+    for name, command in main.commands.items():
+        assert command.help is not None
+        assert f"graft {name}" in command.help, name
+
+
+def test_no_machine_path_or_registry_host_in_the_tree() -> None:
+    listed = subprocess.run(["git", "ls-files"], cwd=ROOT, check=True, capture_output=True, text=True).stdout
+    for name in listed.splitlines():
+        path = ROOT / name
+        if path.suffix in {".py", ".lock", ".toml", ".yaml", ".yml", ".json", ".dvc"} and path.is_file():
+            text = path.read_text(encoding="utf-8")
+            assert str(ROOT) not in text, name
+            assert "files.pythonhosted" not in text, name
+
+
+def test_manifest_depends_on_every_other_output() -> None:
+    outs = {
+        out if isinstance(out, str) else next(iter(out))
+        for name, stage in STAGES.items()
+        if name != "manifest"
+        for out in stage["outs"]
+    }
+    assert {dep for dep in STAGES["manifest"]["deps"] if not dep.startswith("pipeline/")} == outs

@@ -1,0 +1,1 @@
+"""Sample data, the embedded base, and what writes them."""

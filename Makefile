@@ -8,7 +8,7 @@ export PATH := $(CURDIR)/$(BIN):$(PATH)
 export OMP_WAIT_POLICY ?= PASSIVE
 
 .DEFAULT_GOAL := help
-.PHONY: help setup run test check demo bench base samples hooks soak pins clean
+.PHONY: help setup run test check demo bench base samples docs hooks soak pins clean
 
 help: ## this list
 	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## /  make \1	/' | expand -t 16
@@ -49,6 +49,9 @@ base: setup ## build the embedded base again from params.yaml's base.corpus
 
 samples: setup ## write examples/corpus and examples/increments again
 	@$(BIN)/python -m examples.generate
+
+docs: setup ## write the generated pages: docs/cli.md, docs/modules.md
+	@$(BIN)/python docs/generate.py
 
 hooks: ## ask git to check a release's tag before it is pushed
 	@git config core.hooksPath .githooks

@@ -18,6 +18,7 @@ _IGNORED = """\
 # Written by `graft add`: DVC looks only at the open increment, so that its cost does not
 # grow with the chain. Earlier increments stay in git and in the remote.
 /data/increments/*
+/tests/
 """
 
 
@@ -44,8 +45,18 @@ class Tree:
 
 def tree() -> Tree:
     """Read where the working tree stands."""
-    lock, known = lockfile.load(), releases.all_releases()
-    held = releases.held_by_tree(lock, known)
+    return _tree(lockfile.load(), git.object_id(releases.MANIFEST))
+
+
+def tree_of_head() -> Tree:
+    """Read where the last commit stands, whatever was changed since."""
+    lock = lockfile.parse((git.show("HEAD", str(lockfile.PATH)) or b"").decode(), "HEAD:models.lock")
+    return _tree(lock, git.object_ids([f"HEAD:{releases.MANIFEST}"])[0])
+
+
+def _tree(lock: Lock, manifest: str | None) -> Tree:
+    known = releases.all_releases()
+    held = releases.held_by(lock, manifest, known)
     return Tree(lock=lock, releases=known, held=held, sibling=releases.sibling(lock, known))
 
 

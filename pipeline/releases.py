@@ -74,14 +74,13 @@ def find(tag: str, releases: Iterable[Release]) -> Release:
     return by_tag[tag]
 
 
-def held_by_tree(lock: lockfile.Lock, releases: Iterable[Release]) -> Release | None:
-    """The release that the working tree holds, by manifest and lock; the newest of several.
+def held_by(lock: lockfile.Lock, manifest: str | None, releases: Iterable[Release]) -> Release | None:
+    """The release that a tree holds, by its lock and the git id of its manifest; the newest of several.
 
     None for a candidate. Both count: `graft add` has moved the lock on while the manifest is
     still the parent's, and a sibling's manifest differs while its parent and increment are the same.
     """
-    here = git.object_id(MANIFEST)
-    return next((r for r in reversed(list(releases)) if r.manifest == here and same_line(r.lock, lock)), None)
+    return next((r for r in reversed(list(releases)) if r.manifest == manifest and same_line(r.lock, lock)), None)
 
 
 def same_line(one: lockfile.Lock, other: lockfile.Lock) -> bool:

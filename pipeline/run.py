@@ -21,7 +21,8 @@ REPORT = Path("reports/report.md")
 _RUNNING = re.compile(r"^Running stage '(\w+)':")
 _SKIPPED = re.compile(r"^Stage '(\w+)' (?:didn't change|is cached)")
 _CHATTER = re.compile(
-    r"^(> python|Updating lock|Generating lock|To track|To enable|\tgit add|\tdvc config|Use `dvc push)"
+    r"^(> python|Updating lock|Generating lock|To track|To enable|\tgit add|\tdvc config|Use `dvc push|Importing|"
+    r"WARNING: '.*' is empty|'.*\.dvc' didn't change)"
 )
 
 
@@ -30,12 +31,11 @@ def main() -> None:
     params.load_all()
     tree, store = candidate.tree(), Store()
     found = staleness.reasons(store.stale())
+    held = tree.held if staleness.upgraded(found) or staleness.only_outputs(found) else None
     if not found:
         print("nothing to do: the pipeline is up to date")
-    elif tree.held and staleness.upgraded_only(found):
-        _say_upgraded(tree.held, found)
-    elif tree.held and staleness.outputs_absent(found) and store.remote_name():
-        _dvc(["pull"])
+    elif held and (store.remote_name() or not any(reason.kind == "output" for reason in found)):
+        _restore(held, found)
     else:
         _repro()
     _report()
@@ -69,11 +69,14 @@ def _dvc(arguments: list[str], total: int = 0) -> None:
         raise GraftError(f"dvc {arguments[0]} failed; what it said stands above", help="mend it and run this again")
 
 
-def _say_upgraded(held: releases.Release, found: list[staleness.Reason]) -> None:
-    print(f"released {held.tag}, upgraded since; a release is not trained again for that:")
-    for reason in found:
-        print(f"  {reason}")
-    print("  `graft add` opens the next candidate with it; `dvc repro` would train a sibling of the release")
+def _restore(held: releases.Release, found: list[staleness.Reason]) -> None:
+    """Have a release's outputs here, and train nothing for an upgrade."""
+    if any(reason.kind == "output" for reason in found):
+        _dvc(["pull"])
+    if staleness.upgraded(found):
+        print(f"released {held.tag}, upgraded since; a release is not trained again for that:")
+        print("\n".join(f"  {line}" for line in staleness.words(found)))
+        print("  `graft add` opens the next candidate with it; `dvc repro` would train a sibling of the release")
 
 
 def _explain_class() -> None:

@@ -13,7 +13,7 @@ class Reason:
     """One thing that changed for one stage."""
 
     stage: str
-    kind: str  # code | toolchain | params | lock | data | output
+    kind: str  # code | toolchain | params | lock | data | output (of a stage, or data that is not here)
     name: str  # the file or key
 
     def __str__(self) -> str:
@@ -25,17 +25,29 @@ def reasons(status: Status) -> list[Reason]:
     return [reason for stage, entries in status.items() for entry in entries for reason in _of(stage, entry)]
 
 
-def upgraded_only(found: list[Reason]) -> bool:
+def upgraded(found: list[Reason]) -> bool:
     """Whether code or toolchain moved on and nothing that people asked for did.
 
     Such a change alone never retrains a released increment: the next candidate picks it up.
     """
-    return bool(found) and all(reason.kind in {"code", "toolchain"} for reason in found)
+    kinds = {reason.kind for reason in found}
+    return bool(kinds & {"code", "toolchain"}) and kinds <= {"code", "toolchain", "output"}
 
 
-def outputs_absent(found: list[Reason]) -> bool:
-    """Whether nothing changed and only files are missing here, as in a fresh clone."""
+def only_outputs(found: list[Reason]) -> bool:
+    """Whether nothing was changed and only outputs are missing here, as in a fresh clone."""
     return bool(found) and all(reason.kind == "output" for reason in found)
+
+
+def words(found: list[Reason]) -> list[str]:
+    """The reasons for a person: one line a cause, with the stages that it touches; outputs in one line."""
+    causes: dict[str, list[str]] = {}
+    for reason in found:
+        if reason.kind != "output":
+            causes.setdefault(reason.name, []).append(reason.stage)
+    lines = [f"{name} ({', '.join(stages)})" for name, stages in causes.items()]
+    absent = {reason.stage for reason in found if reason.kind == "output" and not reason.stage.endswith(".dvc")}
+    return lines + ([f"outputs of {len(absent)} stages are not here, or are other ones"] if absent else [])
 
 
 def would_run(stages: dict[str, Any], status: Status) -> list[str]:
@@ -44,7 +56,7 @@ def would_run(stages: dict[str, Any], status: Status) -> list[str]:
     Computed and not asked of `dvc repro --dry`, which gives up at the first file that is not here.
 
     Args:
-        stages: dvc.yaml's stages, each below those that it depends on.
+        stages: dvc.yaml's stages, each below those that it depends on, `${increment}` filled in.
         status: what dvc status says.
     """
     running: list[str] = []
@@ -64,12 +76,12 @@ def _of(stage: str, entry: Any) -> Iterator[Reason]:
     if not isinstance(entry, dict):
         yield Reason(stage=stage, kind="code", name=str(entry))  # "changed command"
         return
-    for what, items in entry.items():
+    for items in entry.values():
         for path, change in items.items():
             if isinstance(change, dict):
                 yield from (_key(stage, path, key, state) for key, state in change.items())
             else:
-                yield Reason(stage=stage, kind=_kind(stage, what, path, change), name=f"{path} {change}")
+                yield Reason(stage=stage, kind=_kind(path, change), name=f"{path} {change}")
 
 
 def _key(stage: str, path: str, key: str, state: str) -> Reason:
@@ -80,9 +92,8 @@ def _key(stage: str, path: str, key: str, state: str) -> Reason:
     return Reason(stage=stage, kind=kind, name=f"{path}:{key} {state}")
 
 
-def _kind(stage: str, what: str, path: str, change: str) -> str:
+def _kind(path: str, change: str) -> str:
     if path.startswith(("pipeline/", "schemas/")):
         return "code"
-    if change in {"deleted", "not in cache"}:  # only absent here, as in a fresh clone
-        return "output"
-    return "data" if what == "changed deps" or stage.endswith(".dvc") else "output"
+    given = path.startswith(("data/increments/", "data/golden", "examples/"))
+    return "data" if given and change not in {"deleted", "not in cache"} else "output"

@@ -5,7 +5,9 @@ whatever changes there is mended here. An object is named by its MD5, as in dvc.
 of a folder ends in `.dir` and its object lists the folder's files.
 """
 
+import contextlib
 import hashlib
+import io
 import logging
 from collections.abc import Iterable
 from dataclasses import dataclass, field
@@ -164,7 +166,8 @@ class Store:
 
     def add(self, path: Path) -> str:
         """Track a folder as `dvc add` does; returns its MD5."""
-        [stage] = self._repo.add([str(path)])
+        with contextlib.redirect_stdout(io.StringIO()):  # DVC's hints about git add
+            [stage] = self._repo.add([str(path)])
         return str(stage.outs[0].hash_info.value)
 
     def reproduce(self, dvc_file: Path) -> None:
@@ -172,7 +175,8 @@ class Store:
         from dvc.exceptions import DvcException
 
         try:
-            self._repo.reproduce([str(dvc_file)])
+            with contextlib.redirect_stdout(io.StringIO()):
+                self._repo.reproduce([str(dvc_file)])
         except DvcException as error:
             raise GraftError(f"dvc repro {dvc_file}: {error}") from error
 

@@ -48,6 +48,7 @@ def dump(path: Path, document: Any) -> None:
     yaml = YAML()
     yaml.width = 4096  # never re-wrap a person's lines
     yaml.indent(mapping=2, sequence=4, offset=2)
+    yaml.representer.add_representer(type(None), lambda to, _: to.represent_scalar("tag:yaml.org,2002:null", "null"))
     text = io.StringIO()
     yaml.dump(document, text)
     files.write_text(path, text.getvalue())

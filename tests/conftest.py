@@ -1,5 +1,6 @@
 """One release chain, built once per session and shared: real git, real DVC, a real tiny model."""
 
+import json
 import os
 import shutil
 import subprocess
@@ -10,6 +11,7 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parent.parent
+SAMPLE = Path(__file__).parent / "sample"  # what is specific to the sample, frozen
 ENVIRONMENT = os.environ | {
     "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}",
     "OMP_WAIT_POLICY": "PASSIVE",  # two spinning threads on one busy core are many times slower
@@ -66,12 +68,14 @@ class Chain:
 
     origin: Path  # bare git repository
     storage: Path  # DVC remote
-    work: Clone  # the clone that made it all; on main
+    work: Clone  # a clone at main with everything pulled; tests only read it
 
     def clone(self, path: Path, branch: str = "main") -> Clone:
         """A colleague's fresh clone, with nothing pulled yet."""
         subprocess.run(["git", "clone", "-q", "--branch", branch, self.origin, path], check=True, env=ENVIRONMENT)
-        return Clone(path)
+        clone = Clone(path)
+        clone.dvc("remote", "modify", "--local", "storage", "url", str(self.storage))
+        return clone
 
     def pulled(self, path: Path, revision: str = "main") -> Clone:
         """A fresh clone at a revision, with its outputs pulled."""
@@ -80,28 +84,35 @@ class Chain:
         clone.dvc("pull", "-q")
         return clone
 
-    def copy(self, path: Path) -> "Chain":
-        """Origin and remote of its own, for a test that changes them."""
-        path.mkdir(parents=True)
-        shutil.copytree(self.origin, path / "origin.git")
-        shutil.copytree(self.storage, path / "storage")
-        return Chain(path / "origin.git", path / "storage", self.work)
-
 
 def snapshot(target: Path) -> Clone:
-    """The working tree as a repository of one commit: what a user would clone after this change lands."""
+    """The working tree as a repository of one commit, with the sample as its only increment.
+
+    In a repository that holds a team's own data, too: their tests then run on the sample of tests/sample.
+    """
     listed = subprocess.run(
         ["git", "ls-files", "-z", "--cached", "--others", "--exclude-standard"],
         cwd=ROOT, check=True, capture_output=True, text=True,
     ).stdout  # fmt: skip
+    moved_on = not is_as_shipped()
     for name in filter(None, listed.split("\0")):
-        if (ROOT / name).is_file():
+        given = name.startswith(("data/", "reports/")) or name == "dvc.lock"
+        if (ROOT / name).is_file() and not (moved_on and given):
             (target / name).parent.mkdir(parents=True, exist_ok=True)
             shutil.copy2(ROOT / name, target / name)
     clone = Clone(target)
     clone.git("init", "-q", "--initial-branch", "main")
+    if moved_on:
+        shutil.copytree(SAMPLE, target, dirs_exist_ok=True)
+        clone.graft("lock")
     clone.commit("Graft, as shipped")
     return clone
+
+
+def is_as_shipped() -> bool:
+    """Whether the working tree still is about the sample and nothing was released."""
+    lock = json.loads((ROOT / "models.lock").read_text())
+    return lock["parent"] is None and (ROOT / lock["increment"]) == ROOT / "data/increments/2026-01-winter"
 
 
 @pytest.fixture(scope="session")
@@ -123,31 +134,23 @@ def fresh(shipped: Path, tmp_path: Path) -> Clone:
 
 @pytest.fixture(scope="session")
 def chain(shipped: Path, tmp_path_factory: pytest.TempPathFactory) -> Chain:
-    """Two releases and a refused candidate, made by the commands of the tutorial."""
-    folder = Path(os.environ.get("GRAFT_TEST_CHAIN") or tmp_path_factory.mktemp("chain"))
-    if (folder / "done").exists():  # GRAFT_TEST_CHAIN: kept between runs while you work on tests alone
-        return Chain(folder / "origin.git", folder / "storage", Clone(folder / "work"))
-    shutil.copytree(shipped, folder / "origin.git")
+    """Two releases and a refused candidate, made by playing the tutorial to its end."""
+    kept = os.environ.get("GRAFT_TEST_CHAIN")  # a folder that keeps the chain while you work on tests alone
+    folder = Path(kept) if kept else tmp_path_factory.mktemp("chain")
     made = Chain(folder / "origin.git", folder / "storage", Clone(folder / "work"))
-    work = made.clone(folder / "work")
-    work.dvc("remote", "add", "--default", "storage", str(made.storage))
-    work.commit("Add the remote")
-    (folder / "first-run.txt").write_text(work.dvc("repro"))
-    work.commit("What this machine class makes of it")
-    work.graft("release", "--push")
-    work.graft("add", "2026-02-spring", *samples("2026-02-spring"))
-    work.dvc("repro")
-    work.commit("Spring titles")
-    work.graft("release", "--push")
-    work.git("checkout", "-q", "-b", "refused")
-    work.graft("add", "2026-03-shuffled", *samples("2026-03-shuffled"))
-    work.dvc("repro")
-    work.commit("Labels that somebody shuffled")
-    work.dvc("push", "-q")
-    work.git("push", "-q", "origin", "refused")
-    work.git("checkout", "-q", "main")
-    work.dvc("checkout", "-q")
-    (folder / "done").touch()
+    if (folder / "work").exists():
+        return made
+    said = Clone(shipped.parent / "work").run(sys.executable, "-m", "examples.demo", str(folder))
+    (folder / "demo.txt").write_text(said)
+    shop = Clone(folder / "shop")
+    shop.git("checkout", "-q", "-b", "refused", "main^")  # the commit before the tutorial's rollback
+    shop.dvc("checkout", "-q")
+    shop.dvc("push", "-q")
+    shop.git("branch", "-q", "--force", "main", "v1.1.0^{commit}")
+    shop.git("clone", "-q", "--bare", ".", str(made.origin))
+    subprocess.run(["git", "symbolic-ref", "HEAD", "refs/heads/main"], cwd=made.origin, check=True)
+    shop.dvc("remote", "modify", "--local", "storage", "url", str(made.storage))
+    made.pulled(folder / "work")
     return made
 
 

@@ -118,7 +118,7 @@ def test_no_machine_path_or_registry_host_in_the_tree() -> None:
         if path.suffix in {".py", ".lock", ".toml", ".yaml", ".yml", ".json", ".dvc"} and path.is_file():
             text = path.read_text(encoding="utf-8")
             assert str(ROOT) not in text, name
-            assert "files.pythonhosted" not in text, name
+            assert "pythonhosted." not in text or path == Path(__file__), name
 
 
 def test_manifest_depends_on_every_other_output() -> None:

@@ -8,13 +8,14 @@ from typing import Any
 
 import click
 
-from pipeline import candidate, detect, git, increment, lockfile, params
+from pipeline import candidate, detect, git, golden, increment, lockfile, params
 from pipeline.candidate import INCREMENTS, Tree
 from pipeline.errors import GraftError
 from pipeline.increment import FileSpec
 from pipeline.stages import prepare
 from pipeline.store import Store
 
+GOLDEN = Path("data/golden")
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
 
 
@@ -113,7 +114,7 @@ def _add_files(
             increment.join(draft, specs)
         else:
             increment.save(draft, instruction, specs)
-        counted = _count(draft, folder.name)
+        counted = _count(draft, folder.name, first=parent is None)
         candidate.put_in_place(draft, folder)
     finally:
         shutil.rmtree(draft, ignore_errors=True)
@@ -188,7 +189,7 @@ def _copy(sources: list[Path], raw: Path) -> None:
         shutil.copyfile(source, target)
 
 
-def _count(draft: Path, name: str) -> str:
+def _count(draft: Path, name: str, *, first: bool) -> str:
     """Run prepare's own checks on the draft, so that `dvc repro` will not stop at it."""
     made = increment.load(draft)
     options = params.load("prepare", prepare.Params)
@@ -196,8 +197,22 @@ def _count(draft: Path, name: str) -> str:
     prepared = prepare.prepare(with_changes(made, name=name), draft, options)
     prepare.check(prepared, options)
     report = prepared.report
+    if first:
+        _warn_of_golden(made.instruction, set(report["labels"]))
     rejects = ", ".join(f"{count} {reason}" for reason, count in sorted(report["rejects"].items()))
     return f"{report['read']:,} rows, {report['records']:,} records" + (f" ({rejects})" if rejects else "")
+
+
+def _warn_of_golden(instruction: str, labels: set[str]) -> None:
+    """Say now that golden items ask for labels which nothing teaches: the gate would refuse after the training."""
+    for name, items in golden.load(GOLDEN, instruction).items():
+        unknown = sorted({item.answer for item in items} - labels)
+        if unknown:
+            click.echo(
+                f"warning: slice {name} asks for labels that the increment has not: {', '.join(unknown)}\n"
+                f"  help: replace or git rm {items[0].file}, or the gate will refuse",
+                err=True,
+            )
 
 
 def _open_full(tree: Tree, folder: Path) -> None:

@@ -29,7 +29,8 @@ class Plan:
     why: list[str]
     data: dict[str, int] | None  # records of the increment by fate; None: its files are not here
     steps: int | None
-    seconds: float | None  # of training, from the last run on this machine
+    seconds: float | None  # of training, at the pace of the last run in this clone
+    memory_gib: float | None  # peak of training, as in that run
     machine: dict[str, Any]
     remote: str
     environment: list[str]  # differences from models.lock and requirements.lock
@@ -56,8 +57,7 @@ def plan(as_json: bool) -> None:
     for reason in made.why:
         click.echo(f"             {reason}")
     click.echo(f"data         {_words(made.data) if made.data else 'not here yet: dvc pull, or dvc repro brings it'}")
-    time = f", about {made.seconds:.0f} s" if made.seconds is not None else ""
-    click.echo(f"training     {'none' if not made.steps else f'{made.steps} steps{time}'}")
+    click.echo(f"training     {_training(made)}")
     click.echo(f"machine      {_words(made.machine)}")
     click.echo(f"remote       {made.remote}")
     click.echo(f"environment  {'as locked' if not made.environment else made.environment[0]}")
@@ -71,16 +71,18 @@ def make_plan() -> Plan:
     tree, store = candidate.tree(), Store()
     status = store.stale()
     found = staleness.reasons(status)
-    stages = staleness.would_run(yaml.load_unchecked(Path("dvc.yaml"))["stages"], status)
+    stages = staleness.would_run(_declared(tree.lock.increment), status)
     data = count(tree, asked, store)
     steps = _steps(data, asked["train"]) if data and "train" in stages else None
+    seconds, memory = _last_run(steps)
     return Plan(
         tree=describe(tree, found),
         stages=stages,
-        why=[str(reason) for reason in found],
+        why=staleness.words(found),
         data=data,
         steps=steps,
-        seconds=_seconds(steps),
+        seconds=seconds,
+        memory_gib=memory,
         machine=_machine(),
         remote=_remote(store),
         environment=differences(tree.lock),
@@ -93,9 +95,9 @@ def describe(tree: Tree, found: list[staleness.Reason]) -> str:
     parent = tree.lock.parent.release if tree.lock.parent else "no parent (the first)"
     if tree.held and not found:
         return f"released: holds {tree.held.tag} ({name}); graft add opens the next candidate"
-    if tree.held and staleness.outputs_absent(found):
+    if tree.held and staleness.only_outputs(found):
         return f"released: holds {tree.held.tag} ({name}), whose outputs are not all here; dvc pull brings them"
-    if tree.held and staleness.upgraded_only(found):
+    if tree.held and staleness.upgraded(found):
         return (
             f"released, upgraded: holds {tree.held.tag} ({name}) while code or toolchain moved on. make run leaves it; "
             f"dvc repro would train a sibling of {tree.held.tag} (same parent, same increment); "
@@ -147,16 +149,25 @@ def count(tree: Tree, asked: dict[str, Any], store: Store) -> dict[str, int] | N
     }
 
 
+def _declared(name: str) -> dict[str, Any]:
+    """dvc.yaml's stages with the increment's folder in place of its template."""
+    stages: dict[str, Any] = yaml.load_unchecked(Path("dvc.yaml"))["stages"]
+    return {
+        stage: {**spec, "deps": [dep.replace("${increment}", name) for dep in spec.get("deps") or []]}
+        for stage, spec in stages.items()
+    }
+
+
 def _steps(data: dict[str, int], train: dict[str, Any]) -> int:
     return int(math.ceil((data["new"] + data["replayed"]) / train["batch_size"]) * train["epochs"])
 
 
-def _seconds(steps: int | None) -> float | None:
-    """Training time at the pace of the last run here; None without one."""
-    if steps is None or not TIMINGS.is_file():
-        return None
-    last = files.read_json(TIMINGS)
-    return steps * float(last["seconds"]) / max(1, int(last["steps"]))
+def _last_run(steps: int | None) -> tuple[float | None, float | None]:
+    """Seconds and peak memory (GiB) of training `steps` at the last run's pace here; None without one."""
+    last = files.read_json(TIMINGS) if TIMINGS.is_file() else {}
+    if not steps or not last.get("steps"):
+        return None, None
+    return steps * float(last["seconds"]) / last["steps"], last["peak_memory_bytes"] / 2**30
 
 
 def _machine() -> dict[str, Any]:
@@ -182,6 +193,16 @@ def _remote(store: Store) -> str:
     except GraftError as error:
         return f"{name}: out of reach: {error.message}"
     return f"{name}: reachable"
+
+
+def _training(made: Plan) -> str:
+    if "train" not in made.stages:
+        return "none"
+    if made.steps is None:
+        return "known once the data is here"
+    if made.seconds is None or made.memory_gib is None:
+        return f"{made.steps} steps (time and memory are known after a first run here)"
+    return f"{made.steps} steps, about {made.seconds:.0f} s and {made.memory_gib:.1f} GiB, as the last run here"
 
 
 def _words(values: dict[str, Any]) -> str:

@@ -90,7 +90,7 @@ def _pipeline_problems(store: Store) -> None:
     if stale:
         raise GraftError(
             "not released: the pipeline is not up to date",
-            map(str, stale),
+            staleness.words(stale),
             help="dvc repro (graft plan says what it would do), then commit",
         )
 

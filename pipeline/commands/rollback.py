@@ -41,7 +41,7 @@ def rollback(version: str, why: str | None) -> None:
     Example:
       graft rollback v1.0.0 --why "returns of the spring titles doubled"
     """
-    tree, store = candidate.tree(), Store()
+    tree, store = candidate.tree_of_head(), Store()
     target = releases.find(version, tree.releases)
     _check(tree, target)
     commit = verify.read(target.commit)
@@ -72,8 +72,9 @@ def _check(tree: Tree, target: Release) -> None:
 def _interrupted(target: Release) -> set[str]:
     """Changed paths that already are what the target holds: an earlier rollback was killed here."""
     changed = {line[3:] for line in git.changes()}
-    differs = git.run("diff", "--name-only", target.commit, "--", *MODEL).splitlines()
-    return {path for path in changed if path not in differs and path.startswith(MODEL)}
+    paths = (*MODEL, target.lock.increment)
+    differs = git.run("diff", "--name-only", target.commit, "--", *paths).splitlines()
+    return {path for path in changed if path not in differs and path.startswith(paths)}
 
 
 def _switch(target: Release, commit: verify.Commit, store: Store) -> None:

@@ -126,7 +126,7 @@ def main() -> None:
             "continued_from": files.sha256(parent / "adapter_model.safetensors") if parent else None,
         }
         _publish(draft, facts, rows)
-        figures["tokens"] = facts["tokens"]
+        figures |= {"tokens": facts["tokens"], "steps": facts["steps"]}
 
 
 def _clear() -> None:

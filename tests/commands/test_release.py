@@ -86,7 +86,7 @@ def test_changed_output_is_refused(ready: Clone) -> None:
 
 
 def test_missing_remote_is_refused_with_the_commands_that_add_one(ready: Clone) -> None:
-    ready.dvc("remote", "remove", "--local", "storage")
+    (ready.path / ".dvc/config.local").unlink()
     ready.dvc("remote", "remove", "storage")
     ready.commit("No remote any more")
     said = refused(ready)

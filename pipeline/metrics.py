@@ -1,4 +1,4 @@
-"""Metrics of a classification, equal to scikit-learn's with its defaults."""
+"""Metrics of a classification, equal to scikit-learn's on the same answers and predictions."""
 
 from collections import Counter
 from collections.abc import Sequence
@@ -9,8 +9,11 @@ DIGITS = 6  # floats are rounded, so that a report shows what was compared
 def measure(answers: Sequence[str], predicted: Sequence[str]) -> dict[str, float | int | None]:
     """Accuracy, macro-F1 and the number of items; without items there is nothing to measure, hence null.
 
-    Macro-F1 is the plain mean of F1 over every label that occurs among answers or predictions; a
-    label that is only in one of them counts with 0 (sklearn.metrics.f1_score(average="macro")).
+    Macro-F1 is the plain mean of F1 over the labels that occur among the answers:
+    sklearn.metrics.f1_score(answers, predicted, labels=sorted(set(answers)), average="macro"). Labels
+    that are only predicted are errors of the others and no classes of the slice; were they classes, one
+    old title in a new category would cost a twelfth, and candidate and parent would be averaged over
+    different labels.
     """
     if not answers:
         return {"accuracy": None, "macro_f1": None, "items": 0}
@@ -24,5 +27,5 @@ def measure(answers: Sequence[str], predicted: Sequence[str]) -> dict[str, float
 
 def _macro_f1(right: Counter[str], answers: Counter[str], predicted: Counter[str]) -> float:
     # F1 = 2 * true positives / (answers of the label + predictions of the label)
-    labels = sorted(answers | predicted)
+    labels = sorted(answers)
     return sum(2 * right[label] / (answers[label] + predicted[label]) for label in labels) / len(labels)

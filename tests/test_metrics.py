@@ -12,8 +12,8 @@ from pipeline.metrics import measure
         pytest.param("aab", "abb", 0.666667, 0.666667, id="mean-of-each-labels-f1"),
         # a: 2*2/(3+2) = 0.8; b is never predicted: 0; c: 2*1/(1+4) = 0.4
         pytest.param("aaabbc", "aacccc", 0.5, 0.4, id="label-never-predicted-counts-with-zero"),
-        # a: 2*1/(2+1) = 2/3; z is only predicted: 0
-        pytest.param("aa", "az", 0.5, 0.333333, id="label-only-predicted-counts-with-zero"),
+        # a: 2*1/(2+1) = 2/3; z is no label of the slice
+        pytest.param("aa", "az", 0.5, 0.666667, id="label-only-predicted-is-no-class"),
         pytest.param("aaaa", "aaaa", 1.0, 1.0, id="one-class"),
     ],
 )

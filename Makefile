@@ -45,7 +45,7 @@ bench: setup ## the side-by-side scripts; each ends with one line of JSON
 	@for script in benchmarks/*.py; do $(BIN)/python $$script || exit 1; done
 
 base: setup ## build the embedded base again from params.yaml's base.corpus
-	@$(BIN)/python -m pipeline.base_build
+	@$(BIN)/python -m pipeline.model.base_build
 
 samples: setup ## write examples/corpus and examples/increments again
 	@$(BIN)/python -m examples.generate

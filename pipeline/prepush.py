@@ -7,9 +7,10 @@ import json
 import sys
 from collections.abc import Iterable
 
-from pipeline import errors, git, releases, verify
+from pipeline import errors
+from pipeline.chain import git, releases, verify
+from pipeline.chain.store import Store
 from pipeline.errors import GraftError
-from pipeline.store import Store
 
 
 def main() -> None:

@@ -13,9 +13,10 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from pipeline import candidate, errors, git, params, releases, staleness
+from pipeline import errors, params
+from pipeline.chain import candidate, git, releases, staleness
+from pipeline.chain.store import Store
 from pipeline.errors import GraftError
-from pipeline.store import Store
 
 REPORT = Path("reports/report.md")
 _RUNNING = re.compile(r"^Running stage '(\w+)':")

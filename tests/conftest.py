@@ -54,6 +54,17 @@ class Clone:
     def graft(self, *arguments: str, code: int = 0) -> str:
         return self.run(sys.executable, "-m", "pipeline", *arguments, code=code)
 
+    def killed_at(self, step: str, *arguments: str) -> None:
+        """Run graft and kill it (SIGKILL) as soon as it says that a step is done."""
+        command = [sys.executable, "-m", "pipeline", *arguments]
+        environment = ENVIRONMENT | {"PYTHONUNBUFFERED": "1"}
+        with subprocess.Popen(command, cwd=self.path, env=environment, stdout=subprocess.PIPE, text=True) as process:
+            assert process.stdout is not None
+            for line in process.stdout:
+                if line.startswith(step):
+                    process.kill()
+                    break
+
     def commit(self, message: str) -> None:
         self.git("add", "-A")
         self.git("commit", "-q", "--allow-empty", "-m", message)

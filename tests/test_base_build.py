@@ -6,10 +6,11 @@ import sys
 
 import pytest
 
-from pipeline import files, lockfile
-from pipeline.base_build import Size, build
-from pipeline.base_corpus import PAD, as_document, read_corpus
+from pipeline import files
+from pipeline.chain import lockfile
 from pipeline.errors import GraftError
+from pipeline.model.base_build import Size, build
+from pipeline.model.base_corpus import PAD, as_document, read_corpus
 from tests.conftest import ROOT
 
 BASE = ROOT / "examples/base"
@@ -43,7 +44,7 @@ def test_two_builds_are_byte_identical(corpus, tmp_path):
 
 def test_build_in_another_process_is_byte_identical(corpus, tmp_path):
     code = (
-        "import sys; from pathlib import Path; from pipeline.base_build import Size, build\n"
+        "import sys; from pathlib import Path; from pipeline.model.base_build import Size, build\n"
         f"build([Path(sys.argv[1])], Path(sys.argv[2]), threads=1, size={TINY!r})"
     )
     target = tmp_path / "elsewhere" / "base"

@@ -5,9 +5,9 @@ from pathlib import Path
 
 import pytest
 
-from pipeline import base_resolve
+from pipeline.chain.lockfile import Resolved
 from pipeline.errors import GraftError
-from pipeline.lockfile import Resolved
+from pipeline.model import base_resolve
 from tests.hub_server import model, sha256
 
 

@@ -3,9 +3,9 @@ from pathlib import Path
 
 import pytest
 
-from pipeline.detect import detect
+from pipeline.data.detect import detect
+from pipeline.data.increment import FileSpec
 from pipeline.errors import GraftError
-from pipeline.increment import FileSpec
 
 SHARED = Path(__file__).parents[2] / "shared" / "data"
 TITLES = [f"maker{n} model {n * 7919 % 1000} gadget" for n in range(40)]

@@ -18,7 +18,8 @@ TOKEN = "hf_secret0123456789"  # noqa: S105
 REPO = "acme/tiny"
 RESOLVE = """
 import json, sys
-from pipeline import base_resolve, errors
+from pipeline import errors
+from pipeline.model import base_resolve
 def main():
     found = base_resolve.resolve(sys.argv[1], sys.argv[2] or None)
     print(json.dumps({"revision": found.revision, "sha256": found.sha256}))
@@ -26,7 +27,8 @@ errors.run(main)
 """
 FETCH = """
 import json, sys
-from pipeline import errors, hub
+from pipeline import errors
+from pipeline.model import hub
 errors.run(lambda: print(hub.fetch(sys.argv[1], sys.argv[2], json.loads(sys.argv[3]))))
 """
 

@@ -1,8 +1,8 @@
 import pytest
 
-from pipeline import increment
+from pipeline.data import increment
+from pipeline.data.increment import FileSpec
 from pipeline.errors import GraftError
-from pipeline.increment import FileSpec
 
 CSV = FileSpec(
     format="csv",

@@ -4,9 +4,9 @@ import json
 import numpy as np
 import pytest
 
-from pipeline import index
+from pipeline.data import index
+from pipeline.data.index import CONFLICT, NEW, SEEN, Index
 from pipeline.errors import GraftError
-from pipeline.index import CONFLICT, NEW, SEEN, Index
 
 
 def prompt(n: int) -> str:

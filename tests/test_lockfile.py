@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from pipeline import lockfile
+from pipeline.chain import lockfile
 from pipeline.errors import GraftError
 
 PARENT = {"release": "v1.0.0", "commit": "c" * 40, "state": {"models/adapter": {"md5": "a" * 32 + ".dir"}}}

@@ -1,6 +1,6 @@
 import pytest
 
-from pipeline.metrics import measure
+from pipeline.model.metrics import measure
 
 
 @pytest.mark.parametrize(

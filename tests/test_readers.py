@@ -4,9 +4,9 @@ from pathlib import Path
 
 import pytest
 
-from pipeline import readers
+from pipeline.data import readers
+from pipeline.data.increment import FileSpec
 from pipeline.errors import GraftError
-from pipeline.increment import FileSpec
 
 CSV = FileSpec(format="csv", encoding="utf-8", delimiter=",", header=False, columns=("a", "b"), text="a", label="b")
 JSONL = FileSpec(format="jsonl", encoding="utf-8", text="a", label="b")

@@ -1,6 +1,6 @@
 import pytest
 
-from pipeline.text import clean, mask, undecodable
+from pipeline.data.text import clean, mask, undecodable
 
 
 @pytest.mark.parametrize(

@@ -8,12 +8,14 @@ from typing import Any
 
 import click
 
-from pipeline import candidate, detect, git, golden, increment, lockfile, params
-from pipeline.candidate import INCREMENTS, Tree
+from pipeline import params
+from pipeline.chain import candidate, git, lockfile
+from pipeline.chain.candidate import INCREMENTS, Tree
+from pipeline.chain.store import Store
+from pipeline.data import detect, golden, increment
+from pipeline.data.increment import FileSpec
 from pipeline.errors import GraftError
-from pipeline.increment import FileSpec
 from pipeline.stages import prepare
-from pipeline.store import Store
 
 GOLDEN = Path("data/golden")
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")

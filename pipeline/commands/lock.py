@@ -4,7 +4,8 @@ from dataclasses import replace
 
 import click
 
-from pipeline import candidate, environment, files, lockfile, params
+from pipeline import files, params
+from pipeline.chain import candidate, environment, lockfile
 from pipeline.errors import GraftError
 
 
@@ -62,7 +63,7 @@ def _check(tree: candidate.Tree, as_json: bool) -> None:
 
 
 def _resolve(tree: candidate.Tree) -> None:
-    from pipeline import base_resolve
+    from pipeline.model import base_resolve
 
     asked = params.load_all()["base"]
     resolved = base_resolve.resolve(asked["source"], asked["revision"])

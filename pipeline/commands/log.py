@@ -7,7 +7,8 @@ from typing import Any
 
 import click
 
-from pipeline import candidate, files, git, releases
+from pipeline import files
+from pipeline.chain import candidate, git, releases
 
 REPORTS = ("metrics", "training", "manifest")
 

@@ -11,11 +11,13 @@ from typing import Any
 
 import click
 
-from pipeline import candidate, files, golden, increment, params, staleness, yaml
-from pipeline.candidate import Tree
+from pipeline import files, params, yaml
+from pipeline.chain import candidate, staleness
+from pipeline.chain.candidate import Tree
+from pipeline.chain.store import Store
 from pipeline.commands.lock import differences
+from pipeline.data import golden, increment
 from pipeline.errors import GraftError
-from pipeline.store import Store
 
 TIMINGS = Path("reports/timings/train.json")
 

@@ -5,10 +5,11 @@ from pathlib import Path, PurePosixPath
 
 import click
 
-from pipeline import candidate, files, git, releases, staleness, verify
-from pipeline.candidate import Tree
+from pipeline import files
+from pipeline.chain import candidate, git, releases, staleness, verify
+from pipeline.chain.candidate import Tree
+from pipeline.chain.store import Store
 from pipeline.errors import GraftError
-from pipeline.store import Store
 
 
 @click.command()

@@ -4,11 +4,11 @@ from pathlib import Path
 
 import click
 
-from pipeline import candidate, git, releases, verify
-from pipeline.candidate import Tree
+from pipeline.chain import candidate, git, releases, verify
+from pipeline.chain.candidate import Tree
+from pipeline.chain.releases import Release
+from pipeline.chain.store import Store
 from pipeline.errors import GraftError
-from pipeline.releases import Release
-from pipeline.store import Store
 
 # What makes and describes a model; docs/, .github/ and tests stay as they are.
 MODEL = (

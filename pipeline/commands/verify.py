@@ -2,10 +2,11 @@
 
 import click
 
-from pipeline import files, git, releases
-from pipeline import verify as check
+from pipeline import files
+from pipeline.chain import git, releases
+from pipeline.chain import verify as check
+from pipeline.chain.store import Store
 from pipeline.errors import GraftError
-from pipeline.store import Store
 
 
 @click.command()

@@ -16,10 +16,12 @@ from typing import Any
 
 import numpy as np
 
-from pipeline import arrow, errors, files, golden, index, lockfile, params, records, slices
-from pipeline import increment as increments
-from pipeline.index import Index, Keys
-from pipeline.records import Record
+from pipeline import errors, files, params
+from pipeline.chain import lockfile
+from pipeline.data import arrow, golden, index, records, slices
+from pipeline.data import increment as increments
+from pipeline.data.index import Index, Keys
+from pipeline.data.records import Record
 
 PREPARED, GOLDEN = Path("data/prepared/records.jsonl"), Path("data/golden")
 PARENT, OUT = Path("models/parent"), Path("data/assembled")

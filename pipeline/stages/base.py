@@ -8,9 +8,11 @@ import shutil
 from dataclasses import dataclass
 from pathlib import Path
 
-from pipeline import base_files, errors, files, lockfile, params
-from pipeline.base_files import Pin
+from pipeline import errors, files, params
+from pipeline.chain import lockfile
 from pipeline.errors import GraftError
+from pipeline.model import base_files
+from pipeline.model.base_files import Pin
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -10,9 +10,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from pipeline import arrow, chat, errors, files, machine, metrics, model, params, pinned, scoring, timing
+from pipeline import errors, files, params, timing
+from pipeline.data import arrow
+from pipeline.data.records import Record
 from pipeline.errors import GraftError
-from pipeline.records import Record
+from pipeline.model import chat, machine, metrics, pinned, scoring, weights
 
 SLICES = Path("data/assembled/slices")
 LABELS = Path("data/assembled/labels.json")
@@ -50,7 +52,7 @@ def predict(scorer: Scorer, adapter: Path, labels: Sequence[str], items: Sequenc
     if room < 1:
         raise GraftError("evaluate: labels fill train.max_length", help="raise train.max_length")
     prompts = scorer.chat.prompts([item.prompt for item in items])
-    served = model.load_merged(scorer.base, adapter, scorer.dtype).to(scorer.device)
+    served = weights.load_merged(scorer.base, adapter, scorer.dtype).to(scorer.device)
     cut = [chat.keep_end(prompt, room) for prompt in prompts]
     scores = scoring.label_scores(served, cut, label_ids, scorer.batch_size)
     best = [max(range(len(labels)), key=row.__getitem__) for row in scores]

@@ -9,7 +9,9 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from pipeline import errors, files, lockfile, page, params, report
+from pipeline import errors, files, params
+from pipeline.chain import lockfile
+from pipeline.report import markdown, page
 
 REPORTS = Path("reports")
 CURVE = REPORTS / "plots/loss.csv"
@@ -103,8 +105,8 @@ def main() -> None:
     found = files.read_json(REPORTS / "metrics.json")
     decided = verdict(decide(found["candidate"], found["parent"], asked.rules))
     lock = lockfile.load()
-    text = report.markdown(
-        report.Facts(
+    text = markdown.render(
+        markdown.Facts(
             verdict=decided,
             metrics=found,
             release=lock.parent.release if lock.parent else None,

@@ -8,9 +8,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from pipeline import arrow, card, errors, files, params, timing
+from pipeline import errors, files, params, timing
+from pipeline.data import arrow
+from pipeline.data.records import Messages
 from pipeline.errors import GraftError
-from pipeline.records import Messages
+from pipeline.report import card
 
 ADAPTER = Path("models/adapter")
 SLICES = Path("data/assembled/slices")
@@ -45,22 +47,22 @@ def publish(asked: Params, threads: int, prompts: list[Messages], folder: Path) 
     print(f"merge: {asked.dtype}; loading torch and the base", flush=True)
     import torch
 
-    from pipeline import chat, machine, model, pinned
+    from pipeline.model import chat, machine, pinned, weights
 
     device, base = machine.settle(threads), pinned.load()
     rows = chat.load(base.folder).prompts(prompts)
     batches = [rows[start : start + BATCH] for start in range(0, len(rows), BATCH)]
-    adapted = model.add_adapter(model.load_base(base.folder).to(device), ADAPTER, base).eval()
-    before = [model.next_logits(adapted, batch) for batch in batches]
+    adapted = weights.add_adapter(weights.load_base(base.folder).to(device), ADAPTER, base).eval()
+    before = [weights.next_logits(adapted, batch) for batch in batches]
     merged = adapted.merge_and_unload()  # in place: there is never a second copy of the base
-    after = [model.next_logits(merged, batch) for batch in batches]
+    after = [weights.next_logits(merged, batch) for batch in batches]
     difference = float((torch.cat(after) - torch.cat(before)).abs().max())  # NaN when there is one
     check(difference, len(rows), asked.max_logit_error)
-    model.round_to(merged, asked.dtype)
+    weights.round_to(merged, asked.dtype)
     merged.config.dtype = asked.dtype
     merged.save_pretrained(folder)
-    for weights in folder.glob("*.safetensors"):
-        weights.chmod(0o644)  # safetensors makes them private; a server runs as another user
+    for saved in folder.glob("*.safetensors"):
+        saved.chmod(0o644)  # safetensors makes them private; a server runs as another user
     copy_unchanged(base.files, base.folder, folder)
     adapter = files.sha256(ADAPTER / "adapter_model.safetensors")
     files.write_text(folder / "README.md", card.markdown(base, adapter, asked.dtype))

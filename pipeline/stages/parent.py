@@ -7,9 +7,10 @@ The files are links into the cache: later stages read them and never write there
 import hashlib
 from pathlib import Path
 
-from pipeline import errors, files, lockfile
+from pipeline import errors, files
+from pipeline.chain import lockfile
+from pipeline.chain.store import Store
 from pipeline.errors import GraftError
-from pipeline.store import Store
 
 OUT = Path("models/parent")
 

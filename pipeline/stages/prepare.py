@@ -12,11 +12,13 @@ from operator import attrgetter
 from pathlib import Path
 from typing import Any
 
-from pipeline import errors, files, lockfile, params, readers, records, text
-from pipeline import increment as increments
+from pipeline import errors, files, params
+from pipeline.chain import lockfile
+from pipeline.data import increment as increments
+from pipeline.data import readers, records, text
+from pipeline.data.increment import FileSpec, Increment
+from pipeline.data.records import Record
 from pipeline.errors import GraftError
-from pipeline.increment import FileSpec, Increment
-from pipeline.records import Record
 
 OUT = Path("data/prepared")
 KEPT_REJECTS = Path(".graft/rejects.jsonl")  # where a stopped run leaves them: DVC removes a failed stage's outputs

@@ -9,10 +9,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from pipeline import arrow, errors, files, lora_settings, params, scratch, timing
+from pipeline import errors, files, params, scratch, timing
+from pipeline.data import arrow
+from pipeline.data.records import Record
 from pipeline.errors import GraftError
-from pipeline.lora_settings import Settings
-from pipeline.records import Record
+from pipeline.model import lora_settings
+from pipeline.model.lora_settings import Settings
 
 RECORDS = Path("data/assembled/train.arrow")
 PARENT = Path("models/parent/adapter")
@@ -66,11 +68,11 @@ def learn(
 ) -> tuple[dict[str, Any], list[tuple[float, float]]]:
     """Train an adapter and save it; returns the facts for training.json, and each step's loss and learning rate."""
     print(f"train: {len(records)} records; loading torch and the base", flush=True)
-    from pipeline import chat, lora, machine, model, pinned, training
+    from pipeline.model import chat, lora, machine, pinned, training, weights
 
     device, base = machine.settle(asked.threads), pinned.load()
     examples = training.encode(chat.load(base.folder), records, asked.max_length)
-    body = model.load_base(base.folder, "auto" if device.type == "cuda" else "float32")
+    body = weights.load_base(base.folder, "auto" if device.type == "cuda" else "float32")
     adapted = lora.continued(body, base, parent, asked.lora) if parent else lora.new(body, asked.lora, asked.seed)
     schedule = training.Schedule(
         seed=asked.seed,

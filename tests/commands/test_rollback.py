@@ -1,16 +1,12 @@
 """graft rollback: history moves forward, and nothing is lost on the way."""
 
 import json
-import os
 import shutil
-import signal
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
 
-from tests.conftest import ENVIRONMENT, Chain, Clone
+from tests.conftest import Chain, Clone
 from tests.test_chain import manifest, tree_hashes
 
 
@@ -89,15 +85,7 @@ def test_already_there_says_so(clone: Clone) -> None:
 
 @pytest.mark.parametrize("step", ["verified", "switched", "committed"])
 def test_rollback_killed_after_a_step_can_be_run_again(clone: Clone, step: str) -> None:
-    command = [sys.executable, "-m", "pipeline", "rollback", "v1.0.0"]
-    with subprocess.Popen(
-        command, cwd=clone.path, env=ENVIRONMENT | {"PYTHONUNBUFFERED": "1"}, stdout=subprocess.PIPE, text=True
-    ) as process:
-        assert process.stdout is not None
-        for line in process.stdout:
-            if line.startswith(step):
-                os.kill(process.pid, signal.SIGKILL)
-                break
+    clone.killed_at(step, "rollback", "v1.0.0")
     if clone.git("log", "-1", "--format=%s") != "Roll back to v1.0.0":
         clone.graft("rollback", "v1.0.0")
     assert "every SHA-256 as released" in clone.graft("verify", "v1.0.0")

@@ -8,8 +8,11 @@ from typing import Any
 
 import pytest
 
-from pipeline import arrow, base_files, files, lockfile, records, yaml
-from pipeline.records import Record
+from pipeline import files, yaml
+from pipeline.chain import lockfile
+from pipeline.data import arrow, records
+from pipeline.data.records import Record
+from pipeline.model import base_files
 from tests.conftest import ROOT
 
 LABELS = ["Toy", "Toys", "Book", "Garden Tools"]  # one is the beginning of another; lengths differ

@@ -5,9 +5,9 @@ from pathlib import Path
 
 import pytest
 
-from pipeline import arrow, golden, records, slices
+from pipeline.data import arrow, golden, records, slices
+from pipeline.data.records import Record
 from pipeline.errors import GraftError
-from pipeline.records import Record
 from pipeline.stages import assemble
 from pipeline.stages.assemble import FATES, Increment, Params, Parent
 

@@ -9,8 +9,10 @@ import torch
 from peft import PeftModel
 from transformers import AutoModelForCausalLM
 
-from pipeline import arrow, chat, files, metrics, schema
+from pipeline import files, schema
+from pipeline.data import arrow
 from pipeline.errors import GraftError
+from pipeline.model import chat, metrics
 from pipeline.stages import evaluate
 from tests.conftest import ENVIRONMENT, ROOT
 from tests.stages.conftest import LABELS, release, set_params, write_records

@@ -7,8 +7,9 @@ import torch
 from peft import PeftModel
 from transformers import AutoModelForCausalLM, AutoTokenizer
 
-from pipeline import chat, files
+from pipeline import files
 from pipeline.errors import GraftError
+from pipeline.model import chat
 from pipeline.stages import merge
 from tests.conftest import ENVIRONMENT, ROOT
 from tests.stages.conftest import set_params

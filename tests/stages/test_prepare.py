@@ -5,9 +5,10 @@ from pathlib import Path
 
 import pytest
 
-from pipeline import records, schema
+from pipeline import schema
+from pipeline.data import records
+from pipeline.data.increment import FileSpec, Increment
 from pipeline.errors import GraftError
-from pipeline.increment import FileSpec, Increment
 from pipeline.stages import prepare
 from pipeline.stages.prepare import Params, check
 

@@ -6,9 +6,11 @@ from pathlib import Path
 import pytest
 from safetensors.torch import load_file
 
-from pipeline import arrow, base_files, chat, files, lora_settings, model, pinned, scratch, training
+from pipeline import files, scratch
+from pipeline.data import arrow
 from pipeline.errors import GraftError
-from pipeline.lora_settings import Settings
+from pipeline.model import base_files, chat, lora_settings, pinned, training, weights
+from pipeline.model.lora_settings import Settings
 from pipeline.stages import train
 from tests.conftest import ENVIRONMENT, ROOT
 from tests.stages.conftest import set_params, write_records
@@ -153,7 +155,7 @@ def test_nothing_to_train_and_nothing_to_hand_on_is_an_error(parent, candidate, 
 def test_frozen_adapter_is_an_error(finished, monkeypatch):
     monkeypatch.chdir(finished)
     base = pinned.load()
-    frozen = model.add_adapter(model.load_base(base.folder), train.ADAPTER, base)
+    frozen = weights.add_adapter(weights.load_base(base.folder), train.ADAPTER, base)
     examples = training.encode(chat.load(base.folder), arrow.read_records(train.RECORDS), 128)
     schedule = training.Schedule(seed=1, epochs=1, batch_size=8, learning_rate=0.01, warmup_share=0.0)
     with pytest.raises(GraftError, match="no parameter is trainable"):
@@ -205,7 +207,7 @@ def test_only_answer_and_end_of_turn_are_learned(finished, monkeypatch):
     base = pinned.load()
     talk = chat.load(base.folder)
     batch = training.encode(talk, arrow.read_records(train.RECORDS)[:5], 128)
-    adapted = model.add_adapter(model.load_base(base.folder), train.ADAPTER, base)
+    adapted = weights.add_adapter(weights.load_base(base.folder), train.ADAPTER, base)
     losses = []
     for example in batch:  # one at a time and without padding, over every position
         ids = torch.tensor([example.tokens])

@@ -5,11 +5,13 @@ from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from pipeline import environment, files, git, increment, lockfile, outputs, releases, yaml
+from pipeline import files, yaml
+from pipeline.chain import environment, git, lockfile, outputs, releases
+from pipeline.chain.lockfile import Lock
+from pipeline.chain.releases import Release
+from pipeline.chain.store import Store
+from pipeline.data import increment
 from pipeline.errors import GraftError
-from pipeline.lockfile import Lock
-from pipeline.releases import Release
-from pipeline.store import Store
 
 INCREMENTS = Path("data/increments")
 WITHDRAWS = "Graft-Withdraws"  # trailer of a rollback's commit: the tags taken back

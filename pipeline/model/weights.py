@@ -11,7 +11,7 @@ from transformers import AutoModelForCausalLM
 from transformers.utils import logging
 
 from pipeline.errors import GraftError
-from pipeline.pinned import Base
+from pipeline.model.pinned import Base
 
 logging.disable_progress_bar()  # a stage prints its own progress
 

@@ -3,9 +3,9 @@
 from pathlib import Path
 from typing import Any
 
-from pipeline import readers, records, text
+from pipeline.data import readers, records, text
+from pipeline.data.records import Messages, Record
 from pipeline.errors import GraftError
-from pipeline.records import Messages, Record
 
 PREFIX = "golden-"
 

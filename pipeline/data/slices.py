@@ -4,8 +4,8 @@ import heapq
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
-from pipeline import arrow, records
-from pipeline.records import Record
+from pipeline.data import arrow, records
+from pipeline.data.records import Record
 
 HISTORY = "history"  # what the oldest slices fold into
 

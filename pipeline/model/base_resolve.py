@@ -4,9 +4,10 @@ import json
 from collections.abc import Callable, Collection
 from pathlib import Path
 
-from pipeline import base_files, files, hub
+from pipeline import files
+from pipeline.chain.lockfile import Resolved
 from pipeline.errors import GraftError
-from pipeline.lockfile import Resolved
+from pipeline.model import base_files, hub
 
 _SINGLE, _INDEX = base_files.WEIGHTS
 _PICKLES = (".bin", ".pt", ".pth", ".ckpt", ".pkl")

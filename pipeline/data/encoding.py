@@ -4,8 +4,8 @@ import codecs
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
+from pipeline.data.increment import known_encoding
 from pipeline.errors import GraftError
-from pipeline.increment import known_encoding
 
 HEAD = 1 << 20  # bytes that are looked at
 _BOMS = ((codecs.BOM_UTF8, "utf-8"), (codecs.BOM_UTF16_LE, "utf-16"), (codecs.BOM_UTF16_BE, "utf-16"))

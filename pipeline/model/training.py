@@ -10,10 +10,10 @@ from typing import Any
 import torch
 from torch.nn.functional import cross_entropy
 
-from pipeline.chat import Chat, keep_end
+from pipeline.data.records import Record
 from pipeline.errors import GraftError
-from pipeline.model import left_padded
-from pipeline.records import Record
+from pipeline.model.chat import Chat, keep_end
+from pipeline.model.weights import left_padded
 
 # Shape legend: B = batch, T = tokens, A = tokens of the longest answer, V = vocabulary.
 

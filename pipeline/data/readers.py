@@ -13,8 +13,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from pipeline.data.increment import FileSpec
 from pipeline.errors import GraftError
-from pipeline.increment import FileSpec
 
 LINE = 1 << 20  # characters of a line; a longer one is rejected
 SPAN = 200  # lines that one CSV row may span

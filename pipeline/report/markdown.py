@@ -28,7 +28,7 @@ class Facts:
     training: Mapping[str, Any]
 
 
-def markdown(facts: Facts) -> str:
+def render(facts: Facts) -> str:
     """The whole report; the same facts give the same text."""
     blocks = [*_verdict(facts), *_scores(facts), *_data(facts), *_training(facts)]
     return "\n\n".join(blocks) + "\n"

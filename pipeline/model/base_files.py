@@ -5,8 +5,9 @@ from dataclasses import asdict, dataclass
 from fnmatch import fnmatchcase
 from pathlib import Path
 
-from pipeline import files, hub
+from pipeline import files
 from pipeline.errors import GraftError
+from pipeline.model import hub
 
 BUILTIN = Path("examples/base")
 PIN_DIR = Path("models/base")

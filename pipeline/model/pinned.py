@@ -5,7 +5,7 @@ import json
 from dataclasses import dataclass
 from pathlib import Path
 
-from pipeline import base_files
+from pipeline.model import base_files
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -7,11 +7,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import NoReturn
 
-from pipeline import encoding as encodings
-from pipeline import readers
-from pipeline.columns import Column, has_header, label_column, text_column
+from pipeline.data import encoding as encodings
+from pipeline.data import readers
+from pipeline.data.columns import Column, has_header, label_column, text_column
+from pipeline.data.increment import FileSpec
 from pipeline.errors import GraftError
-from pipeline.increment import FileSpec
 
 ROWS = 50_000  # rows that columns are judged by
 FIRST_ROWS = 1_000  # rows that the format and the delimiter are judged by

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from pipeline.pinned import Base
+from pipeline.model.pinned import Base
 
 _TEMPLATE = """---
 {front}library_name: transformers

@@ -7,8 +7,8 @@ from typing import Any
 
 from transformers import AutoTokenizer
 
+from pipeline.data.records import Messages
 from pipeline.errors import GraftError
-from pipeline.records import Messages
 
 _PROBE = "an answer"  # stands in a rendered conversation, to see what the template puts after it
 

@@ -9,10 +9,11 @@ from peft import LoraConfig, get_peft_model, get_peft_model_state_dict
 from safetensors.torch import save
 from transformers import AutoConfig, AutoModelForCausalLM
 
-from pipeline import files, lora_settings, model
+from pipeline import files
 from pipeline.errors import GraftError
-from pipeline.lora_settings import Settings
-from pipeline.pinned import Base
+from pipeline.model import lora_settings, weights
+from pipeline.model.lora_settings import Settings
+from pipeline.model.pinned import Base
 
 
 def new(body: Any, asked: Settings, seed: int) -> Any:
@@ -27,7 +28,7 @@ def continued(body: Any, base: Base, parent: Path, asked: Settings) -> Any:
     Raises:
         GraftError: settings are asked for that a continued adapter cannot take on, each named.
     """
-    found = model.add_adapter(body, parent, base, trainable=True)
+    found = weights.add_adapter(body, parent, base, trainable=True)
     has, wanted = set(found.base_model.targeted_module_names), _modules(base.folder, asked)
     problems = lora_settings.differences(asked, parent)
     if wanted != has:

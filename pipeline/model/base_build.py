@@ -1,6 +1,6 @@
 """make base: text of your own -> examples/base, a tiny causal language model with its tokenizer.
 
-    python -m pipeline.base_build
+    python -m pipeline.model.base_build
 
 One machine class repeats the bytes: the seed and the sizes stand here, the thread count in
 params.yaml. The model is built beside the old one and takes its place when complete, so a kill
@@ -19,7 +19,7 @@ from transformers import GenerationConfig, PreTrainedTokenizerFast, Qwen2Config,
 from transformers.utils import logging
 
 from pipeline import errors, files, params
-from pipeline.base_corpus import END, PAD, SPECIALS, START, TEMPLATE, as_document, read_corpus, words
+from pipeline.model.base_corpus import END, PAD, SPECIALS, START, TEMPLATE, as_document, read_corpus, words
 
 TARGET = Path("examples/base")
 SEED = 20260101

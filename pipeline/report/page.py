@@ -22,6 +22,7 @@ h2 {{ font-size: 1.2rem; margin-top: 2rem; }}
 .wide {{ overflow-x: auto; }}
 table {{ border-collapse: collapse; font-variant-numeric: tabular-nums; }}
 th, td {{ padding: .3rem .7rem; border-bottom: 1px solid var(--line); text-align: left; white-space: nowrap; }}
+td:first-child {{ white-space: normal; }}
 li {{ overflow-wrap: anywhere; }}
 svg {{ width: 100%; height: auto; max-width: 40rem; }}
 svg text {{ fill: currentColor; font-size: 12px; }}

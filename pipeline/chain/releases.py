@@ -9,7 +9,8 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
-from pipeline import files, git, lockfile
+from pipeline import files
+from pipeline.chain import git, lockfile
 from pipeline.errors import GraftError
 
 MANIFEST = Path("reports/manifest.json")

@@ -10,8 +10,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from pipeline import files, hub_errors
+from pipeline import files
 from pipeline.errors import GraftError
+from pipeline.model import hub_errors
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -10,7 +10,7 @@ from typing import Any
 
 import torch
 
-from pipeline.model import left_padded
+from pipeline.model.weights import left_padded
 
 # Shape legend: B = prompts of a batch, P = prompt tokens, L = labels of a chunk, T = tokens of the longest
 # label in it, V = vocabulary. BL: each prompt with each label, a prompt's rows next to one another.

@@ -7,9 +7,10 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from pipeline import files, git, lockfile, outputs, releases
+from pipeline import files
+from pipeline.chain import git, lockfile, outputs, releases
+from pipeline.chain.store import Place, Store
 from pipeline.errors import GraftError
-from pipeline.store import Place, Store
 
 Digest = dict[str, Any]  # {"size": bytes, "sha256": 64 hex digits}
 

@@ -1,0 +1,1 @@
+"""The chain: git, DVC, models.lock, releases, candidates."""

@@ -1,0 +1,1 @@
+"""The model: base, adapter, training, scoring."""

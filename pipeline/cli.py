@@ -7,6 +7,8 @@ from pathlib import Path
 import click
 
 from pipeline.commands.add import add
+from pipeline.commands.diff import diff
+from pipeline.commands.gc import gc
 from pipeline.commands.lock import lock
 from pipeline.commands.log import log
 from pipeline.commands.plan import plan
@@ -50,7 +52,7 @@ def main(context: click.Context) -> None:
     context.obj = _go_to_root()
 
 
-for command in (add, plan, lock, release, verify, rollback, log):
+for command in (add, plan, lock, release, verify, rollback, diff, log, gc):
     main.add_command(command)
 
 

@@ -9,6 +9,7 @@ import contextlib
 import hashlib
 import io
 import logging
+import re
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -18,6 +19,7 @@ from typing import Any, Literal
 from pipeline.errors import GraftError
 
 Place = Literal["cache", "remote"]
+_OBJECT = re.compile(r"[0-9a-f]{32}(\.dir)?")
 logging.getLogger("dvc").setLevel(logging.ERROR)
 logging.getLogger("dvc_data").setLevel(logging.CRITICAL)  # failed transfers are named below, once
 logging.getLogger("dvc_objects").setLevel(logging.CRITICAL)
@@ -122,6 +124,14 @@ class Store:
             raise self._unreachable(error) from error
         return Digests(hashes[0].hexdigest(), hashes[1].hexdigest(), size)
 
+    def path(self, md5: str) -> Path:
+        """Where the cache holds an object; read-only."""
+        return Path(self._database("cache").oid_to_path(md5))
+
+    def read(self, md5: str) -> bytes:
+        """Bytes of an object that the cache holds."""
+        return self.path(md5).read_bytes()
+
     def fetch(self, md5s: Iterable[str]) -> None:
         """Bring objects, with their folders' files, from the remote into the cache, where they are not yet.
 
@@ -169,6 +179,24 @@ class Store:
         with contextlib.redirect_stdout(io.StringIO()):  # DVC's hints about git add
             [stage] = self._repo.add([str(path)])
         return str(stage.outs[0].hash_info.value)
+
+    def everything(self, place: Place) -> dict[str, int]:
+        """Every object that a place holds: MD5 -> bytes."""
+        database = self._database(place)
+        try:
+            if not database.fs.exists(database.path):
+                return {}
+            found = database.fs.find(database.path, detail=True)
+        except Exception as error:
+            raise self._unreachable(error) from error
+        named = {"".join(path.rstrip("/").split("/")[-2:]): info["size"] for path, info in found.items()}
+        return {md5: size for md5, size in named.items() if _OBJECT.fullmatch(md5)}
+
+    def delete(self, md5s: Iterable[str], place: Place) -> None:
+        """Delete objects; folder listings first, so that one that stays is whole."""
+        database = self._database(place)
+        for md5 in sorted(md5s, key=lambda name: not name.endswith(".dir")):
+            database.fs.remove(database.oid_to_path(md5))
 
     def reproduce(self, dvc_file: Path) -> None:
         """Run `dvc repro` on one .dvc file, as its import or check asks."""

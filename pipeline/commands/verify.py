@@ -1,5 +1,7 @@
 """graft verify: every hash of a release, against git, workspace, cache and remote."""
 
+from dataclasses import replace
+
 import click
 
 from pipeline import files
@@ -11,9 +13,10 @@ from pipeline.errors import GraftError
 
 @click.command()
 @click.argument("revision", metavar="[REV]", required=False)
+@click.option("--chain", is_flag=True, help="Walk all ancestors, down to the first release, too.")
 @click.option("--remote", is_flag=True, help="Read every object of the remote too.")
 @click.option("--json", "as_json", is_flag=True, help="Print the findings as JSON.")
-def verify(revision: str | None, remote: bool, as_json: bool) -> None:
+def verify(revision: str | None, chain: bool, remote: bool, as_json: bool) -> None:
     """Hash every file of a release.
 
     What is missing, corrupt or wrong is named with the path, the expected and the found hash.
@@ -25,23 +28,29 @@ def verify(revision: str | None, remote: bool, as_json: bool) -> None:
     Example:
       graft verify                  the working tree
       graft verify v1.0.0 --remote  a release, as the remote would give it back
+      graft verify v1.3.0 --chain   and every release that it was trained on
     """
     commit = check.read(revision)
     findings = _findings(commit, revision, remote)
+    ancestors = releases.chain(commit.lock, releases.all_releases()) if chain else []
+    for ancestor in ancestors:
+        findings += [
+            replace(finding, path=f"{ancestor.tag}:{finding.path}")
+            for finding in _findings(check.read(ancestor.commit), ancestor.commit, remote)
+        ]
     count, size = len(commit.manifest), sum(digest["size"] for digest in commit.manifest.values())
     name = revision or "working tree"
     if as_json:
-        click.echo(
-            files.dumps({"revision": name, "files": count, "findings": [finding.as_json() for finding in findings]}),
-            nl=False,
-        )
+        report = {"revision": name, "files": count, "findings": [finding.as_json() for finding in findings]}
+        click.echo(files.dumps(report), nl=False)
+    if findings and as_json:
+        raise SystemExit(1)
     if findings:
-        if as_json:
-            raise SystemExit(1)
         raise GraftError(f"{name}: {len(findings)} findings", map(str, findings), help=_advice(findings))
     if not as_json:
         places = "git, cache and remote" if remote else "git and cache"
-        click.echo(f"{name}: {count} files, {size:,} bytes, every SHA-256 as released ({places})")
+        walked = "".join(f", {ancestor.tag}" for ancestor in ancestors)
+        click.echo(f"{name}{walked}: {count} files, {size:,} bytes, every SHA-256 as released ({places})")
 
 
 def _findings(commit: check.Commit, revision: str | None, remote: bool) -> list[check.Finding]:

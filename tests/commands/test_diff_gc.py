@@ -1,0 +1,105 @@
+"""graft diff reads two releases from what they stored; graft gc never takes what a chain needs."""
+
+import json
+import shutil
+from pathlib import Path
+
+import pytest
+
+from pipeline.chain.comparison import mcnemar, turned
+from tests.conftest import Chain, Clone
+
+
+def test_diff_names_what_changed_between_two_releases(chain: Chain, tmp_path: Path) -> None:
+    clone = chain.clone(tmp_path / "laptop")  # nothing pulled: predictions come from the remote
+    found = json.loads(clone.graft("diff", "v1.0.0", "v1.1.0", "--json"))
+    assert {change["name"] for change in found["lock"]} == {"increment", "parent"}
+    assert found["params"] == []
+    slices = {row["name"]: row for row in found["slices"]}
+    assert slices["2026-01-winter"]["items"] > 100
+    assert slices["2026-02-spring"]["before"] is None
+    for row in slices.values():
+        assert len([e for e in found["fixed"] if e["slice"] == row["name"]]) == row["fixed"]
+        assert len([e for e in found["broken"] if e["slice"] == row["name"]]) == row["broken"]
+    assert all(e["text"] and e["after"] == e["answer"] != e["before"] for e in found["fixed"])
+
+
+def test_diff_agrees_with_the_metrics_of_both_releases(chain: Chain, tmp_path: Path) -> None:
+    clone = chain.clone(tmp_path / "laptop")
+    found = json.loads(clone.graft("diff", "--json"))  # HEAD against its parent
+    metrics = json.loads(clone.git("show", "v1.1.0:reports/metrics.json"))
+    for row in found["slices"]:
+        assert row["after"] == metrics["candidate"]["slices"][row["name"]]["accuracy"]
+    assert "2026-01-winter" in clone.graft("diff")
+    assert "| 2026-01-winter |" in clone.graft("diff", "--markdown")
+
+
+def test_diff_of_the_first_release_says_that_there_is_no_parent(fresh: Clone) -> None:
+    assert "no parent release" in fresh.graft("diff", code=1)
+
+
+@pytest.mark.parametrize(
+    ("fixed", "broken", "p"),
+    [
+        pytest.param(0, 0, 1.0, id="nothing-turned"),
+        pytest.param(5, 5, 1.0, id="even"),
+        pytest.param(10, 0, 2 / 1024, id="one-sided"),
+        pytest.param(1, 5, 14 / 64, id="exact-tail"),
+    ],
+)
+def test_mcnemar_is_the_exact_binomial_test(fixed: int, broken: int, p: float) -> None:
+    assert mcnemar(fixed, broken) == pytest.approx(p)
+
+
+def test_item_that_was_wrong_twice_is_neither_fixed_nor_broken() -> None:
+    assert turned({("s", "i"): ("a", "b")}, {("s", "i"): ("a", "c")}, {}) == ([], [])
+
+
+@pytest.fixture
+def owner(chain: Chain, tmp_path: Path) -> Clone:
+    """A clone that has pulled every release, with a remote of its own."""
+    clone = chain.pulled(tmp_path / "owner", "v1.0.0")
+    clone.git("checkout", "-q", "main")
+    clone.dvc("pull", "-q")
+    shutil.copytree(chain.storage, tmp_path / "storage")
+    clone.dvc("remote", "modify", "--local", "storage", "url", str(tmp_path / "storage"))
+    return clone
+
+
+def objects(folder: Path) -> set[str]:
+    return {path.parent.name + path.name for path in (folder / "files/md5").rglob("*") if path.is_file()}
+
+
+def test_gc_without_apply_deletes_nothing(owner: Clone) -> None:
+    before = objects(owner.path / ".dvc/cache")
+    assert "nothing was deleted" in owner.graft("gc", "--keep", "1")
+    assert objects(owner.path / ".dvc/cache") == before
+
+
+def test_gc_keeps_everything_by_default(owner: Clone) -> None:
+    counts = json.loads(owner.graft("gc", "--remote", "--json", "--apply"))
+    assert counts["cache"]["objects"] == counts["remote"]["objects"] == 0
+    assert "every SHA-256 as released" in owner.graft("verify", "v1.1.0", "--chain", "--remote")
+
+
+def test_gc_drops_an_old_releases_weights_and_never_breaks_the_chain(owner: Clone, tmp_path: Path) -> None:
+    merged = json.loads(owner.git("show", "v1.0.0:reports/manifest.json"))["outputs"]["models/merged/model.safetensors"]
+    said = json.loads(owner.graft("gc", "--keep", "1", "--remote", "--apply", "--json"))
+    assert said["remote"]["bytes"] >= merged["size"]
+    assert "every SHA-256 as released" in owner.graft("verify", "v1.1.0", "--remote")
+    gone = owner.graft("verify", "v1.0.0", "--remote", code=1)
+    assert "missing: models/merged" in gone
+    assert "models/adapter" not in gone  # v1.1.0 was trained on it
+    assert "2026-01-winter/raw" not in gone  # a refresh needs it
+    owner.graft("add", "2026-refresh", "--full")
+    refused = owner.graft("rollback", "v1.0.0", code=1)
+    assert "uncommitted" in refused or "neither in the cache nor in the remote" in refused
+
+
+def test_gc_stops_at_a_listing_that_it_cannot_read(owner: Clone, tmp_path: Path) -> None:
+    listing = next((tmp_path / "storage/files/md5").rglob("*.dir"))
+    listing.chmod(0o644)
+    listing.write_text("spoiled")
+    before = objects(tmp_path / "storage")
+    assert "corrupt" in owner.graft("gc", "--keep", "1", "--remote", "--apply", code=1)
+    assert objects(tmp_path / "storage") == before

@@ -186,11 +186,12 @@ class Store:
         try:
             if not database.fs.exists(database.path):
                 return {}
-            found = database.fs.find(database.path, detail=True)
+            paths = list(database.fs.find(database.path))
+            sizes = [info["size"] for info in database.fs.info(paths)]
         except Exception as error:
             raise self._unreachable(error) from error
-        named = {"".join(path.rstrip("/").split("/")[-2:]): info["size"] for path, info in found.items()}
-        return {md5: size for md5, size in named.items() if _OBJECT.fullmatch(md5)}
+        named = ["".join(path.split("/")[-2:]) for path in paths]
+        return {md5: size for md5, size in zip(named, sizes, strict=True) if _OBJECT.fullmatch(md5)}
 
     def delete(self, md5s: Iterable[str], place: Place) -> None:
         """Delete objects; folder listings first, so that one that stays is whole."""

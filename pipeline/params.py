@@ -1,9 +1,12 @@
 """params.yaml -> the frozen dataclass of one stage."""
 
+import re
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, TypeVar
 
 from pipeline import yaml
+from pipeline.errors import GraftError
 
 PATH = Path("params.yaml")
 Section = TypeVar("Section")
@@ -25,7 +28,21 @@ def load(name: str, section: type[Section]) -> Section:
 def load_all() -> dict[str, dict[str, Any]]:
     """Every section of params.yaml as plain dicts; raises like `load`."""
     plain: dict[str, dict[str, Any]] = _plain(yaml.load(PATH, "params"))
+    found = list(_beyond_schema(plain))
+    if found:
+        raise GraftError(f"{PATH}: {found[0]}", found[1:], help="each key's comment in params.yaml says what it means")
     return plain
+
+
+def _beyond_schema(plain: dict[str, dict[str, Any]]) -> Iterator[str]:
+    """What a JSON Schema cannot say of the values."""
+    prepare, targets = plain["prepare"], plain["train"]["targets"]
+    if prepare["min_chars"] > prepare["max_chars"]:
+        yield f"$.prepare.min_chars: {prepare['min_chars']} is more than max_chars, {prepare['max_chars']}"
+    try:
+        re.compile(targets if isinstance(targets, str) else "")
+    except re.error as error:
+        yield f"$.train.targets: {targets!r} is no regular expression: {error}"
 
 
 def _plain(value: Any) -> Any:

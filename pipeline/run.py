@@ -10,6 +10,7 @@ import os
 import re
 import subprocess
 import sys
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -60,7 +61,7 @@ def _dvc(arguments: list[str], total: int = 0) -> None:
         command, env=environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
     ) as process:
         assert process.stdout is not None  # noqa: S101 - asked for above
-        for line in process.stdout:
+        for line in _until_interrupted(process, process.stdout):
             if match := _RUNNING.match(line) or _SKIPPED.match(line):
                 done += 1
                 print(f"[{done}/{total}] {match[1]}", "" if "Running" in line else "(unchanged)", flush=True)
@@ -68,6 +69,15 @@ def _dvc(arguments: list[str], total: int = 0) -> None:
                 print(f"  {line}", end="", flush=True)
     if process.returncode != 0:
         raise GraftError(f"dvc {arguments[0]} failed; what it said stands above", help="mend it and run this again")
+
+
+def _until_interrupted(process: subprocess.Popen[str], lines: Iterable[str]) -> Iterator[str]:
+    """The lines, until Ctrl-C: then wait for dvc, which got it too, to let go of its locks."""
+    try:
+        yield from lines
+    except KeyboardInterrupt:
+        process.wait()
+        raise
 
 
 def _restore(held: releases.Release, found: list[staleness.Reason]) -> None:
@@ -108,4 +118,8 @@ def _report() -> None:
 
 
 if __name__ == "__main__":
-    errors.run(main)
+    try:
+        errors.run(main)
+    except KeyboardInterrupt:
+        print("\nstopped; run it again to go on", file=sys.stderr)
+        sys.exit(130)

@@ -1,5 +1,6 @@
 """JSON Schema checks that name every problem of a file at once."""
 
+import math
 from collections.abc import Callable
 from functools import cache
 from pathlib import Path
@@ -31,6 +32,18 @@ def problems(value: Any, name: str, line_of: Callable[[list[Any]], int | None] |
 
 @cache
 def _validator(name: str) -> Any:
-    from jsonschema import Draft202012Validator  # 0.15 s: only when something is checked
+    from jsonschema import Draft202012Validator, validators  # 0.15 s: only when something is checked
 
-    return Draft202012Validator(files.read_json(SCHEMAS / f"{name}.schema.json"))
+    # JSON Schema takes 1.0 for an integer, and no bound stops NaN; range() and a gate do neither.
+    types = Draft202012Validator.TYPE_CHECKER.redefine_many({"integer": _is_integer, "number": _is_number})
+    extend: Any = validators.extend
+    strict = extend(Draft202012Validator, type_checker=types)
+    return strict(files.read_json(SCHEMAS / f"{name}.schema.json"))
+
+
+def _is_integer(_: Any, value: Any) -> bool:
+    return isinstance(value, int) and not isinstance(value, bool)
+
+
+def _is_number(_: Any, value: Any) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)

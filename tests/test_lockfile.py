@@ -5,10 +5,11 @@ from pathlib import Path
 
 import pytest
 
-from pipeline.chain import lockfile
+from pipeline.chain import lockfile, outputs
 from pipeline.errors import GraftError
 
-PARENT = {"release": "v1.0.0", "commit": "c" * 40, "state": {"models/adapter": {"md5": "a" * 32 + ".dir"}}}
+STATE = {path: {"md5": "a" * 32} for path in outputs.STATE}
+PARENT = {"release": "v1.0.0", "commit": "c" * 40, "state": STATE}
 TEXT = json.dumps(
     {
         "version": 1,

@@ -48,6 +48,20 @@ def test_text_that_is_not_yaml_names_the_line(fresh: Clone) -> None:
     assert "params.yaml: line" in fresh.graft("plan", code=1)
 
 
+@pytest.mark.parametrize(
+    ("old", "new", "said"),
+    [
+        pytest.param("learning_rate: 1e-2", "learning_rate: .nan", "$.train.learning_rate: nan", id="nan"),
+        pytest.param("epochs: 8", "epochs: 8.0", "8.0 is not of type 'integer'", id="float-for-an-integer"),
+        pytest.param("min_chars: 3", "min_chars: 5000", "is more than max_chars", id="bounds-crossed"),
+        pytest.param("targets: all-linear", "targets: '('", "no regular expression", id="bad-pattern"),
+    ],
+)
+def test_value_that_a_schema_alone_would_accept_is_refused(fresh: Clone, old: str, new: str, said: str) -> None:
+    broken(fresh, old, new)
+    assert said in fresh.graft("plan", code=1)
+
+
 def test_scientific_notation_is_a_number(fresh: Clone) -> None:
     assert isinstance(YAML(typ="safe").load(fresh.read("params.yaml"))["train"]["learning_rate"], float)
 

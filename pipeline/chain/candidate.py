@@ -1,6 +1,7 @@
 """Opening a candidate: from the tree's release and new files to a new models.lock."""
 
 import shutil
+import tempfile
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -91,21 +92,39 @@ def check_out_data(folder: Path, store: Store) -> None:
     store.check_out(md5, folder / increment.RAW)
 
 
+def require_history(tree: Tree) -> None:
+    """Refuse to judge what is released in a clone that lacks the tags which say so.
+
+    Raises:
+        GraftError: the lock's parent is no tag here, or origin has releases and this clone none.
+    """
+    parent = tree.lock.parent
+    unknown = parent is not None and parent.release not in {release.tag for release in tree.releases}
+    if unknown or (not tree.releases and git.has_origin() and git.remote_tags("v*")):
+        raise GraftError(
+            "this clone lacks the tags that say what is released", help="git fetch --tags (and --unshallow), then again"
+        )
+
+
 def unite(tree: Tree, folder: Path, store: Store) -> None:
     """Make one increment of all that the tree's chain was trained on: one folder object, no file copied.
+
+    What each release of the chain was trained on is read from its own commit: the folder in the tree
+    may be of a withdrawn release of the same name.
 
     Raises:
         GraftError: the increments have different instructions, or their data is nowhere to be had.
     """
-    parts = {part.name: part for part in _since_last_union(tree.line)}
-    instructions = {part.instruction for part in parts.values()}
+    parts = {Path(release.lock.increment).name: release for release in _since_last_union(tree.line)}
+    loaded = {name: _increment(release) for name, release in parts.items()}
+    instructions = {part.instruction for part in loaded.values()}
     if len(instructions) > 1:
         raise GraftError("the chain's increments have different instructions", sorted(map(repr, instructions)))
-    raw = {name: outputs.raw_md5((INCREMENTS / name / "raw.dvc").read_bytes()) for name in parts}
+    raw = {name: outputs.raw_md5(_at(release, "raw.dvc")) for name, release in parts.items()}
     store.fetch(raw.values())
     specs = {
         f"{increment.RAW}/{name}/{file.removeprefix('raw/')}": spec
-        for name, part in parts.items()
+        for name, part in loaded.items()
         for file, spec in part.files.items()
     }
     folder.mkdir(parents=True, exist_ok=True)
@@ -114,19 +133,29 @@ def unite(tree: Tree, folder: Path, store: Store) -> None:
     store.union(raw, folder / increment.RAW)
 
 
-def is_union(folder: Path) -> bool:
-    """Whether an increment is a refresh: its files lie in one folder per increment of the chain."""
-    return any(file.count("/") > 1 for file in increment.read(folder).files)
-
-
-def _since_last_union(line: list[Release]) -> list[increment.Increment]:
-    """Increments of a line, oldest first, from its newest refresh on: together they hold every record."""
-    parts: list[increment.Increment] = []
+def _since_last_union(line: list[Release]) -> list[Release]:
+    """Releases of a line, oldest first, from its newest refresh on: together they hold every record."""
+    parts: list[Release] = []
     for release in line:
-        parts.insert(0, increment.read(Path(release.lock.increment)))
-        if is_union(Path(release.lock.increment)):
+        parts.insert(0, release)
+        if any(file.count("/") > 1 for file in _increment(release).files):  # one folder per increment: a refresh
             break
     return parts
+
+
+def _increment(release: Release) -> increment.Increment:
+    """A release's increment.yaml, as it was in its commit."""
+    with tempfile.TemporaryDirectory() as scratch:
+        folder = Path(scratch, Path(release.lock.increment).name)
+        files.write_bytes(folder / increment.NAME, _at(release, increment.NAME))
+        return increment.read(folder)
+
+
+def _at(release: Release, name: str) -> bytes:
+    content = git.show(release.commit, f"{release.lock.increment}/{name}")
+    if content is None:
+        raise GraftError(f"{release.tag}: its commit has no {release.lock.increment}/{name}")
+    return content
 
 
 def ignore_all_but(increments: Iterable[str]) -> None:

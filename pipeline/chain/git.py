@@ -79,6 +79,16 @@ def has_origin() -> bool:
     return "origin" in run("remote").splitlines()
 
 
+def remote_tags(pattern: str) -> list[str]:
+    """Tags of that pattern that origin has.
+
+    Raises:
+        GraftError: origin cannot be reached.
+    """
+    lines = run("ls-remote", "--tags", "--refs", "origin", f"refs/tags/{pattern}").splitlines()
+    return [line.split("refs/tags/")[1] for line in lines]
+
+
 def _call(arguments: Iterable[str], stdin: bytes | None) -> bytes:
     arguments = list(arguments)
     try:

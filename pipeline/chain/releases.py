@@ -5,6 +5,7 @@ A tag that a person set by hand counts like one that `graft release` set.
 
 import json
 import re
+import sys
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
@@ -49,15 +50,25 @@ def format_tag(version: Version) -> str:
 
 
 def all_releases() -> list[Release]:
-    """Every release, lowest version first. Two git processes in all, however long the chain."""
+    """Every release, lowest version first. Two git processes in all, however long the chain.
+
+    A v* tag on a commit that the gate refused, or whose models.lock cannot be read here, is no
+    release; the latter is said on standard error, for a newer Graft may read it.
+    """
     tagged = _tags()
-    locks = git.contents(f"{tag}:{lockfile.PATH}" for tag, _, _ in tagged)
-    manifests = git.object_ids(f"{tag}:{MANIFEST.as_posix()}" for tag, _, _ in tagged)
-    found = [
-        Release(tag=tag, commit=commit, date=date, manifest=manifest, lock=lockfile.parse(lock.decode(), f"{tag}"))
-        for (tag, commit, date), lock, manifest in zip(tagged, locks, manifests, strict=True)
-        if lock is not None and manifest is not None
-    ]
+    names = (lockfile.PATH.as_posix(), "reports/decision.json")
+    contents = git.contents(f"{tag}:{name}" for tag, _, _ in tagged for name in names) if tagged else iter(())
+    manifests = git.object_ids(f"{tag}:{MANIFEST.as_posix()}" for tag, _, _ in tagged) if tagged else []
+    found = []
+    for (tag, commit, date), lock, decision, manifest in zip(tagged, contents, contents, manifests, strict=True):
+        if lock is None or manifest is None or json.loads(decision or b"null") != "pass":
+            continue
+        try:
+            parsed = lockfile.parse(lock.decode(), f"{tag}:{lockfile.PATH}")
+        except GraftError as error:
+            print(f"warning: tag {tag} is left out: {error.message}", file=sys.stderr)
+            continue
+        found.append(Release(tag=tag, commit=commit, date=date, manifest=manifest, lock=parsed))
     return sorted(found, key=lambda release: release.version)
 
 
@@ -112,7 +123,7 @@ def next_version(asked: str, releases: Iterable[Release]) -> Version:
     """The version to release: `major`, `minor`, `patch` counted from the highest tag, or a version as asked.
 
     Raises:
-        GraftError: neither of them.
+        GraftError: neither of them, or a version that is not above the highest one.
     """
     highest = max((release.version for release in releases), default=None)
     steps = {"major": 0, "minor": 1, "patch": 2}
@@ -125,6 +136,8 @@ def next_version(asked: str, releases: Iterable[Release]) -> Version:
     version = parse(asked if asked.startswith("v") else f"v{asked}")
     if version is None:
         raise GraftError(f"{asked}: not a version", help="v1.2.0, or major, minor, patch")
+    if highest is not None and version < highest:
+        raise GraftError(f"{asked}: not above the highest release, {format_tag(highest)}", help="graft release minor")
     return version
 
 

@@ -71,7 +71,7 @@ def read(revision: str | None) -> Commit:
 
 
 def workspace(commit: Commit) -> list[Finding]:
-    """Files of the working tree that are not what its manifest says."""
+    """Outputs in the working tree that are not what the manifest says, and base files that are not the pinned ones."""
     md5s = {output.path: output.md5 for output in commit.outputs}
     findings = []
     for path, digest in commit.manifest.items():
@@ -80,6 +80,25 @@ def workspace(commit: Commit) -> list[Finding]:
         elif (found := files.sha256(Path(path))) != digest["sha256"]:
             intact = md5s.get(path) == hashlib.md5(Path(path).read_bytes(), usedforsecurity=False).hexdigest()
             findings.append(_finding(path, "workspace", "wrong" if intact else "corrupt", digest["sha256"], found))
+    return findings + _embedded_base(commit.lock)
+
+
+def data(commit: Commit, store: Store) -> list[Finding]:
+    """Files of the increment in the working tree that are not what raw.dvc names; none where they are not here."""
+    raw = Path(commit.lock.increment, "raw")
+    if commit.raw is None or not raw.is_dir():
+        return []
+    try:
+        listed = store.listing(commit.raw, "cache")
+    except FileNotFoundError:
+        return []  # named as missing from the cache
+    findings = []
+    for name, md5 in listed.items():
+        path = raw / name
+        found = hashlib.md5(path.read_bytes(), usedforsecurity=False).hexdigest() if path.is_file() else "nothing"
+        if found != md5:
+            problem = "corrupt" if path.is_file() else "missing"
+            findings.append(_finding(path.as_posix(), "workspace", problem, f"md5 {md5}", f"md5 {found}"))
     return findings
 
 
@@ -89,6 +108,7 @@ def objects(commit: Commit, store: Store, place: Place) -> list[Finding]:
     Every byte is read. Files that several outputs share are read once.
     """
     named, findings = _named_objects(commit, store, place)
+    findings += _unlisted(commit, {path for path, _ in named})
     absent = set(store.missing({md5 for _, md5 in named}, place))
     seen: dict[str, Any] = {}
     for path, md5 in named:
@@ -105,9 +125,14 @@ def in_git(commit: Commit, revision: str) -> list[Finding]:
     """Outputs kept in git that are not what the manifest says, and outputs that it does not list."""
     findings = []
     for output in commit.outputs:
-        if output.cached or output.path == releases.MANIFEST.as_posix():
+        if output.cached:
             continue
         content = git.show(revision, output.path)
+        if output.path == releases.MANIFEST.as_posix():
+            found = hashlib.md5(content or b"", usedforsecurity=False).hexdigest()
+            if found != output.md5:
+                findings.append(_finding(output.path, "git", "wrong", f"md5 {output.md5} of dvc.lock", f"md5 {found}"))
+            continue
         digest = commit.manifest.get(output.path)
         found = "nothing" if content is None else hashlib.sha256(content).hexdigest()
         expected = "no such output" if digest is None else digest["sha256"]
@@ -134,6 +159,35 @@ def parentage(commit: Commit, known: Iterable[releases.Release]) -> list[Finding
     return findings
 
 
+def _embedded_base(lock: lockfile.Lock) -> list[Finding]:
+    if lock.base.requested.source != "builtin":
+        return []
+    folder, findings = Path("examples/base"), []
+    for name, expected in lock.base.resolved.sha256.items():
+        found = files.sha256(folder / name) if (folder / name).is_file() else "nothing"
+        if found != expected:
+            problem = "missing" if found == "nothing" else "corrupt"
+            findings.append(_finding(f"{folder}/{name}", "workspace", problem, expected, found))
+    return findings
+
+
+def _unlisted(commit: Commit, named: set[str]) -> list[Finding]:
+    """Files that only one of manifest and dvc.lock knows: the list itself was changed."""
+    raw = f"{commit.lock.increment}/raw/"
+    in_git = {output.path for output in commit.outputs if not output.cached}
+    folders = tuple(f"{output.path}/" for output in commit.outputs if output.cached and output.md5.endswith(".dir"))
+    whole = {folder for folder in folders if any(path.startswith(folder) for path in named)}
+    extra = [p for p in named if p not in commit.manifest and not p.startswith(raw)]
+    ghosts = [
+        path
+        for path in commit.manifest
+        if path not in named | in_git and (path.startswith(tuple(whole)) or not path.startswith(folders))
+    ]
+    return [_finding(p, "git", "wrong", "an entry in reports/manifest.json", "none") for p in sorted(extra)] + [
+        _finding(p, "git", "wrong", "an output of dvc.lock", "none") for p in sorted(ghosts)
+    ]
+
+
 def _named_objects(commit: Commit, store: Store, place: Place) -> tuple[list[tuple[str, str]], list[Finding]]:
     """(path, md5) of every cached file, and the folders whose listing is missing or corrupt."""
     named: list[tuple[str, str]] = []
@@ -141,6 +195,8 @@ def _named_objects(commit: Commit, store: Store, place: Place) -> tuple[list[tup
     roots = [(output.path, output.md5) for output in commit.outputs if output.cached]
     if commit.raw:
         roots.append((f"{commit.lock.increment}/raw", commit.raw))
+    else:
+        findings.append(_finding(f"{commit.lock.increment}/raw.dvc", "git", "missing", "the data's hash", "nothing"))
     for path, md5 in roots:
         if not md5.endswith(".dir"):
             named.append((path, md5))

@@ -18,7 +18,7 @@ from pipeline.errors import GraftError
 from pipeline.stages import prepare
 
 GOLDEN = Path("data/golden")
-_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
+_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}")
 
 
 @click.command()
@@ -61,8 +61,10 @@ def add(
     """
     _usage(no_data, full, name, paths)
     tree = candidate.tree()
+    candidate.require_history(tree)
     if no_data:
-        _open(tree, tree.lock.increment, _held(tree), "the increment is the release's, params and code are today's")
+        what = "no new files: the parent's adapter is handed on, golden items, gate and merge are today's"
+        _open(tree, tree.lock.increment, _held(tree, sibling_too=True), what)
         return
     folder = INCREMENTS / _checked(str(name))
     candidate.recover(folder)
@@ -84,19 +86,21 @@ def _usage(no_data: bool, full: bool, name: str | None, paths: tuple[str, ...]) 
 def _checked(name: str) -> str:
     problems = increment.name_problems(name)
     if not _NAME.fullmatch(name):
-        problems = ["letters, digits, '.', '_' and '-' only, and no '.' first", *problems]
+        problems = ["up to 100 letters, digits, '.', '_' and '-', and no '.' first", *problems]
     if problems:
         raise GraftError(f"{name}: not a name for an increment", problems, help="such as 2026-02-spring")
     return name
 
 
-def _held(tree: Tree) -> lockfile.Parent:
-    if tree.held is None:
+def _held(tree: Tree, *, sibling_too: bool = False) -> lockfile.Parent:
+    """The release that the tree holds, or stands beside as a sibling, as a parent."""
+    held = tree.held or (tree.sibling if sibling_too else None)
+    if held is None:
         raise GraftError(
             f"candidate {Path(tree.lock.increment).name} is open",
             help="dvc repro trains it with today's params and code; graft release publishes it first",
         )
-    return candidate.parent_of(tree.held)
+    return candidate.parent_of(held)
 
 
 def _add_files(
@@ -111,7 +115,11 @@ def _add_files(
             _bring_raw(folder)
             shutil.copytree(folder / increment.RAW, draft / increment.RAW)
             shutil.copy(folder / increment.NAME, draft / increment.NAME)
+            if instruction:
+                raise GraftError("--instruction: the open increment has one", help=f"edit {folder / increment.NAME}")
         _copy(sources, draft / increment.RAW)
+        if (folder / "raw.dvc").exists():  # a kill must leave it changed, never absent: it names the data
+            shutil.copy(folder / "raw.dvc", draft / "raw.dvc")
         if joins:
             increment.join(draft, specs)
         else:
@@ -142,10 +150,10 @@ def _joins(tree: Tree, folder: Path, replace: bool) -> bool:
         return not replace
     if tree.held is None and not replace:
         is_open = Path(tree.lock.increment).name
+        join = "" if tree.lock.increment in released else f"graft add {is_open} FILE joins it; "
         raise GraftError(
             f"candidate {is_open} is open",
-            help=f"graft release publishes it; graft add {is_open} FILE joins it; "
-            f"graft add {folder.name} FILE --replace drops it for {folder.name}",
+            help=f"graft release publishes it; {join}graft add {folder.name} FILE --replace drops it for {folder.name}",
         )
     if not replace and git.run("ls-files", "--", name):  # a killed add leaves a folder that git does not know
         raise GraftError(f"{folder} exists", help="--replace rewrites an unreleased or withdrawn increment")
@@ -160,6 +168,9 @@ def _detect(sources: list[Path], reading: dict[str, Any]) -> dict[str, FileSpec]
     problems: list[str] = []
     for source in sources:
         target = f"{increment.RAW}/{source.name}"
+        if unusable := _unusable(source):
+            problems.append(f"{source.name!r}: {unusable}")
+            continue
         if target in specs:
             problems.append(f"{source}: another file is called {source.name}, too")
             continue
@@ -170,6 +181,21 @@ def _detect(sources: list[Path], reading: dict[str, Any]) -> dict[str, FileSpec]
     if problems:
         raise GraftError(f"not added: {problems[0]}", problems[1:])
     return specs
+
+
+def _unusable(source: Path) -> str | None:
+    """Why a path can be no file of an increment, before it is opened."""
+    if not source.exists():
+        return f"no such file: {source}"
+    if not source.is_file():
+        return "not a regular file"
+    if source.name in {".dvcignore", ".gitignore", "raw.dvc"} or ".." in source.name or "\\" in source.name:
+        return "a name that git, DVC or increment.yaml reads otherwise; rename it"
+    try:
+        source.name.encode()
+    except UnicodeEncodeError:
+        return "its name is not UTF-8; rename it"
+    return None
 
 
 def _bring_raw(folder: Path) -> None:
@@ -223,12 +249,12 @@ def _open_full(tree: Tree, folder: Path) -> None:
     candidate.unite(tree, folder, store)
     if candidate.set_chain("fresh"):
         click.echo("params.yaml: train.chain is fresh until the next graft add")
-    _open(tree, folder.as_posix(), parent, f"a refresh from the base over {len(tree.line)} increments")
+    _open(tree, folder.as_posix(), parent, f"a refresh from the base over {len(tree.line)} increments", full=True)
 
 
-def _open(tree: Tree, name: str, parent: lockfile.Parent | None, what: str) -> None:
+def _open(tree: Tree, name: str, parent: lockfile.Parent | None, what: str, *, full: bool = False) -> None:
     """Move models.lock, last of all."""
-    if not candidate.is_union(Path(name)) and candidate.set_chain("continue"):
+    if not full and candidate.set_chain("continue"):
         click.echo("params.yaml: train.chain is continue again, after a refresh")
     candidate.save(candidate.reopened(tree.lock, parent, name))
     click.echo(f"{Path(name).name}: {what}")

@@ -8,6 +8,7 @@ import click
 from pipeline import files
 from pipeline.chain import candidate, git, releases, staleness, verify
 from pipeline.chain.candidate import Tree
+from pipeline.chain.releases import Release
 from pipeline.chain.store import Store
 from pipeline.errors import GraftError
 
@@ -28,6 +29,10 @@ def release(version: str, push: bool) -> None:
       graft release v2.0.0 --push
     """
     tree, store = candidate.tree(), Store()
+    if push and tree.held is not None and _left_behind(tree.held):
+        _publish(tree.held.tag)  # tagged by a run that was killed before it could push
+        return
+    candidate.require_history(tree)
     tag = releases.format_tag(releases.next_version(version, tree.releases))
     commit = _checked(tag, tree, store)
     click.echo("checked: clean, up to date, verdict pass, every SHA-256 as in the manifest")
@@ -38,10 +43,29 @@ def release(version: str, push: bool) -> None:
     _tag(tag, commit)
     click.echo(f"tagged: {tag}")
     if push:
-        git.run("push", "--atomic", "origin", f"HEAD:{git.default_branch()}", tag)
-        click.echo(f"published: {tag} and {git.default_branch()} are on origin")
+        _publish(tag)
     else:
         click.echo(f"publish it: git push --atomic origin {git.default_branch()} {tag}")
+
+
+def _left_behind(held: Release) -> bool:
+    """Whether HEAD's own release is a tag here and not on origin."""
+    return held.commit == git.head() and git.has_origin() and held.tag not in git.remote_tags(held.tag)
+
+
+def _publish(tag: str) -> None:
+    """Push branch and tag, both or neither; a tag that cannot be pushed does not stay."""
+    main = git.default_branch()
+    try:
+        git.run("push", "--atomic", "origin", f"HEAD:{main}", tag)
+    except GraftError as error:
+        git.run("tag", "--delete", tag)
+        raise GraftError(
+            f"not released: origin took neither {main} nor {tag}; the tag is gone again, the outputs stay pushed",
+            [error.message, *error.problems],
+            help="git pull; where main moved to a newer release, graft lock --parent latest and dvc repro",
+        ) from None
+    click.echo(f"published: {tag} and {main} are on origin")
 
 
 def _checked(tag: str, tree: Tree, store: Store) -> verify.Commit:
@@ -51,9 +75,14 @@ def _checked(tag: str, tree: Tree, store: Store) -> verify.Commit:
         raise GraftError("not released", problems)
     _pipeline_problems(store)
     commit = verify.read(None)
+    if commit.raw is None:
+        raise GraftError(
+            f"not released: {commit.lock.increment}/raw.dvc is missing, which names the data",
+            help=f"dvc add {commit.lock.increment}/raw, then commit",
+        )
     _decision(commit)
     _something_new(commit, tree)
-    findings = verify.workspace(commit)
+    findings = verify.workspace(commit) + verify.data(commit, store)
     if findings:
         raise GraftError(
             "not released: outputs are not what reports/manifest.json says", map(str, findings), help="dvc checkout"
@@ -67,7 +96,17 @@ def _tag_problems(tag: str, tree: Tree) -> list[str]:
         return [f"tag {tag} exists already: graft log; choose another version"]
     if tree.held is not None:
         return [f"nothing new: the tree holds {tree.held.tag}; graft add opens the next candidate"]
+    newest = _newest_merged(tree)
+    if newest is not None and newest not in [*tree.line, tree.sibling]:
+        parent = tree.lock.parent.release if tree.lock.parent else "no release"
+        return [f"main holds {newest.tag}, this candidate stands on {parent}: graft lock --parent latest, dvc repro"]
     return []
+
+
+def _newest_merged(tree: Tree) -> Release | None:
+    """The newest release that HEAD descends from and that no rollback took back."""
+    merged = set(git.run("tag", "--merged", "HEAD", "--list", "v*").split())
+    return next((r for r in reversed(tree.releases) if r.tag in merged and r.tag not in tree.withdrawn), None)
 
 
 def _tree_problems() -> list[str]:
@@ -80,6 +119,11 @@ def _place_problems() -> list[str]:
     main, branch = git.default_branch(), git.branch()
     problems = [] if branch == main else [f"on {branch or 'no branch'}: releases are cut on {main}"]
     if git.has_origin():
+        unknown = [
+            tag for tag in git.remote_tags("v*") if not git.succeeds("rev-parse", "-q", "--verify", f"refs/tags/{tag}")
+        ]
+        if unknown:
+            problems.append(f"origin has releases that this clone lacks ({', '.join(unknown[:5])}): git fetch --tags")
         tip = git.run("ls-remote", "origin", f"refs/heads/{main}").split("\t")[0]
         if tip and not git.succeeds("merge-base", "--is-ancestor", tip, "HEAD"):
             problems.append(f"origin's {main} has moved on: git pull, then graft lock --parent latest, dvc repro")
@@ -92,7 +136,9 @@ def _pipeline_problems(store: Store) -> None:
         raise GraftError(
             "not released: the pipeline is not up to date",
             staleness.words(stale),
-            help="dvc repro (graft plan says what it would do), then commit",
+            help="dvc pull brings outputs that were pushed"
+            if staleness.only_outputs(stale)
+            else "dvc repro (graft plan says what it would do), then commit",
         )
 
 
@@ -116,7 +162,7 @@ def _something_new(commit: verify.Commit, tree: Tree) -> None:
     if _weights(before) == _weights(commit.manifest):
         raise GraftError(
             f"nothing new: models/merged holds the weights of {parent.release}",
-            help="every record of the increment had been seen; graft add brings other data",
+            help="every record had been seen, or nothing that changes weights was changed; graft add brings other data",
         )
 
 
@@ -127,7 +173,7 @@ def _weights(manifest: dict[str, verify.Digest]) -> dict[str, str]:
 
 def _read_back(commit: verify.Commit, tree: Tree, store: Store, pushed: list[str]) -> int:
     """Hash what the remote now gives back, but for what an earlier release read back already."""
-    verified = _objects_of_parent(tree, store)
+    verified = _objects_of_parent(tree, store) - set(pushed)
     wanted = sorted(store.closure(commit.objects(), "cache") - verified)
     bad = [
         f"{md5}: found md5 {found}"

@@ -74,7 +74,8 @@ def _interrupted(target: Release) -> set[str]:
     changed = {line[3:] for line in git.changes()}
     paths = (*MODEL, target.lock.increment)
     differs = git.run("diff", "--name-only", target.commit, "--", *paths).splitlines()
-    return {path for path in changed if path not in differs and path.startswith(paths)}
+    inside = {path for path in changed if any(path == p or path.startswith(f"{p}/") for p in paths)}
+    return inside - set(differs)
 
 
 def _switch(target: Release, commit: verify.Commit, store: Store) -> None:

@@ -56,7 +56,7 @@ def verify(revision: str | None, chain: bool, remote: bool, as_json: bool) -> No
 def _findings(commit: check.Commit, revision: str | None, remote: bool) -> list[check.Finding]:
     store = Store()
     held = git.object_ids([f"{revision or 'HEAD'}:{releases.MANIFEST}"])[0] == git.object_id(releases.MANIFEST)
-    findings = check.workspace(commit) if revision is None or held else []
+    findings = check.workspace(commit) + check.data(commit, store) if revision is None or held else []
     if revision is not None:
         findings += check.in_git(commit, revision)
     findings += check.parentage(commit, releases.all_releases())

@@ -64,7 +64,8 @@ def detect(
 def _is_json(path: Path, encoding: str) -> bool:
     rows = list(itertools.islice(readers.json_rows(readers.lines(path, encoding)), FIRST_ROWS))
     start = rows[0].raw.strip() if rows else ""
-    if start in ("{", "[") or start.startswith("[{"):
+    lists = sum(row.raw.lstrip().startswith("[") and row.raw.rstrip().endswith("]") for row in rows)
+    if start in ("{", "[") or start.startswith("[{") or lists > 0.5 * len(rows):
         raise GraftError(f"{path}: JSON, but not one object a line", help="jq -c '.[]' FILE makes JSON lines of it")
     return sum(row.problem is None for row in rows) > 0.5 * len(rows)
 

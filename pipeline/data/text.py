@@ -11,6 +11,8 @@ _CONTROL = re.compile(
 )
 _UNDECODABLE = re.compile("[\ud800-\udfff\ufffd]")  # lone surrogates, and what a decoder could not read
 
+_CONTROL = re.compile(r"<\|[A-Za-z_]{1,40}\|>")
+
 # Bounded repeats and a look-behind keep both patterns linear in the length of the text.
 _EMAIL = re.compile(
     r"(?<![A-Za-z0-9._%+-])[A-Za-z0-9._%+-]{1,64}@(?:[A-Za-z0-9-]{1,63}\.){1,8}[A-Za-z]{2,24}(?![A-Za-z0-9])"
@@ -41,6 +43,14 @@ def clean(text: str) -> str:
 def undecodable(text: str) -> bool:
     """Whether the text holds U+FFFD or a lone surrogate: something was lost before it came here."""
     return not text.isascii() and _UNDECODABLE.search(text) is not None
+
+
+def controls(text: str) -> bool:
+    """Whether the text holds what a chat template writes between messages, such as <|im_end|>.
+
+    A tokenizer reads it as the end of a turn: a title could then speak as the model.
+    """
+    return "<|" in text and _CONTROL.search(text) is not None
 
 
 def mask(text: str) -> str:

@@ -81,7 +81,7 @@ def _cells(value: float | None, parent: Mapping[str, Any] | None, key: str, refu
 def _data(facts: Facts) -> Iterator[str]:
     prepared, assembled = facts.prepared, facts.assembled
     rows = [["rows read", prepared["read"]]]
-    rows += [[f"rejected: {reason}", -count] for reason, count in sorted(prepared["rejects"].items())]
+    rows += [[f"rejected: {reason}", count] for reason, count in sorted(prepared["rejects"].items())]
     rows += [["**records**", assembled["records"]]]
     rows += [[words, assembled[fate]] for fate, words in FUNNEL.items() if assembled[fate]]
     rows += [["replayed from the chain", assembled["replayed"]]]

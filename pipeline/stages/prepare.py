@@ -200,6 +200,8 @@ def _missing(name: str, value: object) -> str | None:
 def _unfit(found: str, label: str, options: Params) -> str | None:
     if text.undecodable(found) or text.undecodable(label):
         return "undecodable characters"
+    if text.controls(found) or text.controls(label):
+        return "control tokens of a chat template"
     if not label:
         return "empty label"
     if not found:

@@ -1,6 +1,7 @@
 """graft release: what it refuses, that a refusal leaves no tag, and that a kill loses nothing."""
 
 import hashlib
+import json
 import shutil
 import subprocess
 import sys
@@ -179,3 +180,59 @@ def test_pre_push_hook_lets_only_releases_leave(chain: Chain, ready: Clone) -> N
     ready.git("fetch", "-q", str(chain.origin), "refused")
     ready.git("tag", "-a", "v1.3.0", "-m", "refused", "FETCH_HEAD")
     assert "refused, not pass" in hook("v1.3.0", 1)
+
+
+def test_push_that_origin_refuses_leaves_no_tag_and_can_be_repeated(ready: Clone) -> None:
+    hook = Path(ready.git("remote", "get-url", "origin"), "hooks/pre-receive")
+    hook.parent.mkdir(exist_ok=True)
+    hook.write_text("#!/bin/sh\nexit 1\n")
+    hook.chmod(0o755)
+    assert "the tag is gone again" in refused(ready, "--push")
+    hook.unlink()
+    assert "published: v1.1.0" in ready.graft("release", "--push")
+
+
+def test_release_killed_before_its_push_is_pushed_when_run_again(ready: Clone) -> None:
+    ready.graft("release")  # as far as a killed `release --push` comes
+    assert "published: v1.1.0" in ready.graft("release", "--push")
+    assert "refs/tags/v1.1.0" in ready.git("ls-remote", "--tags", "origin")
+
+
+def test_data_that_git_does_not_name_is_not_released(ready: Clone) -> None:
+    ready.git("rm", "-q", "data/increments/2026-02-spring/raw.dvc")
+    ready.git("commit", "-q", "-m", "The hash of the data got lost")
+    assert "raw.dvc" in refused(ready)
+
+
+def test_clone_without_tags_does_not_release_twice(chain: Chain, tmp_path: Path) -> None:
+    subprocess.run(["git", "clone", "-q", "--no-tags", chain.origin, tmp_path / "bare"], check=True, env=ENVIRONMENT)
+    clone = Clone(tmp_path / "bare")
+    assert "git fetch --tags" in clone.graft("release", code=1)
+    assert "git fetch --tags" in clone.graft("add", "new", "README.md", code=1)
+
+
+def test_candidate_on_an_older_parent_than_mains_is_not_released(ready: Clone, chain: Chain) -> None:
+    ready.git("fetch", "-q", str(chain.origin), "tag", "v1.1.0")
+    lock = json.loads(ready.read("models.lock"))
+    lock["increment"] = "data/increments/2026-01-winter"
+    (ready.path / "models.lock").write_text(json.dumps(lock, indent=2, sort_keys=True) + "\n")
+    ready.commit("Another candidate on v1.0.0, merged without re-pinning")
+    assert "main holds v1.1.0" in refused(ready)
+
+
+def test_tag_on_a_refused_commit_is_no_release(chain: Chain, tmp_path: Path) -> None:
+    clone = chain.clone(tmp_path / "clone")
+    clone.git("tag", "-a", "v5.0.0", "-m", "by hand", "origin/refused")
+    assert "v5.0.0" not in clone.graft("log")
+    assert "no such release" in clone.graft("rollback", "v5.0.0", code=1)
+
+
+def test_tag_that_cannot_be_read_is_left_out_and_named(chain: Chain, tmp_path: Path) -> None:
+    clone = chain.clone(tmp_path / "clone")
+    (clone.path / "models.lock").write_text("<<<<<<<")
+    clone.commit("A conflict, committed")
+    clone.git("tag", "-a", "v3.0.0", "-m", "by hand")
+    clone.git("reset", "-q", "--hard", "v1.1.0")
+    said = clone.graft("log")
+    assert "warning: tag v3.0.0 is left out" in said
+    assert "v1.1.0" in said

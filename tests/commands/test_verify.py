@@ -109,3 +109,25 @@ def test_findings_as_json(clone: Clone) -> None:
 
 def test_revision_that_does_not_exist_is_one_clear_error(clone: Clone) -> None:
     assert "v9.9.9" in clone.graft("verify", "v9.9.9", code=1)
+
+
+def test_entry_taken_out_of_the_manifest_is_noticed(clone: Clone) -> None:
+    path = clone.path / "reports/manifest.json"
+    manifest = json.loads(path.read_text())
+    del manifest["outputs"][MODEL]
+    manifest["outputs"]["models/ghost.bin"] = {"size": 1, "sha256": "0" * 64}
+    path.write_text(json.dumps(manifest))
+    clone.commit("A shorter list")
+    said = clone.graft("verify", "HEAD", code=1)
+    assert f"wrong: {MODEL} in git" in said
+    assert "wrong: models/ghost.bin in git" in said
+    assert "wrong: reports/manifest.json in git" in said
+
+
+def test_spoiled_data_and_base_in_the_workspace_are_named(clone: Clone) -> None:
+    raw = next((clone.path / "data/increments/2026-02-spring/raw").iterdir())
+    spoil(raw)
+    spoil(clone.path / "examples/base/model.safetensors")
+    said = clone.graft("verify", code=1)
+    assert f"corrupt: data/increments/2026-02-spring/raw/{raw.name} in workspace" in said
+    assert "corrupt: examples/base/model.safetensors in workspace" in said

@@ -70,7 +70,7 @@ def test_failed_build_leaves_the_old_base(corpus, tmp_path, monkeypatch):
     def die(*_):
         raise KeyboardInterrupt
 
-    monkeypatch.setattr("pipeline.base_build._swap", die)
+    monkeypatch.setattr("pipeline.model.base_build._swap", die)
     with pytest.raises(KeyboardInterrupt):
         build([corpus], target, threads=1, size=TINY)
     assert (target / "config.json").read_text() == "old"

@@ -23,6 +23,11 @@ ENVIRONMENT = os.environ | {
     "GIT_CONFIG_NOSYSTEM": "1",
 }
 
+# A kept chain's clones hold the code of the day that it was made: there, commands run from this tree.
+KEPT = os.environ.get("GRAFT_TEST_CHAIN")
+GRAFT = ("-P", "-m", "pipeline") if KEPT else ("-m", "pipeline")
+CODE = {"PYTHONPATH": str(ROOT)} if KEPT else {}
+
 
 @dataclass(frozen=True)
 class Clone:
@@ -52,12 +57,12 @@ class Clone:
         return self.run(sys.executable, "-m", "dvc", *arguments, code=code)
 
     def graft(self, *arguments: str, code: int = 0) -> str:
-        return self.run(sys.executable, "-m", "pipeline", *arguments, code=code)
+        return self.run(sys.executable, *GRAFT, *arguments, code=code, **CODE)
 
     def killed_at(self, step: str, *arguments: str) -> None:
         """Run graft and kill it (SIGKILL) as soon as it says that a step is done."""
-        command = [sys.executable, "-m", "pipeline", *arguments]
-        environment = ENVIRONMENT | {"PYTHONUNBUFFERED": "1"}
+        command = [sys.executable, *GRAFT, *arguments]
+        environment = ENVIRONMENT | CODE | {"PYTHONUNBUFFERED": "1"}
         with subprocess.Popen(command, cwd=self.path, env=environment, stdout=subprocess.PIPE, text=True) as process:
             assert process.stdout is not None
             for line in process.stdout:
@@ -146,8 +151,7 @@ def fresh(shipped: Path, tmp_path: Path) -> Clone:
 @pytest.fixture(scope="session")
 def chain(shipped: Path, tmp_path_factory: pytest.TempPathFactory) -> Chain:
     """Two releases and a refused candidate, made by playing the tutorial to its end."""
-    kept = os.environ.get("GRAFT_TEST_CHAIN")  # a folder that keeps the chain while you work on tests alone
-    folder = Path(kept) if kept else tmp_path_factory.mktemp("chain")
+    folder = Path(KEPT) if KEPT else tmp_path_factory.mktemp("chain")
     made = Chain(folder / "origin.git", folder / "storage", Clone(folder / "work"))
     if (folder / "work").exists():
         return made

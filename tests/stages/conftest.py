@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from pipeline import files, yaml
-from pipeline.chain import lockfile
+from pipeline.chain import lockfile, outputs
 from pipeline.data import arrow, records
 from pipeline.data.records import Record
 from pipeline.model import base_files
@@ -46,7 +46,8 @@ def release(done: Path, candidate: Path) -> None:
         copy = shutil.copytree if (done / name).is_dir() else shutil.copy2
         copy(done / name, parent / Path(name).name)
     lock = files.read_json(candidate / "models.lock")
-    lock["parent"] = {"release": "v1.0.0", "commit": "0" * 40, "state": {"models/adapter": {"md5": "0" * 32}}}
+    state = {name: {"md5": "0" * 32} for name in outputs.STATE}
+    lock["parent"] = {"release": "v1.0.0", "commit": "0" * 40, "state": state}
     files.write_json(candidate / "models.lock", lock)
 
 

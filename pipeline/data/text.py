@@ -11,7 +11,7 @@ _CONTROL = re.compile(
 )
 _UNDECODABLE = re.compile("[\ud800-\udfff\ufffd]")  # lone surrogates, and what a decoder could not read
 
-_CONTROL = re.compile(r"<\|[A-Za-z_]{1,40}\|>")
+_TURN = re.compile(r"<\|[A-Za-z_]{1,40}\|>")  # a chat template's marks
 
 # Bounded repeats and a look-behind keep both patterns linear in the length of the text.
 _EMAIL = re.compile(
@@ -45,12 +45,12 @@ def undecodable(text: str) -> bool:
     return not text.isascii() and _UNDECODABLE.search(text) is not None
 
 
-def controls(text: str) -> bool:
+def marks_a_turn(text: str) -> bool:
     """Whether the text holds what a chat template writes between messages, such as <|im_end|>.
 
     A tokenizer reads it as the end of a turn: a title could then speak as the model.
     """
-    return "<|" in text and _CONTROL.search(text) is not None
+    return "<|" in text and _TURN.search(text) is not None
 
 
 def mask(text: str) -> str:

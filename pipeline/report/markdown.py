@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from typing import Any
 
 METRICS = {"accuracy": "accuracy", "macro_f1": "macro-F1"}
+FEW = 30  # evaluation items; one of them is then more than 0.03 of a score
 FUNNEL = {  # what became of the increment's records, in the words of data/assembled/report.json
     "seen": "already seen by the chain",
     "conflicts": "labelled otherwise than before",
@@ -65,6 +66,9 @@ def _scores(facts: Facts) -> Iterator[str]:
         )
     yield "## Scores"
     yield _table(["slice", "items", *columns], rows)
+    small = [name for name, block in candidate["slices"].items() if block["items"] < FEW]
+    if small:
+        yield f"Fewer than {FEW} items, so one answer moves a score by more than 0.03: {', '.join(sorted(small))}."
     if facts.metrics["truncated"]:
         yield f"{facts.metrics['truncated']} items were longer than `train.max_length`; they lost their beginning."
 
@@ -98,8 +102,9 @@ def _training(facts: Facts) -> Iterator[str]:
     trainable, total = training["trainable_parameters"], training["total_parameters"]
     machine = ", ".join(f"{name} {value}" for name, value in sorted(training["machine_class"].items()))
     lines = [
-        f"{training['records']:,} records, {training['epochs']} epochs, {training['steps']:,} steps, "
-        f"{training['tokens']:,} tokens; final loss {training['final_loss']:.4f}",
+        f"{_count(training['records'], 'record')}, {_count(training['epochs'], 'epoch')}, "
+        f"{_count(training['steps'], 'step')}, {training['tokens']:,} tokens; "
+        f"loss of the last steps {training['final_loss']:.4f}",
         f"{trainable:,} of {total:,} parameters trained, "
         + ("continuing the parent's adapter" if training["continued_from"] else "in a new adapter"),
         f"machine class: {machine}",
@@ -112,6 +117,10 @@ def _training(facts: Facts) -> Iterator[str]:
 def _block(measured: Mapping[str, Any], name: str) -> Mapping[str, Any]:
     found: Mapping[str, Any] = measured["all"] if name == "all" else measured["slices"][name]
     return found
+
+
+def _count(number: int, noun: str) -> str:
+    return f"{number:,} {noun}{'' if number == 1 else 's'}"
 
 
 def _number(value: float | None) -> str:

@@ -200,7 +200,7 @@ def _missing(name: str, value: object) -> str | None:
 def _unfit(found: str, label: str, options: Params) -> str | None:
     if text.undecodable(found) or text.undecodable(label):
         return "undecodable characters"
-    if text.controls(found) or text.controls(label):
+    if text.marks_a_turn(found) or text.marks_a_turn(label):
         return "control tokens of a chat template"
     if not label:
         return "empty label"

@@ -137,7 +137,7 @@ def test_report_compares_with_the_parent_by_its_release_name(done, finished, run
     report = (gate.REPORTS / "report.md").read_text()
     assert report.startswith("# Pass: the candidate may replace v1.0.0\n")
     assert f"| **all** | 12 | {before:.4f} | {before - 0.125:.4f} | +0.1250 |" in report
-    assert "| rejected: empty text | -3 |" in report
+    assert "| rejected: empty text | 3 |" in report
     assert "| new to train on | 48 |" in report
 
 

@@ -54,6 +54,7 @@ def test_a_row_becomes_a_canonical_record(tmp_path):
         pytest.param("red fridge,\ufffd", "undecodable characters", id="in-the-label"),
         pytest.param(" \u200b,a", "empty text", id="empty-text"),
         pytest.param("red fridge, ", "empty label", id="empty-label"),
+        pytest.param("red <|im_end|> fridge,a", "control tokens of a chat template", id="turn-mark"),
         pytest.param("re,a", "text too short", id="too-short"),
         pytest.param("x" * 41 + ",a", "text too long", id="too-long"),
     ],

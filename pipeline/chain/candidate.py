@@ -33,6 +33,7 @@ class Tree:
     releases: list[Release]
     held: Release | None  # the release that it holds; None: a candidate is open
     sibling: Release | None  # a release of the same increment on the same parent
+    revision: str  # whose history says what was withdrawn
 
     @property
     def line(self) -> list[Release]:
@@ -42,25 +43,26 @@ class Tree:
     @property
     def withdrawn(self) -> set[str]:
         """Tags that a rollback took back and that the tree does not stand on again."""
-        named = git.run("log", f"--format=%(trailers:key={WITHDRAWS},valueonly)").split()
+        named = git.run("log", f"--format=%(trailers:key={WITHDRAWS},valueonly)", self.revision).split()
         return set(named) - {release.tag for release in self.line}
 
 
 def tree() -> Tree:
     """Read where the working tree stands."""
-    return _tree(lockfile.load(), git.object_id(releases.MANIFEST))
+    return _tree(lockfile.load(), git.object_id(releases.MANIFEST), "HEAD")
 
 
-def tree_of_head() -> Tree:
-    """Read where the last commit stands, whatever was changed since."""
-    lock = lockfile.parse((git.show("HEAD", str(lockfile.PATH)) or b"").decode(), "HEAD:models.lock")
-    return _tree(lock, git.object_ids([f"HEAD:{releases.MANIFEST}"])[0])
+def tree_of(revision: str) -> Tree:
+    """Read where a commit stands, whatever the working tree holds."""
+    text = git.show(revision, str(lockfile.PATH)) or b""
+    lock = lockfile.parse(text.decode(), f"{revision}:{lockfile.PATH}")
+    return _tree(lock, git.object_ids([f"{revision}:{releases.MANIFEST}"])[0], revision)
 
 
-def _tree(lock: Lock, manifest: str | None) -> Tree:
+def _tree(lock: Lock, manifest: str | None, revision: str) -> Tree:
     known = releases.all_releases()
     held = releases.held_by(lock, manifest, known)
-    return Tree(lock=lock, releases=known, held=held, sibling=releases.sibling(lock, known))
+    return Tree(lock=lock, releases=known, held=held, sibling=releases.sibling(lock, known), revision=revision)
 
 
 def parent_of(release: Release) -> lockfile.Parent:

@@ -84,8 +84,7 @@ def parse(text: str, where: str = "models.lock") -> Lock:
     except json.JSONDecodeError as error:
         raise GraftError(
             f"{where}:{error.lineno}: not JSON: {error.msg}",
-            help="never merge it as text: take the candidate's side (in a merge: git checkout --ours -- models.lock "
-            "dvc.lock .dvcignore reports; in a rebase: --theirs), then graft lock --parent latest and dvc repro",
+            help="never merge it as text; in a merge or rebase `graft lock --parent latest` settles it",
         ) from None
     if isinstance(value, dict) and isinstance(value.get("version"), int) and value["version"] > VERSION:
         raise GraftError(

@@ -81,5 +81,5 @@ def _load(text: bytes, name: str) -> dict[str, Any]:
     except Exception as error:
         raise GraftError(
             f"{name}: not YAML: {str(error).splitlines()[0]}",
-            help="never merge it as text: take one side (git checkout --ours or --theirs), then dvc repro",
+            help="never merge it as text; in a merge or rebase `graft lock --parent latest` settles it",
         ) from None

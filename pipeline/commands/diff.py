@@ -78,7 +78,7 @@ def compare(a: str, b: str, store: Store) -> Diff:
 
 
 def _parent() -> str:
-    line = candidate.tree_of_head()
+    line = candidate.tree_of("HEAD")
     parent = line.lock.parent
     if parent is None:
         raise GraftError("HEAD has no parent release to compare with", help="graft diff A B")

@@ -5,7 +5,7 @@ from dataclasses import replace
 import click
 
 from pipeline import files, params
-from pipeline.chain import candidate, environment, lockfile
+from pipeline.chain import candidate, environment, lockfile, merging, releases
 from pipeline.errors import GraftError
 
 
@@ -24,13 +24,12 @@ def lock(check: bool, parent: str | None, as_json: bool) -> None:
       graft lock --check          in CI: exit 1 and name what differs
       graft lock --parent latest  after main moved to a newer release
     """
-    tree = candidate.tree()
     if check:
-        _check(tree, as_json)
+        _check(candidate.tree(), as_json)
     elif parent == "latest":
-        _onto_latest(tree)
+        _onto_latest(merging.stopped())
     else:
-        _resolve(tree)
+        _resolve(candidate.tree())
 
 
 def differences(lock: lockfile.Lock) -> list[str]:
@@ -73,21 +72,40 @@ def _resolve(tree: candidate.Tree) -> None:
     _save(tree.lock, new)
 
 
-def _onto_latest(tree: candidate.Tree) -> None:
-    if not tree.releases:
-        raise GraftError("there is no release yet", help="graft release makes the first one")
-    latest = next((release for release in reversed(tree.releases) if release.tag not in tree.withdrawn), None)
-    if latest is None:
-        raise GraftError("every release was withdrawn", help="graft rollback VERSION, then graft add")
+def _onto_latest(sides: merging.Sides | None) -> None:
+    tree = sides.candidate if sides else candidate.tree()
+    latest = _latest(sides.main if sides else tree)
     if tree.held is not None:
         raise GraftError(
             f"no candidate is open: the tree holds {tree.held.tag}", help="graft add opens one on the release it holds"
         )
     if latest.lock.increment == tree.lock.increment:
         raise GraftError(
-            f"{latest.tag} already holds {tree.lock.increment}", help="git checkout the release, then graft add"
+            f"{latest.tag} already holds {tree.lock.increment}",
+            help="take main's side (git checkout the release), then graft add under another name",
         )
-    _save(tree.lock, replace(tree.lock, parent=candidate.parent_of(latest)))
+    new = replace(tree.lock, parent=candidate.parent_of(latest), toolchain=environment.toolchain())
+    if sides is None:
+        _save(tree.lock, new)
+        return
+    merging.take_main(sides)
+    candidate.save(new)
+    left = merging.settled()
+    _tell(tree.lock, new)
+    click.echo("merge: dvc.lock and reports are main's until dvc repro; models.lock and .dvcignore the candidate's")
+    if left:
+        raise GraftError("these conflicts are yours to settle", left, help="edit them, git add, then dvc repro")
+    click.echo("Next: dvc repro, git add --all, then git commit (in a rebase: git rebase --continue)")
+
+
+def _latest(tree: candidate.Tree) -> releases.Release:
+    """The newest release that was not withdrawn, as the history of `tree` says."""
+    if not tree.releases:
+        raise GraftError("there is no release yet", help="graft release makes the first one")
+    found = next((release for release in reversed(tree.releases) if release.tag not in tree.withdrawn), None)
+    if found is None:
+        raise GraftError("every release was withdrawn", help="graft rollback VERSION, then graft add")
+    return found
 
 
 def _save(old: lockfile.Lock, new: lockfile.Lock) -> None:
@@ -96,9 +114,14 @@ def _save(old: lockfile.Lock, new: lockfile.Lock) -> None:
         return
     lockfile.save(new)
     click.echo("models.lock written. Next: graft plan, then dvc repro")
+    _tell(old, new)
+
+
+def _tell(old: lockfile.Lock, new: lockfile.Lock) -> None:
+    """Say what moved, and what that trains again."""
     if old.parent != new.parent and new.parent:
         click.echo(f"  parent: {old.parent.release if old.parent else 'none'} -> {new.parent.release}")
-        click.echo("  assemble, train, evaluate, gate and merge must run again; prepare need not")
+        click.echo("  to run again: parent, assemble, train, evaluate, gate, merge, manifest; prepare need not")
     if old.base != new.base:
         click.echo(f"  base: {new.base.requested.source}, {len(new.base.resolved.sha256)} files pinned")
     for line in environment.differences(old.toolchain, new.toolchain):

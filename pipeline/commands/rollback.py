@@ -41,7 +41,7 @@ def rollback(version: str, why: str | None) -> None:
     Example:
       graft rollback v1.0.0 --why "returns of the spring titles doubled"
     """
-    tree, store = candidate.tree_of_head(), Store()
+    tree, store = candidate.tree_of("HEAD"), Store()
     target = releases.find(version, tree.releases)
     _check(tree, target)
     commit = verify.read(target.commit)

@@ -43,7 +43,7 @@ def test_candidate_moves_onto_a_newer_release(chain: Chain, tmp_path: Path) -> N
     assert json.loads(clone.read("models.lock"))["parent"]["release"] == "v1.0.0"
     said = clone.graft("lock", "--parent", "latest")
     assert "parent: v1.0.0 -> v1.1.0" in said
-    assert "must run again" in said
+    assert "to run again: parent, assemble" in said
     assert json.loads(clone.read("models.lock"))["increment"] == "data/increments/2026-04-other"
 
 

@@ -6,6 +6,7 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 from pipeline import files
 
@@ -14,9 +15,9 @@ _RSS_UNIT = 1 if sys.platform == "darwin" else 1024  # ru_maxrss: bytes on macOS
 
 
 @contextmanager
-def measured(stage: str) -> Iterator[dict[str, float]]:
+def measured(stage: str) -> Iterator[dict[str, Any]]:
     """Time what runs inside; the dict that it yields takes further figures by name."""
-    figures: dict[str, float] = {}
+    figures: dict[str, Any] = {}
     started = time.monotonic()
     yield figures
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * _RSS_UNIT

@@ -1,12 +1,11 @@
 """graft release: check, push, read back, tag. No stage runs and no commit is made."""
 
-import hashlib
 from pathlib import Path, PurePosixPath
 
 import click
 
 from pipeline import files
-from pipeline.chain import candidate, git, releases, staleness, verify
+from pipeline.chain import candidate, git, limits, publish, releases, staleness, verify
 from pipeline.chain.candidate import Tree
 from pipeline.chain.releases import Release
 from pipeline.chain.store import Store
@@ -16,7 +15,8 @@ from pipeline.errors import GraftError
 @click.command()
 @click.argument("version", default="minor", metavar="[VERSION|major|minor|patch]")
 @click.option("--push", is_flag=True, help="Push the branch and the tag to origin, both or neither.")
-def release(version: str, push: bool) -> None:
+@click.option("--sign", metavar="KEY", help="Sign with this private key, or `keyless`; else git's graft.signingKey.")
+def release(version: str, push: bool, sign: str | None) -> None:
     """Publish the committed candidate as a tag.
 
     Its outputs are pushed to the DVC remote and read back before the tag is set. Refuses unless the
@@ -29,50 +29,32 @@ def release(version: str, push: bool) -> None:
       graft release v2.0.0 --push
     """
     tree, store = candidate.tree(), Store()
-    if push and tree.held is not None and _left_behind(tree.held):
-        _publish(tree.held.tag)  # tagged by a run that was killed before it could push
+    if push and tree.held is not None and publish.left_behind(tree.held):
+        click.echo(publish.push(tree.held.tag))  # tagged by a run that was killed before it could push
         return
     candidate.require_history(tree)
     tag = releases.format_tag(releases.next_version(version, tree.releases))
     commit = _checked(tag, tree, store)
+    signed = publish.signature(tag, sign)
     click.echo("checked: clean, up to date, verdict pass, every SHA-256 as in the manifest")
     pushed = store.push(commit.objects())
     click.echo(f"pushed: {len(pushed)} new objects to remote {store.remote_name()!r}")
     count = _read_back(commit, tree, store, pushed)
     click.echo(f"read back: {count} objects, every hash right")
-    _tag(tag, commit)
-    click.echo(f"tagged: {tag}")
+    publish.set_tag(tag, commit, signed)
+    click.echo(f"tagged: {tag}{', signed' if signed else ''}")
     if push:
-        _publish(tag)
+        click.echo(publish.push(tag))
     else:
         click.echo(f"publish it: git push --atomic origin {git.default_branch()} {tag}")
 
 
-def _left_behind(held: Release) -> bool:
-    """Whether HEAD's own release is a tag here and not on origin."""
-    return held.commit == git.head() and git.has_origin() and held.tag not in git.remote_tags(held.tag)
-
-
-def _publish(tag: str) -> None:
-    """Push branch and tag, both or neither; a tag that cannot be pushed does not stay."""
-    main = git.default_branch()
-    try:
-        git.run("push", "--atomic", "origin", f"HEAD:{main}", tag)
-    except GraftError as error:
-        git.run("tag", "--delete", tag)
-        raise GraftError(
-            f"not released: origin took neither {main} nor {tag}; the tag is gone again, the outputs stay pushed",
-            [error.message, *error.problems],
-            help="git pull; where main moved to a newer release, graft lock --parent latest and dvc repro",
-        ) from None
-    click.echo(f"published: {tag} and {main} are on origin")
-
-
 def _checked(tag: str, tree: Tree, store: Store) -> verify.Commit:
     """Everything that must hold before anything is pushed; every reason that does not is named at once."""
-    problems = _tag_problems(tag, tree) + _tree_problems() + _place_problems()
+    dirty = _tree_problems()
+    problems = _tag_problems(tag, tree) + dirty + _place_problems(tree)
     if problems:
-        raise GraftError("not released", problems)
+        raise GraftError("not released", problems, help="git add and commit, or git restore" if dirty else "")
     _pipeline_problems(store)
     commit = verify.read(None)
     if commit.raw is None:
@@ -87,6 +69,7 @@ def _checked(tag: str, tree: Tree, store: Store) -> verify.Commit:
         raise GraftError(
             "not released: outputs are not what reports/manifest.json says", map(str, findings), help="dvc checkout"
         )
+    _limits(commit)
     store.missing([], "remote")  # out of reach: say so before anything is sent
     return commit
 
@@ -97,7 +80,8 @@ def _tag_problems(tag: str, tree: Tree) -> list[str]:
     if tree.held is not None:
         return [f"nothing new: the tree holds {tree.held.tag}; graft add opens the next candidate"]
     newest = _newest_merged(tree)
-    if newest is not None and newest not in [*tree.line, tree.sibling]:
+    line = [r.manifest for r in (*tree.line, tree.sibling) if r]  # a rollback's tag holds an older one's manifest
+    if newest is not None and newest.manifest not in line:
         parent = tree.lock.parent.release if tree.lock.parent else "no release"
         return [f"main holds {newest.tag}, this candidate stands on {parent}: graft lock --parent latest, dvc repro"]
     return []
@@ -112,10 +96,10 @@ def _newest_merged(tree: Tree) -> Release | None:
 def _tree_problems() -> list[str]:
     changes = git.changes()
     shown = [f"uncommitted: {line}" for line in changes[:10]]
-    return shown + ([f"... and {len(changes) - 10} more; git add and commit first"] if len(changes) > 10 else [])
+    return shown + ([f"... and {len(changes) - 10} more"] if len(changes) > 10 else [])
 
 
-def _place_problems() -> list[str]:
+def _place_problems(tree: Tree) -> list[str]:
     main, branch = git.default_branch(), git.branch()
     problems = [] if branch == main else [f"on {branch or 'no branch'}: releases are cut on {main}"]
     if git.has_origin():
@@ -126,7 +110,8 @@ def _place_problems() -> list[str]:
             problems.append(f"origin has releases that this clone lacks ({', '.join(unknown[:5])}): git fetch --tags")
         tip = git.run("ls-remote", "origin", f"refs/heads/{main}").split("\t")[0]
         if tip and not git.succeeds("merge-base", "--is-ancestor", tip, "HEAD"):
-            problems.append(f"origin's {main} has moved on: git pull, then graft lock --parent latest, dvc repro")
+            then = ", then graft lock --parent latest, dvc repro" if tree.releases else ", then dvc repro"
+            problems.append(f"origin's {main} has moved on: git pull{then}")
     return problems
 
 
@@ -140,6 +125,12 @@ def _pipeline_problems(store: Store) -> None:
             if staleness.only_outputs(stale)
             else "dvc repro (graft plan says what it would do), then commit",
         )
+
+
+def _limits(commit: verify.Commit) -> None:
+    found = limits.problems(commit.manifest, commit.lock.parent.release if commit.lock.parent else None)
+    if found:
+        raise GraftError("not released: over a limit of params.yaml", found, help=limits.MEASURE_AGAIN)
 
 
 def _decision(commit: verify.Commit) -> None:
@@ -193,13 +184,3 @@ def _objects_of_parent(tree: Tree, store: Store) -> set[str]:
     if tree.lock.parent is None:
         return set()
     return store.closure(verify.read(tree.lock.parent.release).objects(), "cache")
-
-
-def _tag(tag: str, commit: verify.Commit) -> None:
-    manifest = hashlib.sha256(releases.MANIFEST.read_bytes()).hexdigest()
-    parent = commit.lock.parent.release if commit.lock.parent else "none"
-    message = (
-        f"{tag}\n\nincrement: {PurePosixPath(commit.lock.increment).name}\n"
-        f"parent: {parent}\nmanifest: sha256 {manifest}\n"
-    )
-    git.run("tag", "--annotate", tag, "--message", message)

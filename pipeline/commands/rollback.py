@@ -4,7 +4,7 @@ from pathlib import Path
 
 import click
 
-from pipeline.chain import candidate, git, releases, verify
+from pipeline.chain import candidate, git, publish, releases, verify
 from pipeline.chain.candidate import Tree
 from pipeline.chain.releases import Release
 from pipeline.chain.store import Store
@@ -29,7 +29,10 @@ MODEL = (
 @click.command()
 @click.argument("version")
 @click.option("--why", help="The reason, kept in the commit's message.")
-def rollback(version: str, why: str | None) -> None:
+@click.option("--tag", is_flag=True, help="Also tag it as a new patch version, for deployments that follow tags.")
+@click.option("--push", is_flag=True, help="With --tag: push the branch and the tag to origin, both or neither.")
+@click.option("--sign", metavar="KEY", help="With --tag: sign with this private key; else git's graft.signingKey.")
+def rollback(version: str, why: str | None, tag: bool, push: bool, sign: str | None) -> None:
     """Go back to a release, in a new commit.
 
     History moves forward: the new commit holds the model, params and code of VERSION.
@@ -40,28 +43,69 @@ def rollback(version: str, why: str | None) -> None:
     \b
     Example:
       graft rollback v1.0.0 --why "returns of the spring titles doubled"
+      graft rollback v1.0.0 --tag --push     a new patch version of the same bytes, published
     """
+    if (push or sign) and not tag:
+        raise click.UsageError("--push and --sign go with --tag")
     tree, store = candidate.tree_of("HEAD"), Store()
     target = releases.find(version, tree.releases)
+    there = tree.held is not None and tree.held.manifest == target.manifest
+    if not (tag and there and not git.changes()):
+        _roll_back(tree, target, store, why)
+    elif tree.held is not None and push and publish.left_behind(tree.held):
+        click.echo(publish.push(tree.held.tag))  # tagged by a run that was killed before it could push
+        return
+    if tag:
+        _tag(target, store, sign)
+    if push:
+        held = candidate.tree_of("HEAD").held
+        click.echo(publish.push(held.tag if held else version))
+    elif tag:
+        click.echo(f"publish it: git push --atomic origin {git.default_branch()} TAG")
+    else:
+        click.echo("make it live: git push; a server that follows the branch runs dvc pull")
+
+
+def _roll_back(tree: Tree, target: Release, store: Store, why: str | None) -> None:
     _check(tree, target)
     commit = verify.read(target.commit)
     store.fetch(commit.objects())
     findings = verify.objects(commit, store, "cache")
     if findings:
         raise GraftError(
-            f"not rolled back: {version} is not intact", map(str, findings), help=f"graft verify {version} --remote"
+            f"not rolled back: {target.tag} is not intact",
+            map(str, findings),
+            help=f"graft verify {target.tag} --remote",
         )
-    click.echo(f"verified: {len(commit.manifest)} files of {version} are in the cache")
+    click.echo(f"verified: {len(commit.manifest)} files of {target.tag} are in the cache")
     withdrawn = _withdrawn(tree, target)
     _switch(target, commit, store)
-    click.echo(f"switched: the working tree holds {version}")
-    git.run("commit", "--no-verify", "--message", _message(version, withdrawn, why))
+    click.echo(f"switched: the working tree holds {target.tag}")
+    git.run("commit", "--no-verify", "--message", _message(target.tag, withdrawn, why))
     click.echo(f"committed: {git.run('log', '-1', '--format=%h %s')}")
-    click.echo("make it live: git push; a server that follows the branch runs dvc pull")
+
+
+def _tag(target: Release, store: Store, key: str | None) -> None:
+    """Set a new patch version on HEAD, once the remote is known to hold every byte of it."""
+    tree = candidate.tree_of("HEAD")
+    newest = tree.releases[-1]
+    if newest.manifest == target.manifest:
+        raise GraftError(f"the newest release, {newest.tag}, holds these bytes already", help="git push --tags")
+    if git.branch() != git.default_branch():
+        raise GraftError(f"not tagged: releases are cut on {git.default_branch()}", help="git switch, then again")
+    commit = verify.read("HEAD")
+    absent = store.missing(store.closure(commit.objects(), "cache"), "remote")
+    if absent:
+        raise GraftError(
+            f"not tagged: the remote lacks {len(absent)} objects of {target.tag}", absent, help="dvc push, then again"
+        )
+    tag = releases.format_tag(releases.next_version("patch", tree.releases))
+    publish.set_tag(tag, commit, publish.signature(tag, key))
+    click.echo(f"tagged: {tag}, the same bytes as {target.tag}")
 
 
 def _check(tree: Tree, target: Release) -> None:
-    if tree.held is not None and tree.held.tag == target.tag and not git.changes():
+    if tree.held is not None and tree.held.manifest == target.manifest and not git.changes():
         raise GraftError(f"the tree holds {target.tag} already", help="dvc checkout restores its files")
     ours = _interrupted(target)
     foreign = [line for line in git.changes() if line[3:] not in ours]

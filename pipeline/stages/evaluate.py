@@ -14,7 +14,7 @@ from pipeline import errors, files, params, timing
 from pipeline.data import arrow
 from pipeline.data.records import Record
 from pipeline.errors import GraftError
-from pipeline.model import chat, machine, metrics, pinned, scoring, weights
+from pipeline.model import chat, latency, machine, metrics, pinned, scoring, weights
 
 SLICES = Path("data/assembled/slices")
 LABELS = Path("data/assembled/labels.json")
@@ -45,8 +45,17 @@ class Scorer:
     batch_size: int
 
 
-def predict(scorer: Scorer, adapter: Path, labels: Sequence[str], items: Sequence[Record]) -> list[dict[str, Any]]:
-    """The likeliest label of every item, with its log-likelihood (nats) and whether its prompt was cut."""
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Scored:
+    """What a model says of the items, and what saying it costs."""
+
+    rows: list[dict[str, Any]]  # predicted, score (log-likelihood, nats), truncated: its prompt was cut
+    cost: dict[str, float]  # of pipeline.model.latency
+
+
+def predict(scorer: Scorer, adapter: Path, labels: Sequence[str], items: Sequence[Record]) -> Scored:
+    """The likeliest label of every item."""
+    latency.forget_peak()
     label_ids = scorer.chat.answers(labels)
     room = scorer.max_length - max(len(ids) for ids in label_ids)
     if room < 1:
@@ -56,10 +65,11 @@ def predict(scorer: Scorer, adapter: Path, labels: Sequence[str], items: Sequenc
     cut = [chat.keep_end(prompt, room) for prompt in prompts]
     scores = scoring.label_scores(served, cut, label_ids, scorer.batch_size)
     best = [max(range(len(labels)), key=row.__getitem__) for row in scores]
-    return [
+    rows = [
         {"predicted": labels[index], "score": round(row[index], metrics.DIGITS), "truncated": len(prompt) > room}
         for index, row, prompt in zip(best, scores, prompts, strict=True)
     ]
+    return Scored(rows=rows, cost=latency.measure(served, cut, label_ids))
 
 
 def measure(slices: Slices, predicted: Mapping[str, str]) -> dict[str, Any]:
@@ -77,15 +87,15 @@ def distinct(slices: Slices) -> list[Record]:
     return [item for _, item in sorted({item.id: item for items in slices.values() for item in items}.items())]
 
 
-def parent_predictions(scorer: Scorer, items: Sequence[Record]) -> dict[str, str]:
-    """What the parent says of each item: as it said when it was released, or scored now."""
+def parent_predictions(scorer: Scorer, items: Sequence[Record]) -> tuple[dict[str, str], dict[str, float] | None]:
+    """What the parent says of each item: as it said when it was released, or scored now; and what scoring cost."""
     told = {row["id"]: row["predicted"] for row in _read_lines(PARENT / "predictions.jsonl")}
     unseen = [item for item in items if item.id not in told]
     print(f"evaluate: parent: {len(items) - len(unseen)} predictions known, {len(unseen)} to score", flush=True)
-    if unseen:
-        rows = predict(scorer, PARENT / "adapter", files.read_json(PARENT / "labels.json"), unseen)
-        told |= {item.id: row["predicted"] for item, row in zip(unseen, rows, strict=True)}
-    return told
+    if not unseen:
+        return told, None
+    scored = predict(scorer, PARENT / "adapter", files.read_json(PARENT / "labels.json"), unseen)
+    return told | {item.id: row["predicted"] for item, row in zip(unseen, scored.rows, strict=True)}, scored.cost
 
 
 def main() -> None:
@@ -93,7 +103,7 @@ def main() -> None:
     asked, everything = params.load("evaluate", Params), params.load_all()
     PREDICTIONS.unlink(missing_ok=True)
     METRICS.unlink(missing_ok=True)
-    with timing.measured("evaluate"):
+    with timing.measured("evaluate") as figures:
         slices = {path.stem: arrow.read_records(path) for path in sorted(SLICES.glob("*.arrow"))}
         device, base = machine.settle(everything["train"]["threads"]), pinned.load()
         scorer = Scorer(
@@ -106,16 +116,18 @@ def main() -> None:
         )
         items = distinct(slices)
         print(f"evaluate: candidate: {len(items)} items to score", flush=True)
-        rows = predict(scorer, ADAPTER, files.read_json(LABELS), items)
-        told = {item.id: row for item, row in zip(items, rows, strict=True)}
-        has_parent = (PARENT / "adapter").exists()
+        scored = predict(scorer, ADAPTER, files.read_json(LABELS), items)
+        told = {item.id: row for item, row in zip(items, scored.rows, strict=True)}
+        parent = parent_predictions(scorer, items) if (PARENT / "adapter").exists() else (None, None)
         found = {
             "candidate": measure(slices, {name: row["predicted"] for name, row in told.items()}),
-            "parent": measure(slices, parent_predictions(scorer, items)) if has_parent else None,
-            "truncated": sum(row["truncated"] for row in rows),
+            "parent": None if parent[0] is None else measure(slices, parent[0]),
+            "truncated": sum(row["truncated"] for row in scored.rows),
         }
         _write_predictions(slices, told)
         files.write_json(METRICS, found)
+        adapter = files.sha256(ADAPTER / "adapter_model.safetensors")  # whose figures these are
+        figures |= {"adapter": adapter, "candidate": scored.cost, "parent": parent[1]}
         print(f"evaluate: accuracy {found['candidate']['all']['accuracy']}", flush=True)
 
 

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.conftest import ENVIRONMENT, Chain, Clone
+from tests.conftest import CODE, ENVIRONMENT, GRAFT, Chain, Clone
 
 STEPS = ("checked", "pushed", "read back", "tagged")
 
@@ -236,3 +236,64 @@ def test_tag_that_cannot_be_read_is_left_out_and_named(chain: Chain, tmp_path: P
     said = clone.graft("log")
     assert "warning: tag v3.0.0 is left out" in said
     assert "v1.1.0" in said
+
+
+def test_of_two_clones_that_release_at_once_one_wins(ready: Clone, tmp_path: Path) -> None:
+    origin = ready.git("remote", "get-url", "origin")
+    subprocess.run(["git", "--git-dir", origin, "branch", "-f", "main", "v1.0.0^{commit}"], check=True)
+    shutil.copytree(ready.path, tmp_path / "other", symlinks=True)
+    other = Clone(tmp_path / "other")
+    other.git("commit", "-q", "--amend", "-m", "Another candidate on the same parent")
+    racing = [
+        subprocess.Popen(
+            [sys.executable, *GRAFT, "release", "--push"],
+            cwd=clone.path, env=ENVIRONMENT | CODE, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
+        )
+        for clone in (ready, other)
+    ]  # fmt: skip
+    said = [process.communicate()[0] for process in racing]
+    codes = [process.returncode for process in racing]
+    assert sorted(codes) == [0, 1], said
+    lost = codes.index(1)
+    assert "graft lock --parent latest" in said[lost]
+    loser = (ready, other)[lost]
+    assert loser.git("tag").split() == ["v1.0.0"] or "git fetch --tags" in said[lost]
+    assert loser.git("ls-remote", "origin", "refs/heads/main").split()[0] != loser.git("rev-parse", "HEAD")
+
+
+def limit(clone: Clone, text: str) -> None:
+    params = clone.path / "params.yaml"
+    kept = params.read_text().partition("\nrelease:")[0]
+    params.write_text(f"{kept}\nrelease:\n  limits: {text}\n")
+    clone.commit("Limits")
+
+
+def timings(clone: Clone, **figures: object) -> None:
+    adapter = hashlib.sha256((clone.path / "models/adapter/adapter_model.safetensors").read_bytes()).hexdigest()
+    (clone.path / "reports/timings").mkdir(exist_ok=True)
+    report = {"adapter": adapter, "parent": None, **figures}
+    (clone.path / "reports/timings/evaluate.json").write_text(json.dumps(report))
+
+
+def test_limits_are_judged_from_the_timings(ready: Clone) -> None:
+    limit(ready, "{p95_ms: {at_most: 20, may_rise: 0.1}, memory_gb: {at_most: 2}}")
+    assert "p95_ms, memory_gb: not measured for this candidate on this machine" in refused(ready)
+    timings(ready, candidate={"p95_ms": 25.0, "memory_gb": 3.0})
+    assert "v1.0.0 was not measured" in refused(ready)
+    timings(ready, candidate={"p95_ms": 12.0, "memory_gb": 3.0}, parent={"p95_ms": 10.0, "memory_gb": 1.0})
+    said = refused(ready)
+    assert "p95_ms: 12, at most 11 is allowed" in said
+    assert "memory_gb: 3, at most 2 is allowed" in said
+    timings(ready, candidate={"p95_ms": 10.9, "memory_gb": 1.9}, parent={"p95_ms": 10.0, "memory_gb": 1.0})
+    assert "tagged: v1.1.0" in ready.graft("release")
+
+
+def test_timings_of_another_candidate_do_not_count(ready: Clone) -> None:
+    limit(ready, "{memory_gb: {at_most: 2}}")
+    timings(ready, candidate={"memory_gb": 1.0}, adapter="0" * 64)
+    assert "not measured for this candidate" in refused(ready)
+
+
+def test_dirty_tree_says_what_to_do(ready: Clone) -> None:
+    (ready.path / "README.md").write_text("changed")
+    assert "help: git add and commit" in refused(ready)

@@ -91,3 +91,52 @@ def test_rollback_killed_after_a_step_can_be_run_again(clone: Clone, step: str) 
     assert "every SHA-256 as released" in clone.graft("verify", "v1.0.0")
     assert clone.git("status", "--porcelain") == ""
     assert clone.git("log", "-1", "--format=%s") == "Roll back to v1.0.0"
+
+
+@pytest.fixture
+def published(chain: Chain, tmp_path: Path) -> Clone:
+    """A clone with an origin of its own."""
+    clone = chain.pulled(tmp_path / "published")
+    clone.git("clone", "-q", "--bare", ".", str(tmp_path / "origin.git"))
+    clone.git("remote", "set-url", "origin", str(tmp_path / "origin.git"))
+    return clone
+
+
+def test_tagged_rollback_is_a_patch_version_of_the_same_bytes(published: Clone) -> None:
+    said = published.graft("rollback", "v1.0.0", "--why", "returns doubled", "--tag", "--push")
+    assert "tagged: v1.1.1, the same bytes as v1.0.0" in said
+    assert published.git("show", "v1.1.1:reports/manifest.json") == published.git(
+        "show", "v1.0.0:reports/manifest.json"
+    )
+    assert "refs/tags/v1.1.1" in published.git("ls-remote", "--tags", "origin")
+    assert "every SHA-256 as released" in published.graft("verify", "v1.1.1", "--remote")
+    rows = {row["version"]: row for row in json.loads(published.graft("log", "--json"))}
+    assert (rows["v1.1.1"]["status"], rows["v1.1.0"]["status"]) == ("here", "withdrawn")
+    assert "the tree holds v1.0.0 already" in published.graft("rollback", "v1.0.0", code=1)
+    assert "holds these bytes already" in published.graft("rollback", "v1.0.0", "--tag", code=1)
+
+
+def test_next_increment_stands_on_the_rollbacks_tag(published: Clone, tmp_path: Path) -> None:
+    published.graft("rollback", "v1.0.0", "--tag")
+    drop = tmp_path / "drop.csv"
+    drop.write_text("title,category\n" + "".join(f"red lamp {n},Lamps\nblue kettle {n},Kettles\n" for n in range(30)))
+    assert "parent: v1.1.1" in published.graft("add", "2026-04-lamps", str(drop))
+
+
+def test_withdrawn_increment_may_come_again_mended(published: Clone) -> None:
+    published.graft("rollback", "v1.0.0")
+    rows = published.read("examples/increments/2026-02-spring/products.jsonl").splitlines(keepends=True)
+    (published.path / "part.jsonl").write_text("".join(rows[: len(rows) // 2]))
+    said = published.graft("add", "2026-02-spring", "part.jsonl", "--replace")
+    assert "parent: v1.0.0" in said
+    plan = json.loads(published.graft("plan", "--json"))
+    assert plan["data"]["new"] > 100
+
+
+@pytest.mark.parametrize("step", ["committed", "tagged"])
+def test_tagged_rollback_killed_after_a_step_can_be_run_again(published: Clone, step: str) -> None:
+    published.killed_at(step, "rollback", "v1.0.0", "--tag", "--push")
+    if "v1.1.1" not in published.git("ls-remote", "--tags", "origin"):
+        published.graft("rollback", "v1.0.0", "--tag", "--push")
+    assert "refs/tags/v1.1.1" in published.git("ls-remote", "--tags", "origin")
+    assert published.git("tag").split() == ["v1.0.0", "v1.1.0", "v1.1.1"]

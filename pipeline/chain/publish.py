@@ -1,0 +1,67 @@
+"""A release's tag: set once everything else holds, pushed with its branch or not at all."""
+
+import hashlib
+from pathlib import PurePosixPath
+
+from pipeline.chain import git, releases, signing, verify
+from pipeline.chain.releases import Release
+from pipeline.chain.signing import Subject
+from pipeline.errors import GraftError
+
+
+def signature(tag: str, key: str | None) -> str | None:
+    """HEAD's signature as that release; None where nobody asks for one.
+
+    Raises:
+        GraftError: the team has signers and there is no key, or another's; or signing failed.
+    """
+    signers, key = signing.trusted(), key or signing.configured_key()
+    if key is None:
+        if signers:
+            raise GraftError(
+                f"not released: {signing.SIGNERS}/ asks for a signature and there is no key",
+                help="graft release --sign KEY, or git config graft.signingKey KEY",
+            )
+        return None
+    subject = Subject(tag=tag, commit=git.head())
+    signed = signing.sign(subject, key)
+    if signers and signing.signer_of(subject, signed, signers) is None:
+        raise GraftError(
+            f"not released: {key} is not the key of a signer in {signing.SIGNERS}/",
+            [f"known: {', '.join(sorted(signers))}"],
+            help="docs/how-to/signing.md says how to add a signer",
+        )
+    return signed
+
+
+def set_tag(tag: str, commit: verify.Commit, signed: str | None) -> None:
+    """Set the annotated tag on HEAD: the release."""
+    manifest = hashlib.sha256(releases.MANIFEST.read_bytes()).hexdigest()
+    parent = commit.lock.parent.release if commit.lock.parent else "none"
+    message = (
+        f"{tag}\n\nincrement: {PurePosixPath(commit.lock.increment).name}\n"
+        f"parent: {parent}\nmanifest: sha256 {manifest}\n"
+    )
+    if signed:
+        message += f"\n{signing.armored(signed)}"
+    git.run("tag", "--annotate", "--cleanup=verbatim", "--file=-", tag, stdin=message.encode())
+
+
+def left_behind(held: Release) -> bool:
+    """Whether HEAD's own release is a tag here and not on origin."""
+    return held.commit == git.head() and git.has_origin() and held.tag not in git.remote_tags(held.tag)
+
+
+def push(tag: str) -> str:
+    """Push branch and tag, both or neither; a tag that cannot be pushed does not stay. Returns what was done."""
+    main = git.default_branch()
+    try:
+        git.run("push", "--atomic", "origin", f"HEAD:{main}", tag)
+    except GraftError as error:
+        git.run("tag", "--delete", tag)
+        raise GraftError(
+            f"not released: origin took neither {main} nor {tag}; the tag is gone again, the outputs stay pushed",
+            [error.message, *error.problems],
+            help="git pull; where main moved to a newer release, graft lock --parent latest and dvc repro",
+        ) from None
+    return f"published: {tag} and {main} are on origin"

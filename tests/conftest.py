@@ -57,8 +57,8 @@ class Clone:
     def dvc(self, *arguments: str, code: int = 0) -> str:
         return self.run(sys.executable, "-m", "dvc", *arguments, code=code)
 
-    def graft(self, *arguments: str, code: int = 0) -> str:
-        return self.run(sys.executable, *GRAFT, *arguments, code=code, **CODE)
+    def graft(self, *arguments: str, code: int = 0, **environment: str) -> str:
+        return self.run(sys.executable, *GRAFT, *arguments, code=code, **CODE, **environment)
 
     def killed_at(self, step: str, *arguments: str) -> None:
         """Run graft and kill it (SIGKILL) as soon as it says that a step is done."""

@@ -62,6 +62,11 @@ def head() -> str:
     return run("rev-parse", "--verify", "HEAD^{commit}")
 
 
+def commit_of(revision: str) -> str:
+    """Commit that a revision names, 40 hex digits."""
+    return run("rev-parse", "--verify", f"{revision}^{{commit}}")
+
+
 def branch() -> str | None:
     """Name of the branch that HEAD is on; None when it is detached."""
     return run("branch", "--show-current") or None

@@ -128,6 +128,10 @@ class Store:
         """Where the cache holds an object; read-only."""
         return Path(self._database("cache").oid_to_path(md5))
 
+    def cache_folder(self) -> Path:
+        """Where the cache lies: the folder that holds files/md5."""
+        return Path(self._database("cache").path).parent.parent
+
     def read(self, md5: str) -> bytes:
         """Bytes of an object that the cache holds."""
         return self.path(md5).read_bytes()

@@ -41,6 +41,7 @@ class Commit:
     outputs: list[outputs.Output]
     raw: str | None  # DVC's hash of the increment's files
     lock: lockfile.Lock
+    machine: dict[str, Any] | None  # the machine class that trained it; None: nothing was trained
 
     def objects(self) -> set[str]:
         """Every object of cache or remote that the commit names: its cached outputs and its data."""
@@ -55,6 +56,8 @@ def read(revision: str | None) -> Commit:
     """
     texts = {path: _text(revision, path) for path in ("dvc.yaml", "dvc.lock", "models.lock", "reports/manifest.json")}
     absent = [path for path, text in texts.items() if text is None]
+    if revision and not git.succeeds("rev-parse", "--verify", "-q", f"{revision}^{{commit}}"):
+        raise GraftError(f"{revision}: no such release or commit", help="graft log lists releases; git fetch --tags")
     if absent:
         raise GraftError(
             f"{revision or 'the working tree'} holds no finished pipeline: no {', '.join(absent)}", help="dvc repro"
@@ -67,6 +70,7 @@ def read(revision: str | None) -> Commit:
         outputs=outputs.read(dvc_yaml, dvc_lock),
         raw=outputs.raw_md5(raw) if raw else None,
         lock=parsed,
+        machine=json.loads(_text(revision, "reports/training.json") or b"{}").get("machine_class"),
     )
 
 

@@ -5,9 +5,12 @@ from dataclasses import replace
 import click
 
 from pipeline import files
-from pipeline.chain import git, releases
+from pipeline.chain import git, rebuild, releases, signing, unreleased
 from pipeline.chain import verify as check
+from pipeline.chain.rebuild import Rebuilt
+from pipeline.chain.releases import Release
 from pipeline.chain.store import Store
+from pipeline.chain.verify import Commit, Finding
 from pipeline.errors import GraftError
 
 
@@ -15,57 +18,125 @@ from pipeline.errors import GraftError
 @click.argument("revision", metavar="[REV]", required=False)
 @click.option("--chain", is_flag=True, help="Walk all ancestors, down to the first release, too.")
 @click.option("--remote", is_flag=True, help="Read every object of the remote too.")
+@click.option("--rebuild", "again", is_flag=True, help="Train it again in a scratch clone and compare every byte.")
+@click.option("--within", default=1e-4, show_default=True, help="With --rebuild: the difference of weights allowed.")
 @click.option("--json", "as_json", is_flag=True, help="Print the findings as JSON.")
-def verify(revision: str | None, chain: bool, remote: bool, as_json: bool) -> None:
+def verify(revision: str | None, chain: bool, remote: bool, again: bool, within: float, as_json: bool) -> None:
     """Hash every file of a release.
 
     What is missing, corrupt or wrong is named with the path, the expected and the found hash.
 
     Without REV the working tree is checked; with REV (a tag or commit) what DVC's cache holds of
-    it, and the working tree too when it holds that same release.
+    it, and the working tree too when it holds that same release. A release's signature is checked
+    against the signers of the default branch.
 
     \b
     Example:
       graft verify                  the working tree
       graft verify v1.0.0 --remote  a release, as the remote would give it back
       graft verify v1.3.0 --chain   and every release that it was trained on
+      graft verify v1.3.0 --rebuild trained again from its parent, here
     """
+    if again and revision is None:
+        raise click.UsageError("--rebuild takes a REV")
+    known = releases.all_releases()
     commit = check.read(revision)
-    findings = _findings(commit, revision, remote)
-    ancestors = releases.chain(commit.lock, releases.all_releases()) if chain else []
+    findings, notes = _look(commit, revision, remote, known)
+    ancestors = releases.chain(commit.lock, known) if chain else []
     for ancestor in ancestors:
-        findings += [
-            replace(finding, path=f"{ancestor.tag}:{finding.path}")
-            for finding in _findings(check.read(ancestor.commit), ancestor.commit, remote)
-        ]
-    count, size = len(commit.manifest), sum(digest["size"] for digest in commit.manifest.values())
-    name = revision or "working tree"
+        found, said = _look(check.read(ancestor.commit), ancestor.tag, remote, known)
+        findings += [replace(finding, path=f"{ancestor.tag}:{finding.path}") for finding in found]
+        notes += said
+    rebuilt = rebuild.compare(revision, commit, within) if again and revision and not findings else None
     if as_json:
-        report = {"revision": name, "files": count, "findings": [finding.as_json() for finding in findings]}
-        click.echo(files.dumps(report), nl=False)
-    if findings and as_json:
-        raise SystemExit(1)
-    if findings:
-        raise GraftError(f"{name}: {len(findings)} findings", map(str, findings), help=_advice(findings))
-    if not as_json:
-        places = "git, cache and remote" if remote else "git and cache"
-        walked = "".join(f", {ancestor.tag}" for ancestor in ancestors)
-        click.echo(f"{name}{walked}: {count} files, {size:,} bytes, every SHA-256 as released ({places})")
+        click.echo(files.dumps(_report(revision, commit, findings, notes, rebuilt)), nl=False)
+        raise SystemExit(1 if findings or (rebuilt and rebuilt.different) else 0)
+    _say(revision, commit, findings, notes, rebuilt, [r.tag for r in ancestors], remote)
 
 
-def _findings(commit: check.Commit, revision: str | None, remote: bool) -> list[check.Finding]:
+def _look(commit: Commit, revision: str | None, remote: bool, known: list[Release]) -> tuple[list[Finding], list[str]]:
+    """What is not as released, and remarks that are no fault."""
     store = Store()
     held = git.object_ids([f"{revision or 'HEAD'}:{releases.MANIFEST}"])[0] == git.object_id(releases.MANIFEST)
     findings = check.workspace(commit) + check.data(commit, store) if revision is None or held else []
     if revision is not None:
         findings += check.in_git(commit, revision)
-    findings += check.parentage(commit, releases.all_releases())
+    findings += check.parentage(commit, known)
     findings += check.objects(commit, store, "cache")
-    return findings + (check.objects(commit, store, "remote") if remote else [])
+    findings += check.objects(commit, store, "remote") if remote else []
+    signed, notes = _signature(revision, known)
+    release = releases.held_by(commit.lock, _manifest(revision), known)
+    if release is not None:
+        findings += unreleased.changes(release, revision)
+        notes += unreleased.upgrade(release, revision)
+    return findings + signed, notes
 
 
-def _advice(findings: list[check.Finding]) -> str:
+def _manifest(revision: str | None) -> str | None:
+    return git.object_ids([f"{revision}:{releases.MANIFEST}"])[0] if revision else git.object_id(releases.MANIFEST)
+
+
+def _signature(revision: str | None, known: list[Release]) -> tuple[list[Finding], list[str]]:
+    release = next((r for r in known if r.tag == revision), None)
+    if release is None:
+        return [], []
+    signature, signers = signing.in_tag(release.tag), signing.trusted()
+    if not signers:
+        return [], [f"{release.tag}: {'signed, but' if signature else 'not signed:'} the repository names no signers"]
+    expected = f"a signature by {', '.join(sorted(signers))}"
+    place = {"path": f"tag {release.tag}", "place": "git", "expected": expected}
+    if signature is None:
+        return [Finding(problem="unsigned", found="none", **place)], []
+    who = signing.signer_of(signing.Subject(tag=release.tag, commit=release.commit), signature, signers)
+    if who is None:
+        return [Finding(problem="wrong-signature", found="one that none of them made of this release", **place)], []
+    return [], [f"{release.tag}: signed by {who}"]
+
+
+def _report(
+    revision: str | None, commit: Commit, findings: list[Finding], notes: list[str], rebuilt: Rebuilt | None
+) -> dict[str, object]:
+    return {
+        "revision": revision or "working tree",
+        "files": len(commit.manifest),
+        "findings": [finding.as_json() for finding in findings],
+        "notes": notes,
+        "rebuild": rebuilt.as_json() if rebuilt else None,
+    }
+
+
+def _say(
+    revision: str | None,
+    commit: Commit,
+    findings: list[Finding],
+    notes: list[str],
+    rebuilt: Rebuilt | None,
+    ancestors: list[str],
+    remote: bool,
+) -> None:
+    name = revision or "working tree"
+    if findings:
+        raise GraftError(f"{name}: {len(findings)} findings", map(str, findings), help=_advice(findings))
+    size = sum(digest["size"] for digest in commit.manifest.values())
+    places = "git, cache and remote" if remote else "git and cache"
+    released = revision in {release.tag for release in releases.all_releases()}
+    as_what = "as released" if released else "as in the manifest"
+    count = f"{len(commit.manifest)} files, {size:,} bytes"
+    click.echo(f"{', '.join([name, *ancestors])}: {count}, every SHA-256 {as_what} ({places})")
+    for note in notes:
+        click.echo(f"  {note}")
+    if rebuilt and rebuilt.different:
+        raise GraftError(f"{name}: trained again, it is different", rebuilt.lines(), help=rebuilt.advice())
+    if rebuilt:
+        click.echo("\n".join([f"{name}: trained again: {rebuilt.words()}", *(f"  {line}" for line in rebuilt.lines())]))
+
+
+def _advice(findings: list[Finding]) -> str:
     problems = {(finding.problem, finding.place) for finding in findings}
+    if all(problem == "unreleased-change" for problem, _ in problems):
+        return "git restore takes an edit back; dvc repro and graft release make it a release"
+    if any(problem in {"unsigned", "wrong-signature"} for problem, _ in problems):
+        return "docs/how-to/signing.md; do not deploy a release that nobody vouches for"
     if all(problem == "missing" for problem, _ in problems):
         return "dvc pull brings what is missing here; dvc push what is missing in the remote"
     if ("corrupt", "remote") in problems:

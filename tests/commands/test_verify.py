@@ -131,3 +131,43 @@ def test_spoiled_data_and_base_in_the_workspace_are_named(clone: Clone) -> None:
     said = clone.graft("verify", code=1)
     assert f"corrupt: data/increments/2026-02-spring/raw/{raw.name} in workspace" in said
     assert "corrupt: examples/base/model.safetensors in workspace" in said
+
+
+def test_rebuild_of_a_release_is_identical(clone: Clone) -> None:
+    """One training: the second release, from the state that it stored of the first."""
+    said = clone.graft("verify", "v1.1.0", "--rebuild")
+    assert "rebuild: train" in said
+    assert "v1.1.0: trained again: identical" in said
+    assert not list((clone.path / ".graft").glob("rebuild-*"))
+
+
+def test_rebuild_in_another_environment_is_refused_with_the_way_to_the_right_one(clone: Clone) -> None:
+    lock = json.loads(clone.read("models.lock"))
+    lock["toolchain"]["torch"] = "1.0.0"
+    (clone.path / "models.lock").write_text(json.dumps(lock, indent=2, sort_keys=True) + "\n")
+    clone.commit("Another torch")
+    said = clone.graft("verify", "HEAD", "--rebuild", code=1)
+    assert "torch: locked 1.0.0, here 2.13.0" in said
+    assert "make setup" in said
+
+
+def test_edit_after_the_release_is_an_unreleased_change(clone: Clone) -> None:
+    params = clone.read("params.yaml")
+    (clone.path / "params.yaml").write_text(params.replace("rewarm: 0.5", "rewarm: 0.4"))
+    said = clone.graft("verify", code=1)
+    assert "unreleased-change: params.yaml in workspace: expected blob" in said
+    assert "help: git restore" in said
+    clone.commit("Edit")
+    report = json.loads(clone.graft("verify", "HEAD", "--json", code=1))
+    assert [(found["problem"], found["path"]) for found in report["findings"]] == [("unreleased-change", "params.yaml")]
+    assert "every SHA-256 as released" in clone.graft("verify", "v1.1.0")
+
+
+def test_upgrade_after_the_release_is_a_note_and_no_finding(clone: Clone) -> None:
+    (clone.path / "pipeline/new.py").write_text('"""New."""\n')
+    clone.commit("A newer Graft")
+    assert "v1.1.0, upgraded since: 1 files of pipeline changed" in clone.graft("verify")
+
+
+def test_revision_that_does_not_exist_is_named(clone: Clone) -> None:
+    assert "v9.9.9: no such release or commit" in clone.graft("verify", "v9.9.9", code=1)

@@ -59,7 +59,7 @@ def _save_group(model: Any, group: str, tensors: dict[str, Any], folder: Path, l
     draft = folder / group
     model.save_pretrained(draft, state_dict=tensors, max_shard_size=limit)
     shards = sorted(draft.glob("*.safetensors"))
-    weight_map = {}
+    weight_map: dict[str, str] = {}
     for number, shard in enumerate(shards, start=1):
         name = f"model-{group}-{number:05}-of-{len(shards):05}.safetensors"
         shard.chmod(0o644)  # safetensors makes them private; a server runs as another user

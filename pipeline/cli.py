@@ -63,8 +63,7 @@ def _go_to_root() -> Path:
     if root is None:
         raise GraftError("this is no Graft repository: no dvc.yaml here or above", help="cd into your clone")
     os.chdir(root)
-    elsewhere = Path(__file__).resolve().parent != (root / "pipeline").resolve()  # installed from another clone
-    if elsewhere and not sys.flags.safe_path:  # `python -P -m pipeline` asks for this very code
+    if Path(__file__).resolve().parent != (root / "pipeline").resolve():  # installed from another clone
         os.environ[_CALLED_FROM] = str(here)
         os.execv(sys.executable, [sys.executable, "-m", "pipeline", *sys.argv[1:]])
     return here

@@ -16,7 +16,7 @@ from pipeline.chain.store import Place, Store
 from pipeline.errors import GraftError
 
 _MD5 = re.compile(rb"\bmd5: '?([0-9a-f]{32}(?:\.dir)?)\b")
-_OUTPUT = rb"- path: (?:%s)\n\s+hash: md5\n\s+md5: '?([0-9a-f]{32}(?:\.dir)?)\b"
+_FILE = rb"- path: (?:%s)\n\s+hash: md5\n\s+md5: '?([0-9a-f]{32}(?:\.dir)?)\b"
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -89,7 +89,8 @@ def require_state(thin: Iterable[Release], store: Store) -> None:
     problems = []
     for release in thin:
         lock, raw = git.contents([f"{release.commit}:dvc.lock", f"{release.commit}:{release.lock.increment}/raw.dvc"])
-        named = {*_outputs(lock or b"", outputs.STATE), *([outputs.raw_md5(raw)] if raw else [])}
+        state = {md5.decode() for md5 in _entries(outputs.STATE).findall(lock or b"")}
+        named = state | ({outputs.raw_md5(raw)} if raw else set())
         problems += [f"{release.tag}: {md5}" for md5 in store.missing(store.closure(named, "remote"), "remote")]
     if problems:
         raise GraftError(
@@ -126,14 +127,14 @@ def _named(texts: Iterable[bytes | None]) -> set[str]:
 
 
 def _without_derived(thinned: list[Release]) -> set[str]:
-    """Every MD5 that these releases name but those of what the stages make again."""
-    texts = [text or b"" for text in git.contents(f"{release.commit}:dvc.lock" for release in thinned)]
-    return set(joined.from_iterable(_named([text]) - _outputs(text, outputs.DERIVED) for text in texts))
+    """Every MD5 that these releases name but those of nothing else than what the stages make again."""
+    texts = git.contents(f"{release.commit}:dvc.lock" for release in thinned)
+    return _named(_entries(outputs.DERIVED).sub(b"", text) for text in texts if text)
 
 
-def _outputs(dvc_lock: bytes, paths: Iterable[str]) -> set[str]:
-    pattern = _OUTPUT % b"|".join(re.escape(path.encode()) for path in paths)
-    return {md5.decode() for md5 in re.findall(pattern, dvc_lock)}
+def _entries(paths: Iterable[str]) -> re.Pattern[bytes]:
+    """Matches what a dvc.lock says of these files and folders, with the MD5 as its group."""
+    return re.compile(_FILE % b"|".join(re.escape(path.encode()) for path in paths))
 
 
 def _opens(store: Store, md5: str, place: Place) -> bool:

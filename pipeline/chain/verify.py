@@ -48,12 +48,12 @@ class Commit:
 
     def objects(self) -> set[str]:
         """Every object that the remote must hold: the cached outputs, but those on demand, and the data."""
-        named = {output.md5 for output in self.outputs if output.cached} | ({self.raw} if self.raw else set())
-        return named - self.derived()
+        named = {output.md5 for output in self.outputs if output.cached and not self.is_derived(output.path)}
+        return named | ({self.raw} if self.raw else set())
 
     def derived(self) -> set[str]:
-        """The objects that are made on demand; none where all are kept."""
-        return {output.md5 for output in self.outputs if self.on_demand and output.path in outputs.DERIVED}
+        """The objects that are made on demand, unless something else is the same bytes; none where all are kept."""
+        return {output.md5 for output in self.outputs if self.is_derived(output.path)} - self.objects()
 
     def is_derived(self, path: str) -> bool:
         """Whether this file is made on demand."""

@@ -26,6 +26,7 @@ class Garbage:
     place: Place
     objects: dict[str, int]  # md5 -> bytes
     kept: int  # objects
+    absent: dict[str, list[str]]  # root -> itself, or those of its folder's files, that are not there
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -61,37 +62,50 @@ def plan(tree: Tree, newest: int | None, *, thin: bool, heads: Iterable[str] = (
 
 
 def of(store: Store, roots: set[str], place: Place) -> Garbage:
-    """What `place` holds beyond the roots and the files of the folders among them."""
+    """What `place` holds beyond the roots and the files of the folders among them.
+
+    Raises:
+        GraftError: a root's folder listing is corrupt there.
+    """
     everything = store.everything(place)
-    unreadable = [md5 for md5 in roots & everything.keys() if md5.endswith(".dir") and not _opens(store, md5, place)]
+    kept, unreadable, incomplete = set(roots), [], {}
+    for folder in (root for root in roots if root.endswith(".dir")):
+        try:  # a listing that is only in the cache still names files that lie in the remote
+            children = set(store.listing(folder, place if folder in everything else "cache").values())
+        except FileNotFoundError:
+            continue
+        except GraftError:
+            unreadable.append(folder)
+            continue
+        kept |= children
+        if not children <= everything.keys():
+            incomplete[folder] = sorted(children - everything.keys())
     if unreadable:
         raise GraftError(
             f"{place}: folders whose listing is corrupt: what they hold cannot be told from garbage",
             sorted(unreadable),
             help="graft verify --remote names the release; mend or delete these objects first",
         )
-    kept = store.closure(roots & everything.keys(), place)
-    # A listing that is only in the other place still names files that lie here.
-    kept |= store.closure((root for root in roots - everything.keys() if root.endswith(".dir")), "cache")
     return Garbage(
         place=place,
         objects={md5: size for md5, size in everything.items() if md5 not in kept},
         kept=len(everything.keys() & kept),
+        absent=incomplete | {root: [root] for root in roots - everything.keys()},
     )
 
 
-def require_state(thin: Iterable[Release], store: Store) -> None:
+def require_state(thin: list[Release], remote: Garbage) -> None:
     """Refuse to thin what could not be made again.
 
     Raises:
         GraftError: the remote lacks state or data of a release, each object named.
     """
-    problems = []
+    names = [f"{r.commit}:{name}" for r in thin for name in ("dvc.lock", f"{r.lock.increment}/raw.dvc")]
+    texts = git.contents(names) if names else iter(())
+    state, problems = _entries(outputs.STATE), []
     for release in thin:
-        lock, raw = git.contents([f"{release.commit}:dvc.lock", f"{release.commit}:{release.lock.increment}/raw.dvc"])
-        state = {md5.decode() for md5 in _entries(outputs.STATE).findall(lock or b"")}
-        named = state | ({outputs.raw_md5(raw)} if raw else set())
-        problems += [f"{release.tag}: {md5}" for md5 in store.missing(store.closure(named, "remote"), "remote")]
+        needed = state.findall(next(texts) or b"") + [md5 for md5, _ in outputs.RAW.findall(next(texts) or b"")]
+        problems += [f"{release.tag}: {lost}" for md5 in needed for lost in remote.absent.get(md5.decode(), [])]
     if problems:
         raise GraftError(
             "not thinned: the remote lacks objects that these releases would be made again from",
@@ -135,11 +149,3 @@ def _without_derived(thinned: list[Release]) -> set[str]:
 def _entries(paths: Iterable[str]) -> re.Pattern[bytes]:
     """Matches what a dvc.lock says of these files and folders, with the MD5 as its group."""
     return re.compile(_FILE % b"|".join(re.escape(path.encode()) for path in paths))
-
-
-def _opens(store: Store, md5: str, place: Place) -> bool:
-    try:
-        store.listing(md5, place)
-    except GraftError:
-        return False
-    return True

@@ -1,5 +1,6 @@
 """What a commit's pipeline put out: dvc.yaml says which paths, dvc.lock says which bytes."""
 
+import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from functools import lru_cache
@@ -9,6 +10,8 @@ from ruamel.yaml import YAML
 
 from pipeline.errors import GraftError
 
+# Of a raw.dvc as DVC writes it: hash and size of the increment's files. A chain has a thousand of them.
+RAW = re.compile(rb"^outs:\n- md5: '?([0-9a-f]{32}\.dir)'?\n  size: (\d+)$", re.MULTILINE)
 # What a release hands its child, by output path; under models/parent it keeps its last name.
 STATE = (
     "models/adapter",

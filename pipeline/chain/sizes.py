@@ -13,7 +13,6 @@ from pipeline.chain import git, outputs
 from pipeline.chain.keep import PARAMS, Keep
 from pipeline.chain.releases import MANIFEST, Release
 
-_RAW = re.compile(rb"^outs:\n- md5: (\S+)\n  size: (\d+)$", re.MULTILINE)
 _REFRESH = re.compile(rb"^ +chain: fresh\b", re.MULTILINE)  # `graft add --full`: its data are all stored already
 
 
@@ -36,23 +35,31 @@ def of(releases: Iterable[Release], kept: Mapping[str, Keep]) -> dict[str, Sizes
     for release in releases:
         manifest, dvc_yaml, params, raw = (next(texts) or b"" for _ in range(4))
         listed = json.loads(manifest or b"{}").get("outputs", {})
-        stored = _stored(listed, dvc_yaml, full=kept[release.tag] == "full")
+        stored = _stored(listed, dvc_yaml, release, full=kept[release.tag] == "full")
         if not (release.lock.parent and _REFRESH.search(params)):
-            stored |= {md5.decode(): int(size) for md5, size in _RAW.findall(raw)}
+            stored |= {md5.decode(): int(size) for md5, size in outputs.RAW.findall(raw)}
+        new = stored.keys() - seen
+        seen |= new
         found[release.tag] = Sizes(
-            adapter=_below(listed, "models/adapter"),
-            added=sum(size for name, size in stored.items() if name not in seen),
-            full=_below(listed, "models/merged"),
+            adapter=_below(listed, "models/adapter/"),
+            added=sum(map(stored.__getitem__, new)),
+            full=_below(listed, "models/merged/"),
         )
-        seen |= stored.keys()
     return found
 
 
-def _stored(listed: Mapping[str, Any], dvc_yaml: bytes, *, full: bool) -> dict[str, int]:
+def _stored(listed: Mapping[str, Any], dvc_yaml: bytes, release: Release, *, full: bool) -> dict[str, int]:
     """SHA-256 -> bytes of the files that the remote holds for this manifest."""
-    cached = [path for path in outputs.cached_paths(dvc_yaml) if full or path not in outputs.DERIVED]
-    return {digest["sha256"]: digest["size"] for path, digest in listed.items() if outputs.below(path, cached)}
+    cached = {path for path in outputs.cached_paths(dvc_yaml) if full or path not in outputs.DERIVED}
+    if release.lock.parent:
+        cached.discard("models/parent")  # its state, which it pushed itself
+    folders = tuple(f"{path}/" for path in cached)
+    return {
+        digest["sha256"]: digest["size"]
+        for path, digest in listed.items()
+        if path in cached or path.startswith(folders)
+    }
 
 
 def _below(listed: Mapping[str, Any], folder: str) -> int:
-    return sum(digest["size"] for path, digest in listed.items() if outputs.below(path, [folder]))
+    return sum(digest["size"] for path, digest in listed.items() if path.startswith(folder))

@@ -40,9 +40,9 @@ def gc(newest: int | None, thin: bool, remote: bool, apply: bool, as_json: bool)
     tree, store = candidate.tree(), Store()
     plan = garbage.plan(tree, newest, thin=thin, heads=_heads() if remote else ())
     thinned = garbage.unthinned(plan.thin) if remote else []
-    garbage.require_state(thinned, store)
     places: list[Place] = ["cache", "remote"] if remote else ["cache"]
     found = [garbage.of(store, plan.roots, place) for place in places]
+    garbage.require_state(thinned, found[-1])
     say: Callable[[str], None] = _nothing if as_json else click.echo
     if apply and thin and remote:
         keep.mark(thinned)  # before anything goes; with nothing to thin, what a killed run did not push yet

@@ -109,7 +109,7 @@ def _prepare(revision: str, commit: Commit, clone: Path) -> None:
     git.run("-C", str(clone), "-c", "advice.detachedHead=false", "checkout", "--quiet", git.commit_of(revision))
     _link_base(commit.lock.base.requested.source, clone)
     _dvc(clone, "config", "--local", "cache.dir", str(clone / ".dvc/cache"))
-    _dvc(clone, "remote", "add", "--local", "--force", "--default", "rebuild-from", str(store.cache_folder()))
+    _dvc(clone, "remote", "add", "--local", "--force", "--default", "rebuild-from", str(store.cache_dir()))
     if not imported:
         _dvc(clone, "pull", "--quiet", raw_dvc)
 
@@ -140,7 +140,7 @@ def _repro(clone: Path) -> None:
 def _difference(commit: Commit, clone: Path, within: float) -> Rebuilt:
     made: dict[str, Any] = files.read_json(clone / "reports/manifest.json")["outputs"]
     changed = [p for p in sorted(made.keys() | commit.manifest.keys()) if _sha(made, p) != _sha(commit.manifest, p)]
-    both = [path for path in changed if path.endswith(_WEIGHTS) and path in made and path in commit.manifest]
+    both = [path for path in changed if path.endswith(_WEIGHTS) and path in made and _released(commit, path).is_file()]
     weights = {}
     if both:
         from pipeline.model.difference import largest
@@ -160,11 +160,14 @@ def _sha(manifest: dict[str, Any], path: str) -> str | None:
 
 
 def _released(commit: Commit, path: str) -> Path:
-    """Where the cache holds a file of the release."""
-    store = Store()
-    output = next(o for o in commit.outputs if path == o.path or path.startswith(f"{o.path}/"))
+    """Where the cache holds a file of the release; nowhere, when it is not one or was not kept."""
+    store, nowhere = Store(), Path(os.devnull)
+    output = next((o for o in commit.outputs if path == o.path or path.startswith(f"{o.path}/")), None)
+    if output is None or store.missing([output.md5], "cache"):
+        return nowhere
     inside = path.removeprefix(output.path).lstrip("/")
-    return store.path(store.listing(output.md5, "cache")[inside] if inside else output.md5)
+    listed = store.listing(output.md5, "cache") if inside else {"": output.md5}
+    return store.path(listed[inside]) if inside in listed else nowhere
 
 
 def _machine(commit: Commit, clone: Path) -> dict[str, list[Any]]:

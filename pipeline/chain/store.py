@@ -124,13 +124,13 @@ class Store:
             raise self._unreachable(error) from error
         return Digests(hashes[0].hexdigest(), hashes[1].hexdigest(), size)
 
+    def cache_dir(self) -> Path:
+        """The cache's folder, which clones may share."""
+        return Path(self._repo.cache.local_cache_dir)
+
     def path(self, md5: str) -> Path:
         """Where the cache holds an object; read-only."""
         return Path(self._database("cache").oid_to_path(md5))
-
-    def cache_folder(self) -> Path:
-        """Where the cache lies: the folder that holds files/md5."""
-        return Path(self._database("cache").path).parent.parent
 
     def read(self, md5: str) -> bytes:
         """Bytes of an object that the cache holds."""
@@ -201,7 +201,8 @@ class Store:
         """Delete objects; folder listings first, so that one that stays is whole."""
         database = self._database(place)
         for md5 in sorted(md5s, key=lambda name: not name.endswith(".dir")):
-            database.fs.remove(database.oid_to_path(md5))
+            with contextlib.suppress(FileNotFoundError):  # another one was faster
+                database.fs.remove(database.oid_to_path(md5))
 
     def reproduce(self, dvc_file: Path) -> None:
         """Run `dvc repro` on one .dvc file, as its import or check asks."""

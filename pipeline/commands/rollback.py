@@ -4,7 +4,7 @@ from pathlib import Path
 
 import click
 
-from pipeline.chain import candidate, git, publish, releases, verify
+from pipeline.chain import candidate, git, outputs, publish, releases, remake, verify
 from pipeline.chain.candidate import Tree
 from pipeline.chain.releases import Release
 from pipeline.chain.store import Store
@@ -63,19 +63,25 @@ def rollback(version: str, why: str | None, tag: bool, push: bool, sign: str | N
     elif tag:
         click.echo(f"publish it: git push --atomic origin {git.default_branch()} TAG")
     else:
-        click.echo("make it live: git push; a server that follows the branch runs dvc pull")
+        pull = "dvc pull --allow-missing && dvc repro merge" if verify.read("HEAD").derived() else "dvc pull"
+        click.echo(f"make it live: git push; a server that follows the branch runs {pull}")
 
 
 def _roll_back(tree: Tree, target: Release, store: Store, why: str | None) -> None:
     _check(tree, target)
     commit = verify.read(target.commit)
     store.fetch(commit.objects())
+    made = remake.derived(target.commit, commit, store)
+    if made:
+        click.echo(f"made again: {', '.join(outputs.DERIVED)} of {target.tag}, which are on demand")
     findings = verify.objects(commit, store, "cache")
     if findings:
         raise GraftError(
             f"not rolled back: {target.tag} is not intact",
             map(str, findings),
-            help=f"graft verify {target.tag} --remote",
+            help=f"what was made here has other bytes: use the environment of {target.tag}'s requirements.lock"
+            if made
+            else f"graft verify {target.tag} --remote",
         )
     click.echo(f"verified: {len(commit.manifest)} files of {target.tag} are in the cache")
     withdrawn = _withdrawn(tree, target)

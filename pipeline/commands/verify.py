@@ -47,10 +47,15 @@ def verify(revision: str | None, chain: bool, remote: bool, again: bool, within:
         found, said = _look(check.read(ancestor.commit), ancestor.tag, remote, known)
         findings += [replace(finding, path=f"{ancestor.tag}:{finding.path}") for finding in found]
         notes += said
+    findings, on_demand = check.apart(findings)
     rebuilt = rebuild.compare(revision, commit, within) if again and revision and not findings else None
     if as_json:
-        click.echo(files.dumps(_report(revision, commit, findings, notes, rebuilt)), nl=False)
+        click.echo(files.dumps(_report(revision, commit, findings, on_demand, notes, rebuilt)), nl=False)
         raise SystemExit(1 if findings or (rebuilt and rebuilt.different) else 0)
+    if on_demand:
+        places = ", ".join(sorted({finding.place for finding in on_demand}))
+        count = len({finding.path for finding in on_demand})
+        notes.append(f"on demand: {count} files ({places}): not missing, dvc repro merge makes them")
     _say(revision, commit, findings, notes, rebuilt, [r.tag for r in ancestors], remote)
 
 
@@ -94,12 +99,18 @@ def _signature(revision: str | None, known: list[Release]) -> tuple[list[Finding
 
 
 def _report(
-    revision: str | None, commit: Commit, findings: list[Finding], notes: list[str], rebuilt: Rebuilt | None
+    revision: str | None,
+    commit: Commit,
+    findings: list[Finding],
+    on_demand: list[Finding],
+    notes: list[str],
+    rebuilt: Rebuilt | None,
 ) -> dict[str, object]:
     return {
         "revision": revision or "working tree",
         "files": len(commit.manifest),
         "findings": [finding.as_json() for finding in findings],
+        "on_demand": sorted({finding.path for finding in on_demand}),
         "notes": notes,
         "rebuild": rebuilt.as_json() if rebuilt else None,
     }

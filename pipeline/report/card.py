@@ -1,49 +1,146 @@
-"""The model card: README.md beside the merged weights, as the hub reads it."""
+"""The model card: README.md beside the merged weights, as the Hugging Face hub reads it.
 
+Format: https://huggingface.co/docs/hub/model-cards; the front matter is written by huggingface_hub.
+It holds no clock, host or figure that never repeats.
+"""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
 from typing import Any
 
-from pipeline.model.pinned import Base
+from huggingface_hub import EvalResult, ModelCardData
 
-_TEMPLATE = """---
-{front}library_name: transformers
-pipeline_tag: text-generation
-tags:
-- graft
-- lora
-- merged
----
+METRICS = {"accuracy": "accuracy", "macro_f1": "f1"}  # ours -> the hub's name of it
+_TASK = ("text-classification", "Text classification")
 
-# A fine-tuned model
 
-{name} with a LoRA adapter merged into it, rounded to {dtype}.
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Base:
+    """The pretrained model that the adapter was merged into."""
 
-| | |
-| --- | --- |
-| base | `{name}`{revision} |
-| base, SHA-256 over its files' hashes | `{fingerprint}` |
-| adapter, SHA-256 | `{adapter}` |
-| dtype | {dtype} |
+    name: str  # a hub's ORG/NAME or a folder
+    revision: str | None  # hub only: commit, 40 hex digits
+    fingerprint: str  # SHA-256 over its files' names and hashes
 
-Which data it was trained on, and how well it does, stands in the commit that it was made by:
-`models.lock` (base, parent release, increment), `reports/report.md` (verdict, scores per slice, data),
-`reports/metrics.json`, and `reports/manifest.json` (SHA-256 of every file, these weights included).
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Facts:
+    """What a card is made of."""
+
+    base: Base
+    adapter: str  # SHA-256 of its weights
+    dtype: str
+    increment: str
+    parent: str | None  # release before it
+    metrics: Mapping[str, Any]  # reports/metrics.json
+    training: Mapping[str, Any]  # reports/training.json
+    prepared: Mapping[str, Any]  # data/prepared/report.json
+    assembled: Mapping[str, Any]  # data/assembled/report.json
+
+
+def markdown(facts: Facts) -> str:
+    """The card's text; the same facts give the same text."""
+    front = ModelCardData(
+        base_model=facts.base.name if facts.base.revision else None,  # the hub resolves names of its own only
+        library_name="transformers",
+        pipeline_tag="text-generation",
+        tags=["graft", "lora", "merged"],
+        model_name=facts.increment,
+        eval_results=[*_results(facts.metrics["candidate"])],
+    ).to_yaml()
+    blocks = ["# A fine-tuned model", *_what(facts), *_data(facts), *_training(facts), *_scores(facts), _USE]
+    return f"---\n{front}\n---\n\n" + "\n\n".join(blocks) + "\n"
+
+
+_USE = """## Use
 
     from transformers import AutoModelForCausalLM, AutoTokenizer
 
     model = AutoModelForCausalLM.from_pretrained("models/merged")
     tokenizer = AutoTokenizer.from_pretrained("models/merged")
-"""
+
+It answers with one of the labels above, as trained; of other questions nothing was measured. Scores are on held-out
+items of the increments and on golden items, and say nothing of texts of another kind. The commit that made it holds
+the rest: `models.lock`, `reports/report.md` (the gate's verdict), `reports/manifest.json` (SHA-256 of every file)."""
 
 
-def markdown(base: Base, adapter: str, dtype: str) -> str:
-    """The card's text; `adapter` is the SHA-256 of its weights. Holds no clock, host or figure that never repeats."""
-    on_hub = base.revision is not None
-    facts: dict[str, Any] = {
-        "front": f"base_model: {base.name}\n" if on_hub else "",  # the hub resolves names of its own only
-        "name": base.name,
-        "revision": f" at `{base.revision}`" if on_hub else "",
-        "fingerprint": base.fingerprint,
-        "adapter": adapter,
-        "dtype": dtype,
-    }
-    return _TEMPLATE.format(**facts)
+def _what(facts: Facts) -> Iterator[str]:
+    base = facts.base
+    yield f"{base.name} with a LoRA adapter merged into it, rounded to {facts.dtype}."
+    yield _table(
+        ["", ""],
+        [
+            ["base", f"`{base.name}`" + (f" at `{base.revision}`" if base.revision else "")],
+            ["base, SHA-256 over its files' hashes", f"`{base.fingerprint}`"],
+            ["adapter, SHA-256", f"`{facts.adapter}`"],
+            ["increment", f"`{facts.increment}`"],
+            ["parent release", facts.parent or "none: the first"],
+            ["dtype", facts.dtype],
+        ],
+    )
+
+
+def _data(facts: Facts) -> Iterator[str]:
+    prepared, assembled = facts.prepared, facts.assembled
+    yield "## Data"
+    yield (
+        f"Of {prepared['read']:,} rows {prepared['records']:,} became records; {assembled['train_new']:,} of them are "
+        f"new to train on, and {assembled['replayed']:,} were replayed from the releases before."
+    )
+    yield _table(["label", "new to train on"], [[name, f"{n:,}"] for name, n in sorted(assembled["labels"].items())])
+
+
+def _training(facts: Facts) -> Iterator[str]:
+    training = facts.training
+    yield "## Training"
+    if not training["steps"]:
+        yield "Nothing was new: the parent's adapter is handed on, byte for byte."
+        return
+    machine = ", ".join(f"{name} {value}" for name, value in sorted(training["machine_class"].items()))
+    yield (
+        f"{training['trainable_parameters']:,} of {training['total_parameters']:,} parameters, {training['steps']:,} "
+        f"steps, {training['tokens']:,} tokens, "
+        + ("continuing the parent's adapter." if training["continued_from"] else "in a new adapter.")
+        + f" Machine class: {machine}."
+    )
+
+
+def _scores(facts: Facts) -> Iterator[str]:
+    candidate, parent = facts.metrics["candidate"], facts.metrics["parent"]
+    rows = []
+    for name in ["all", *sorted(candidate["slices"])]:
+        ours, theirs = _block(candidate, name), _block(parent, name) if parent else {}
+        figures = [_number(side.get(metric)) for metric in METRICS for side in (ours, theirs)]
+        rows.append([name, str(ours["items"]), *figures])
+    yield "## Evaluation"
+    yield _table(["slice", "items", "accuracy", "parent", "macro-F1", "parent"], rows)
+
+
+def _results(measured: Mapping[str, Any]) -> Iterator[EvalResult]:
+    for name in ["all", *sorted(measured["slices"])]:
+        for ours, theirs in METRICS.items():
+            value = _block(measured, name)[ours]
+            if value is not None:
+                yield EvalResult(
+                    task_type=_TASK[0],
+                    task_name=_TASK[1],
+                    dataset_type="graft-slice",
+                    dataset_name=name,
+                    metric_type=theirs,
+                    metric_name=ours,
+                    metric_value=value,
+                )
+
+
+def _block(measured: Mapping[str, Any], name: str) -> Mapping[str, Any]:
+    found: Mapping[str, Any] = measured["all"] if name == "all" else measured["slices"].get(name, {})
+    return found
+
+
+def _number(value: float | None) -> str:
+    return "–" if value is None else f"{value:.4f}"
+
+
+def _table(titles: list[str], rows: list[list[str]]) -> str:
+    lines = [titles, ["---"] * len(titles), *rows]
+    return "\n".join(f"| {' | '.join(cell.replace('|', chr(92) + '|') for cell in line)} |" for line in lines)

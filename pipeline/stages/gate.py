@@ -120,7 +120,7 @@ def main() -> None:
     files.write_text(REPORTS / "report.html", page.html(text, CURVE.read_text(encoding="utf-8")))
     files.write_json(REPORTS / "verdict.json", decided)
     # merge depends on these two and not on verdict.json: for every candidate that passes they hold the
-    # same bytes, so that neither other figures nor new wording merges again.
+    # same bytes, so that another rule or new wording merges nothing again.
     files.write_json(REPORTS / "decision.json", decided["verdict"])
     files.write_json(REPORTS / "reasons.json", decided["reasons"])
     print("\n  ".join([f"gate: {decided['verdict']}", *decided["reasons"]]))

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from pipeline import errors, files, params, timing
+from pipeline.chain import lockfile
 from pipeline.data import arrow
 from pipeline.data.records import Messages
 from pipeline.errors import GraftError
@@ -64,7 +65,24 @@ def publish(asked: Params, threads: int, prompts: list[Messages], folder: Path) 
     shards.save(merged, ADAPTER, folder)
     copy_unchanged(base.files, base.folder, folder)
     adapter = files.sha256(ADAPTER / "adapter_model.safetensors")
-    files.write_text(folder / "README.md", card.markdown(base, adapter, asked.dtype))
+    named = card.Base(name=base.name, revision=base.revision, fingerprint=base.fingerprint)
+    files.write_text(folder / "README.md", card.markdown(facts(named, adapter, asked.dtype)))
+
+
+def facts(base: card.Base, adapter: str, dtype: str) -> card.Facts:
+    """What the model card tells, from the lock and the reports of the stages before."""
+    lock = lockfile.load()
+    return card.Facts(
+        base=base,
+        adapter=adapter,
+        dtype=dtype,
+        increment=Path(lock.increment).name,
+        parent=lock.parent.release if lock.parent else None,
+        metrics=files.read_json(Path("reports/metrics.json")),
+        training=files.read_json(Path("reports/training.json")),
+        prepared=files.read_json(Path("data/prepared/report.json")),
+        assembled=files.read_json(Path("data/assembled/report.json")),
+    )
 
 
 def copy_unchanged(names: Iterable[str], base: Path, folder: Path) -> None:

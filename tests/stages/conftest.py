@@ -104,7 +104,9 @@ def blank(tiny_base: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     files.write_json(folder / "data/assembled/labels.json", sorted(LABELS))
     files.write_json(folder / "data/prepared/report.json", {"read": 63, "records": 60, "rejects": {"empty text": 3}})
     fates = {"seen": 0, "conflicts": 0, "golden": 0, "eval": 12, "eval_over_cap": 0, "train_new": 48}
-    files.write_json(folder / "data/assembled/report.json", {"records": 60, **fates, "replayed": 0})
+    files.write_json(
+        folder / "data/assembled/report.json", {"records": 60, **fates, "replayed": 0, "labels": {"Toy": 48}}
+    )
     requested = lockfile.Requested(source="builtin", revision=None)
     base = lockfile.Base(requested=requested, resolved=lockfile.Resolved(revision=None, sha256=sha256))
     increment = "data/increments/winter"

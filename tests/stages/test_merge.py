@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 import torch
+from huggingface_hub import ModelCard
 from peft import PeftModel
 from safetensors import safe_open
 from safetensors.torch import load_file, save_file
@@ -196,8 +197,15 @@ def test_without_evaluation_items_a_probe_is_compared(done, run):
     assert "over 1 evaluation items" in run(merge)
 
 
-def test_card_names_base_and_adapter(finished):
-    card = (finished / merge.MERGED / "README.md").read_text()
-    assert card.startswith("---\nlibrary_name: transformers\n")  # the hub's base_model takes a name on the hub only
-    assert "base | `examples/base`" in card
-    assert files.sha256(finished / merge.ADAPTER / "adapter_model.safetensors") in card
+def test_card_is_one_that_the_hub_reads(finished):
+    text = (finished / merge.MERGED / "README.md").read_text()
+    card = ModelCard(text)
+    assert card.data.base_model is None  # a name on the hub only
+    assert card.data.library_name == "transformers"
+    measured = files.read_json(finished / "reports/metrics.json")["candidate"]
+    told = {(r.dataset_name, r.metric_name): r.metric_value for r in card.data.eval_results}
+    assert told["all", "accuracy"] == measured["all"]["accuracy"]
+    assert {name for name, _ in told} == {"all", *measured["slices"]}
+    assert "base | `examples/base`" in text
+    assert files.sha256(finished / merge.ADAPTER / "adapter_model.safetensors") in text
+    assert "increment | `winter`" in text

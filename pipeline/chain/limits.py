@@ -49,7 +49,8 @@ def judge(asked: Mapping[str, Any], candidate: Mapping[str, float], parent: Mapp
         at_most, may_rise = limit.get("at_most"), limit.get("may_rise")
         bounds = [math.inf if at_most is None else at_most]
         if may_rise is not None and parent is not None:
-            bounds.append(parent[name] * (1 + may_rise))
-        if not candidate[name] <= min(bounds):
-            found.append(f"{name}: {candidate[name]:.3g}, at most {min(bounds):.3g} is allowed")
+            bounds.append(parent.get(name, math.nan) * (1 + may_rise))
+        value = candidate.get(name, math.nan)
+        if not all(value <= bound for bound in bounds):  # so written, NaN is over every limit
+            found.append(f"{name}: {value:.3g}, at most {min(bounds):.3g} is allowed")
     return found

@@ -29,7 +29,10 @@ def measure(model: Any, prompts: Sequence[list[int]], labels: Sequence[list[int]
 
     Returns:
         p50_ms and p95_ms in milliseconds; memory_gb in 10^9 bytes: the GPU's where there is one, else the process's.
+        Nothing without prompts.
     """
+    if not prompts:
+        return {}
     chosen = prompts[:: max(1, len(prompts) // PROBES)][:PROBES]
     for prompt in chosen[:WARM_UP]:
         _seconds(model, prompt, labels)

@@ -126,6 +126,7 @@ def _results(measured: Mapping[str, Any]) -> Iterator[EvalResult]:
                     task_name=_TASK[1],
                     dataset_type="graft-slice",
                     dataset_name=name,
+                    dataset_config=name,
                     metric_type=theirs,
                     metric_name=ours,
                     metric_value=value,

@@ -43,8 +43,11 @@ def chain(folder: Path, keep: str, cache: Path, count: int) -> list[dict[str, in
         size = _bytes(remote)
         copy, needed = _bytes(clone / "models/merged"), _needed(clone, known)
         released.append({"growth": size - before, "copy": copy, "needed": needed})
+        print(
+            f"{keep:9} release {number + 1}: remote +{size - before:,} B, needed {needed:,} B, copy {copy:,} B",
+            flush=True,
+        )
         before = size
-        print(f"{keep:9} release {number + 1}: remote {released[-1]['growth']:>9,} B, full copy {copy:,} B", flush=True)
     return released
 
 

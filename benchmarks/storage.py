@@ -73,7 +73,7 @@ def _needed(clone: Path, known: set[str]) -> int:
     paths = [path for path in manifest if path.startswith("reports/") or outputs.below(path, outputs.STATE)]
     new = {manifest[path]["sha256"]: manifest[path]["size"] for path in paths}
     size = sum(size for digest, size in new.items() if digest not in known)
-    known |= new.keys()
+    known.update(new)
     [raw] = (clone / json.loads((clone / "models.lock").read_text())["increment"]).glob("raw")
     return size + _bytes(raw)
 

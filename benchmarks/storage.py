@@ -32,6 +32,7 @@ def chain(folder: Path, keep: str, cache: Path, count: int) -> list[dict[str, in
     """Make `count` releases; bytes of each one: `growth` of the remote, `copy` of models/merged, `needed`."""
     clone, remote = folder / "clone", folder / "remote"
     subprocess.run(["git", "clone", "--quiet", ROOT, clone], check=True)
+    _type(clone, "git remote remove origin && git checkout --quiet -B main")  # whatever happens to ROOT meanwhile
     _type(clone, f"dvc cache dir --local {cache} && dvc remote add --default storage {remote}")
     _settings(clone, keep)
     released, before, known = [], 0, set[str]()
@@ -43,8 +44,11 @@ def chain(folder: Path, keep: str, cache: Path, count: int) -> list[dict[str, in
         size = _bytes(remote)
         copy, needed = _bytes(clone / "models/merged"), _needed(clone, known)
         released.append({"growth": size - before, "copy": copy, "needed": needed})
+        print(
+            f"{keep:9} release {number + 1}: remote +{size - before:,} B, needed {needed:,} B, copy {copy:,} B",
+            flush=True,
+        )
         before = size
-        print(f"{keep:9} release {number + 1}: remote {released[-1]['growth']:>9,} B, full copy {copy:,} B", flush=True)
     return released
 
 
@@ -70,7 +74,7 @@ def _needed(clone: Path, known: set[str]) -> int:
     paths = [path for path in manifest if path.startswith("reports/") or outputs.below(path, outputs.STATE)]
     new = {manifest[path]["sha256"]: manifest[path]["size"] for path in paths}
     size = sum(size for digest, size in new.items() if digest not in known)
-    known |= new.keys()
+    known.update(new)
     [raw] = (clone / json.loads((clone / "models.lock").read_text())["increment"]).glob("raw")
     return size + _bytes(raw)
 

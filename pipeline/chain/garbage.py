@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from itertools import chain as joined
 from pathlib import Path
 
-from pipeline.chain import git, keep, lockfile, outputs, releases
+from pipeline.chain import git, keep, lockfile, outputs
 from pipeline.chain.candidate import Tree
 from pipeline.chain.releases import Release
 from pipeline.chain.store import Place, Store
@@ -46,14 +46,13 @@ def plan(tree: Tree, newest: int | None, *, thin: bool, heads: Iterable[str] = (
         thin: the other releases stay, too, without what is derived.
         heads: commits of branches that stay as well, those of origin for example.
     """
-    kept = tree.releases if newest is None else tree.releases[-newest:]
+    kept = {release.commit for release in (tree.releases if newest is None else tree.releases[-newest:])}
     tips = git.run("for-each-ref", "refs/heads", "refs/remotes", "--format=%(objectname)").split()
-    held = [tree.held.commit] if tree.held else []
-    whole = sorted({"HEAD", *tips, *heads, *(release.commit for release in kept), *held})
-    locks = {commit: lock for commit in whole if (lock := _lock(commit))}
-    below = [release for lock in [tree.lock, *locks.values()] for release in releases.chain(lock, tree.releases)]
-    ancestors = {release.tag: release for release in below}.values()
-    thinned = [r for r in tree.releases if r not in kept and r.commit not in {*tips, *heads, *held}] if thin else []
+    whole = kept.union(tips, heads, ["HEAD"], [tree.held.commit] if tree.held else [])
+    known = {release.commit: release.lock for release in tree.releases}
+    locks = {commit: lock for commit in whole if (lock := known.get(commit) or _lock(commit))}
+    ancestors = _ancestors([tree.lock, *locks.values()], tree.releases)
+    thinned = [release for release in tree.releases if release.commit not in whole] if thin else []
     raws = [f"{commit}:{lock.increment}/raw.dvc" for commit, lock in locks.items()]
     raws += [f"{release.commit}:{release.lock.increment}/raw.dvc" for release in [*ancestors, *thinned]]
     texts = [*git.contents([*(f"{commit}:dvc.lock" for commit in whole), *raws]), *_working_tree(tree)]
@@ -118,6 +117,16 @@ def unthinned(releases: Iterable[Release]) -> list[Release]:
     """Those of the releases that are whole in the remote until now."""
     kept = keep.of(releases)
     return [release for release in releases if kept[release.tag] == "full"]
+
+
+def _ancestors(locks: Iterable[lockfile.Lock], releases: Iterable[Release]) -> list[Release]:
+    """Every release that one of the locks was trained on, at whatever distance."""
+    left, found = {release.tag: release for release in releases}, []
+    for lock in locks:
+        while lock.parent is not None and lock.parent.release in left:
+            found.append(left.pop(lock.parent.release))
+            lock = found[-1].lock  # noqa: PLW2901 - down the chain
+    return found
 
 
 def _lock(commit: str) -> lockfile.Lock | None:

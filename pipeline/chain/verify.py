@@ -18,12 +18,14 @@ Digest = dict[str, Any]  # {"size": bytes, "sha256": 64 hex digits}
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Finding:
-    """One file that is not what the manifest says."""
+    """One file that is not what the manifest says.
+
+    Its problem is missing, corrupt (bytes changed), wrong (intact, but not what was released),
+    wrong-parent, or on-demand (not there and need not be: a stage makes it again).
+    """
 
     path: str
     place: str  # workspace | cache | remote | git
-    # missing | corrupt (bytes changed) | wrong (intact, but not what was released) | wrong-parent
-    # on-demand: not there, and need not be; the stages make it again
     problem: str
     expected: str
     found: str
@@ -60,6 +62,10 @@ class Commit:
         """Whether this file is made on demand."""
         return self.on_demand and outputs.below(path, outputs.DERIVED)
 
+    def absence(self, path: str) -> str:
+        """What it is called when this file is not there."""
+        return ON_DEMAND if self.is_derived(path) else "missing"
+
 
 def read(revision: str | None) -> Commit:
     """What a revision says; the working tree for None.
@@ -77,7 +83,6 @@ def read(revision: str | None) -> Commit:
         )
     dvc_yaml, dvc_lock, lock, manifest = (text for text in texts.values() if text is not None)
     parsed = lockfile.parse(lock.decode())
-    on_demand = keep.asked(_text(revision, keep.PARAMS)) or keep.is_thinned(manifest)
     raw = _text(revision, f"{parsed.increment}/raw.dvc")
     return Commit(
         manifest=json.loads(manifest)["outputs"],
@@ -85,7 +90,7 @@ def read(revision: str | None) -> Commit:
         raw=outputs.raw_md5(raw) if raw else None,
         lock=parsed,
         machine=json.loads(_text(revision, "reports/training.json") or b"{}").get("machine_class"),
-        on_demand=on_demand,
+        on_demand=keep.asked(_text(revision, keep.PARAMS)) or keep.is_thinned(manifest),
     )
 
 
@@ -100,10 +105,10 @@ def workspace(commit: Commit) -> list[Finding]:
     md5s = {output.path: output.md5 for output in commit.outputs}
     findings = []
     for path, digest in commit.manifest.items():
-        if _made_later(commit, path):
-            findings.append(_finding(path, "workspace", ON_DEMAND, digest["sha256"], "nothing"))
-        elif not Path(path).is_file():
-            findings.append(_finding(path, "workspace", "missing", digest["sha256"], "nothing"))
+        if not Path(path).is_file():
+            partly = any(Path(output).exists() for output in outputs.DERIVED if outputs.below(path, [output]))
+            absence = "missing" if partly else commit.absence(path)
+            findings.append(_finding(path, "workspace", absence, digest["sha256"], "nothing"))
         elif (found := files.sha256(Path(path))) != digest["sha256"]:
             intact = md5s.get(path) == hashlib.md5(Path(path).read_bytes(), usedforsecurity=False).hexdigest()
             findings.append(_finding(path, "workspace", "wrong" if intact else "corrupt", digest["sha256"], found))
@@ -140,8 +145,7 @@ def objects(commit: Commit, store: Store, place: Place) -> list[Finding]:
     seen: dict[str, Any] = {}
     for path, md5 in named:
         if md5 in absent:
-            problem = ON_DEMAND if commit.is_derived(path) else "missing"
-            findings.append(_finding(path, place, problem, f"object {md5}", "nothing"))
+            findings.append(_finding(path, place, commit.absence(path), f"object {md5}", "nothing"))
             continue
         if md5 not in seen:
             seen[md5] = store.digests(md5, place)
@@ -235,11 +239,8 @@ def _named_objects(commit: Commit, store: Store, place: Place) -> tuple[list[tup
                 findings.append(_finding(f"{path}/", place, "corrupt", f"md5 {md5}", f"md5 {found.md5}"))
             named += [(f"{path}/{name}", child) for name, child in store.listing(md5, place).items()]
         except FileNotFoundError:
-            if commit.is_derived(path):
-                files_of = [p for p in commit.manifest if p.startswith(f"{path}/")]
-                findings += [_finding(p, place, ON_DEMAND, f"object {md5}", "nothing") for p in files_of]
-                continue
-            findings.append(_finding(f"{path}/", place, "missing", f"object {md5}", "nothing"))
+            lost = [p for p in commit.manifest if p.startswith(f"{path}/")] if commit.is_derived(path) else [f"{path}/"]
+            findings += [_finding(p, place, commit.absence(path), f"object {md5}", "nothing") for p in lost]
         except GraftError:
             continue  # named as corrupt above
     return named, findings
@@ -256,13 +257,6 @@ def _compare(path: str, md5: str, listed: Digest | None, found: Any, place: str)
 
 def _finding(path: str, place: str, problem: str, expected: str, found: str) -> Finding:
     return Finding(path=path, place=place, problem=problem, expected=expected, found=found)
-
-
-def _made_later(commit: Commit, path: str) -> bool:
-    """Whether a file is absent with the whole of its output, which is on demand: `dvc repro merge` was not run."""
-    return commit.is_derived(path) and not any(
-        Path(output).exists() for output in outputs.DERIVED if outputs.below(path, [output])
-    )
 
 
 def _text(revision: str | None, path: str) -> bytes | None:

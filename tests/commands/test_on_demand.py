@@ -129,7 +129,7 @@ def test_make_run_has_a_released_tree_whole_again_and_trains_nothing(published: 
 
 def test_weights_that_somebody_pushed_are_checked(published: Published) -> None:
     path = "models/merged/model-adapted-00001-of-00001.safetensors"
-    spoiled = published.stored(path)
+    spoiled, before = published.stored(path), set(published.storage.rglob("*"))
     try:
         published.shop.dvc("push", "-q", "merge")
         content = spoiled.read_bytes()
@@ -139,7 +139,9 @@ def test_weights_that_somebody_pushed_are_checked(published: Published) -> None:
         assert f"corrupt: {path} in remote" in said
         assert said.count("corrupt: ") == 1
     finally:
-        spoiled.unlink()
+        for pushed in set(published.storage.rglob("*")) - before:
+            if pushed.is_file():
+                pushed.unlink()
 
 
 def test_lost_state_is_missing_and_not_on_demand(published: Published) -> None:

@@ -25,7 +25,8 @@ ENVIRONMENT = os.environ | {
 
 # A kept chain's clones hold the code of the day that it was made: there, commands run from this tree.
 KEPT = os.environ.get("GRAFT_TEST_CHAIN")
-GRAFT = ("-P", "-m", "pipeline") if KEPT else ("-m", "pipeline")
+_HERE = "import os; os.execv = lambda *_: None; from pipeline.cli import main; main()"  # not the clone's own code
+GRAFT = ("-P", "-c", _HERE) if KEPT else ("-m", "pipeline")
 CODE = {"PYTHONPATH": str(ROOT)} if KEPT else {}
 
 

@@ -103,14 +103,11 @@ def same_line(one: lockfile.Lock, other: lockfile.Lock) -> bool:
 
 def chain(lock: lockfile.Lock, releases: Iterable[Release]) -> list[Release]:
     """The ancestors that a lock was trained on: its parent, the parent's parent and so on."""
-    by_tag = {release.tag: release for release in releases}
+    left = {release.tag: release for release in releases}
     ancestors: list[Release] = []
-    while lock.parent is not None and lock.parent.release in by_tag:
-        release = by_tag[lock.parent.release]
-        if release in ancestors:  # a hand-made lock that names its own child
-            break
-        ancestors.append(release)
-        lock = release.lock
+    while lock.parent is not None and lock.parent.release in left:  # each once: a hand-made lock may name its own child
+        ancestors.append(left.pop(lock.parent.release))
+        lock = ancestors[-1].lock
     return ancestors
 
 

@@ -8,6 +8,7 @@ of a folder ends in `.dir` and its object lists the folder's files.
 import contextlib
 import hashlib
 import io
+import json
 import logging
 import re
 from collections.abc import Iterable
@@ -82,15 +83,13 @@ class Store:
             FileNotFoundError: the folder's object is not there.
             GraftError: it is there and is not a folder's listing any more.
         """
-        from dvc_data.hashfile.hash_info import HashInfo
-        from dvc_data.hashfile.tree import Tree
-        from dvc_objects.errors import ObjectFormatError
-
-        try:
-            tree = Tree.load(self._database(place), HashInfo("md5", md5))
-        except ObjectFormatError as error:
-            raise GraftError(f"{place}: object {md5} is corrupt: not a folder listing") from error
-        return {"/".join(key): info.value for key, (_, info) in tree.as_dict().items()}
+        database = self._database(place)
+        with database.fs.open(database.oid_to_path(md5), "rb") as file:
+            text = file.read()
+        try:  # not by dvc_data's Tree: ten times slower, and a chain has thousands of listings
+            return {entry["relpath"]: entry["md5"] for entry in json.loads(text)}
+        except (ValueError, KeyError, TypeError):
+            raise GraftError(f"{place}: object {md5} is corrupt: not a folder listing") from None
 
     def closure(self, md5s: Iterable[str], place: Place) -> set[str]:
         """The objects with the files of the folders among them, as far as `place` holds the listings."""

@@ -76,7 +76,7 @@ def _resolve(tree: candidate.Tree) -> None:
 def _onto_latest(tree: candidate.Tree) -> None:
     if not tree.releases:
         raise GraftError("there is no release yet", help="graft release makes the first one")
-    latest = next((release for release in reversed(tree.releases) if release.tag not in tree.withdrawn), None)
+    latest = tree.latest
     if latest is None:
         raise GraftError("every release was withdrawn", help="graft rollback VERSION, then graft add")
     if tree.held is not None:

@@ -96,17 +96,12 @@ def _tag_problems(tag: str, tree: Tree) -> list[str]:
         return [f"tag {tag} exists already: graft log; choose another version"]
     if tree.held is not None:
         return [f"nothing new: the tree holds {tree.held.tag}; graft add opens the next candidate"]
-    newest = _newest_merged(tree)
-    if newest is not None and newest not in [*tree.line, tree.sibling]:
-        parent = tree.lock.parent.release if tree.lock.parent else "no release"
-        return [f"main holds {newest.tag}, this candidate stands on {parent}: graft lock --parent latest, dvc repro"]
+    parent = tree.lock.parent.release if tree.lock.parent else "no release"
+    if parent in tree.withdrawn:
+        return [f"this candidate stands on {parent}, which was withdrawn: graft lock --parent latest, dvc repro"]
+    if tree.latest is not None and tree.latest not in [*tree.line, tree.sibling]:
+        return [f"{tree.latest.tag} is released, this candidate stands on {parent}: graft lock --parent latest, dvc repro"]
     return []
-
-
-def _newest_merged(tree: Tree) -> Release | None:
-    """The newest release that HEAD descends from and that no rollback took back."""
-    merged = set(git.run("tag", "--merged", "HEAD", "--list", "v*").split())
-    return next((r for r in reversed(tree.releases) if r.tag in merged and r.tag not in tree.withdrawn), None)
 
 
 def _tree_problems() -> list[str]:

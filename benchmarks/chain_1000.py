@@ -9,7 +9,6 @@ import json
 import os
 import subprocess
 import sys
-import tempfile
 import time
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
@@ -20,7 +19,9 @@ from pipeline import files, yaml
 from pipeline.chain import outputs
 
 ROOT = Path(__file__).resolve().parent.parent
-ENVIRONMENT = os.environ | {f"GIT_{who}_{what}": f"{who.lower()}@example.com" for who in ("AUTHOR", "COMMITTER") for what in ("NAME", "EMAIL")}
+ENVIRONMENT = os.environ | {
+    f"GIT_{who}_{what}": f"{who.lower()}@example.com" for who in ("AUTHOR", "COMMITTER") for what in ("NAME", "EMAIL")
+}
 INCREMENT = """\
 version: 1
 task: classification
@@ -128,7 +129,7 @@ def tag_of(number: int) -> str:
 def reports(number: int) -> dict[str, str]:
     """Outputs that git keeps."""
     accuracy = {"accuracy": 0.9, "macro_f1": 0.9, "items": 100}
-    measured = {"all": accuracy, "slices": {name: accuracy for name in ("history", "golden-bestsellers")}}
+    measured = {"all": accuracy, "slices": dict.fromkeys(("history", "golden-bestsellers"), accuracy)}
     return {
         "reports/metrics.json": files.dumps(
             {"candidate": measured, "parent": measured if number else None, "truncated": 0}
@@ -196,7 +197,6 @@ class Writer:
         """Input of fast-import."""
         start = git(self.clone, "rev-parse", "HEAD")
         made: Tree = {}
-        commits: list[str] = []
         parent = None
         for number in range(count):
             made = made_by(number, made, self.objects)

@@ -112,7 +112,8 @@ def require_history(tree: Tree) -> None:
         GraftError: the lock's parent is no tag here, or origin has releases and this clone none.
     """
     parent = tree.lock.parent
-    unknown = parent is not None and parent.release not in {release.tag for release in tree.releases}
+    known = {releases.ADOPTED, *(release.tag for release in tree.releases)}
+    unknown = parent is not None and parent.release not in known
     if unknown or (not tree.releases and git.has_origin() and git.remote_tags("v*")):
         raise GraftError(
             "this clone lacks the tags that say what is released",

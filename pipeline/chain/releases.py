@@ -17,6 +17,8 @@ from pipeline.errors import GraftError
 MANIFEST = Path("reports/manifest.json")
 TAG = re.compile(r"v(0|[1-9]\d*)\.(0|[1-9]\d*)\.(0|[1-9]\d*)")
 FIRST = (1, 0, 0)
+ADOPTED = "adopted"  # a parent that is no release: an adapter that another tool made
+NO_COMMIT = "0" * 40  # and that no commit of this repository holds
 Version = tuple[int, int, int]
 
 

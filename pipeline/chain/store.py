@@ -198,8 +198,19 @@ class Store:
         for md5 in sorted(md5s, key=lambda name: not name.endswith(".dir")):
             database.fs.remove(database.oid_to_path(md5))
 
-    def reproduce(self, dvc_file: Path) -> None:
-        """Run `dvc repro` on one .dvc file, as its import or check asks."""
+    def save(self, path: Path) -> str:
+        """Put a copy of a file or folder into the cache, without tracking it; returns its MD5."""
+        from dvc_data.hashfile.build import build
+        from dvc_data.hashfile.transfer import transfer
+        from dvc_objects.fs.local import localfs
+
+        cache = self._database("cache")
+        staged, _, made = build(cache, str(path.resolve()), localfs, "md5")
+        transfer(staged, cache, {made.hash_info}, shallow=False, hardlink=False)
+        return str(made.hash_info.value)
+
+    def reproduce(self, dvc_file: Path | str) -> None:
+        """Run `dvc repro` on one .dvc file, as its import or check asks, or on a stage."""
         from dvc.exceptions import DvcException
 
         try:

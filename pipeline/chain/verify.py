@@ -43,8 +43,11 @@ class Commit:
     lock: lockfile.Lock
 
     def objects(self) -> set[str]:
-        """Every object of cache or remote that the commit names: its cached outputs and its data."""
-        return {output.md5 for output in self.outputs if output.cached} | ({self.raw} if self.raw else set())
+        """Every object of cache or remote that the commit names: its cached outputs, its data, an adopted parent."""
+        named = {output.md5 for output in self.outputs if output.cached} | ({self.raw} if self.raw else set())
+        parent = self.lock.parent
+        adopted = parent.state.values() if parent and parent.release == releases.ADOPTED else ()
+        return named | {output["md5"] for output in adopted}  # no other release pushes it
 
 
 def read(revision: str | None) -> Commit:
@@ -143,8 +146,8 @@ def in_git(commit: Commit, revision: str) -> list[Finding]:
 
 def parentage(commit: Commit, known: Iterable[releases.Release]) -> list[Finding]:
     """Whether the parent's adapter in this manifest is the adapter that the parent released."""
-    if commit.lock.parent is None:
-        return []
+    if commit.lock.parent is None or commit.lock.parent.release == releases.ADOPTED:
+        return []  # an adopted adapter was never released: models.lock and the manifest alone name it
     tag = commit.lock.parent.release
     parent = next((release for release in known if release.tag == tag), None)
     if parent is None:

@@ -100,7 +100,9 @@ def _tag_problems(tag: str, tree: Tree) -> list[str]:
     if parent in tree.withdrawn:
         return [f"this candidate stands on {parent}, which was withdrawn: graft lock --parent latest, dvc repro"]
     if tree.latest is not None and tree.latest not in [*tree.line, tree.sibling]:
-        return [f"{tree.latest.tag} is released, this candidate stands on {parent}: graft lock --parent latest, dvc repro"]
+        return [
+            f"{tree.latest.tag} is released, this candidate stands on {parent}: graft lock --parent latest, dvc repro"
+        ]
     return []
 
 
@@ -151,7 +153,7 @@ def _decision(commit: verify.Commit) -> None:
 def _something_new(commit: verify.Commit, tree: Tree) -> None:
     """Refuse to release the parent's weights under a second name."""
     parent = tree.lock.parent
-    if parent is None:
+    if parent is None or parent.release == releases.ADOPTED:
         return
     before = verify.read(parent.release).manifest
     if _weights(before) == _weights(commit.manifest):
@@ -185,7 +187,7 @@ def _read_back(commit: verify.Commit, tree: Tree, store: Store, pushed: list[str
 
 
 def _objects_of_parent(tree: Tree, store: Store) -> set[str]:
-    if tree.lock.parent is None:
+    if tree.lock.parent is None or tree.lock.parent.release == releases.ADOPTED:
         return set()
     return store.closure(verify.read(tree.lock.parent.release).objects(), "cache")
 

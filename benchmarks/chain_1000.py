@@ -9,6 +9,7 @@ import json
 import os
 import subprocess
 import sys
+import tempfile
 import time
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
@@ -54,12 +55,13 @@ class Objects:
     cache: Path
     remote: Path
     sha256: dict[str, str] = field(default_factory=dict)  # md5 -> SHA-256
+    size: dict[str, int] = field(default_factory=dict)  # md5 -> bytes
 
     def put(self, content: bytes, suffix: str = "") -> str:
         """Store bytes; returns their name."""
         md5 = hashlib.md5(content, usedforsecurity=False).hexdigest() + suffix
         if md5 not in self.sha256:
-            self.sha256[md5] = hashlib.sha256(content).hexdigest()
+            self.sha256[md5], self.size[md5] = hashlib.sha256(content).hexdigest(), len(content)
             for place in (self.cache, self.remote):
                 path = place / "files/md5" / md5[:2] / md5[2:]
                 path.parent.mkdir(parents=True, exist_ok=True)
@@ -148,7 +150,7 @@ def manifest(made: Tree, in_git: dict[str, str], objects: Objects) -> str:
     found = {}
     for path, content in made.items():
         files_of = {path: content} if isinstance(content, str) else {f"{path}/{k}": v for k, v in content.items()}
-        found |= {name: {"sha256": objects.sha256[md5], "size": 1} for name, md5 in files_of.items()}
+        found |= {name: {"sha256": objects.sha256[md5], "size": objects.size[md5]} for name, md5 in files_of.items()}
     for path, text in in_git.items():
         found[path] = {"sha256": hashlib.sha256(text.encode()).hexdigest(), "size": len(text)}
     return json.dumps({"machine_class": None, "outputs": found, "version": 1}, sort_keys=True, indent=0) + "\n"
@@ -290,6 +292,63 @@ def git(clone: Path, *arguments: str) -> str:
     ).stdout.strip()
 
 
+def measure(clone: Path, drop: Path, count: int) -> dict[str, float]:
+    """Seconds of each command, the faster of two runs; what `graft add` opens is dropped again."""
+    found = {}
+    for name, arguments in COMMANDS.items():
+        typed = [word.format(tag=tag_of(count - 1), file=drop) for word in arguments]
+        times = []
+        for _ in range(2):
+            times.append(seconds(clone, *typed))
+            if name == "graft add":
+                git(clone, "reset", "--quiet", "--hard")
+                git(clone, "clean", "-dffqx", "data/increments")
+                run(clone, "-m", "dvc", "checkout", "--quiet")
+        found[name] = min(times)
+    return found
+
+
+def plain_status(clone: Path) -> float:
+    """`dvc status` without the .dvcignore that `graft add` writes: DVC then reads every increment's raw.dvc."""
+    ignore = clone / ".dvcignore"
+    kept = ignore.read_bytes()
+    ignore.write_text("/tests/\n")
+    times = [seconds(clone, "-m", "dvc", "status") for _ in range(2)]
+    ignore.write_bytes(kept)
+    return min(times)
+
+
+def main() -> None:
+    """Build and measure chains of a quarter, a half and all of the releases."""
+    count = int(sys.argv[1]) if len(sys.argv) > 1 else 1000
+    found: dict[int, dict[str, float]] = {}
+    with tempfile.TemporaryDirectory(prefix="graft-chain-") as scratch:
+        drop = Path(scratch, "drop.csv")
+        drop.write_text(
+            "title,category\n" + "".join(f"blue kettle {n},Kettles\nred lamp {n},Lamps\n" for n in range(20))
+        )
+        for part in (count // 4, count // 2, count):
+            clone = build(ROOT, Path(scratch, str(part)), part)
+            found[part] = measure(clone, drop, part)
+        theirs = plain_status(clone)
+    print(f"{'seconds':14}" + "".join(f"{part:>8}" for part in found) + "  target")
+    for name, target in TARGET.items():
+        print(f"{name:14}" + "".join(f"{times[name]:8.2f}" for times in found.values()) + f"  {target:g}")
+    ours = found[count]
+    print(
+        json.dumps(
+            {
+                "name": f"dvc status at {count} releases",
+                "ours": round(ours["dvc status"], 2),
+                "theirs": f"dvc 3.67 without the .dvcignore: {theirs:.2f}",
+                "ratio": round(theirs / ours["dvc status"], 1),
+                "target": TARGET["dvc status"],
+                "unit": "s",
+            }
+        )
+    )
+
+
 def _data(text: str) -> bytes:
     content = text.encode()
     return b"data %d\n%s\n" % (len(content), content)
@@ -297,3 +356,7 @@ def _data(text: str) -> bytes:
 
 def _md5(content: bytes | str) -> str:
     return hashlib.md5(content.encode() if isinstance(content, str) else content, usedforsecurity=False).hexdigest()
+
+
+if __name__ == "__main__":
+    main()

@@ -14,7 +14,7 @@ from tests.conftest import ENVIRONMENT, ROOT, Chain, Clone
 
 @pytest.fixture
 def adapter(chain: Chain, tmp_path: Path) -> Path:
-    """v1.1.0's adapter as another tool would have saved it: half precision, another folder's name, no metadata of ours."""
+    """v1.1.0's adapter as another tool would have saved it: half precision, other name of the base, no metadata."""
     folder = tmp_path / "adapter"
     folder.mkdir()
     tensors = load_file(chain.work.path / "models/adapter/adapter_model.safetensors")

@@ -42,8 +42,8 @@ def check(tag: str, oid: str) -> list[str]:
     problems = [] if decision == "pass" else [f"the gate's decision is {decision}, not pass"]
     problems += map(str, verify.in_git(commit, f"{oid}^{{commit}}"))
     store = Store()
-    store.fetch(output.md5 for output in commit.outputs if output.cached)
-    problems += map(str, verify.objects(commit, store, "cache"))
+    store.fetch(commit.objects())
+    problems += [str(found) for found in verify.objects(commit, store, "cache") if found.problem != verify.ON_DEMAND]
     absent = store.missing(store.closure(commit.objects(), "cache"), "remote")
     return problems + [f"not in the remote: object {md5}" for md5 in absent]
 

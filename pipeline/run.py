@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from pipeline import errors, params
-from pipeline.chain import candidate, git, releases, staleness
+from pipeline.chain import candidate, git, outputs, releases, staleness, verify
 from pipeline.chain.store import Store
 from pipeline.errors import GraftError
 
@@ -83,7 +83,11 @@ def _until_interrupted(process: subprocess.Popen[str], lines: Iterable[str]) -> 
 def _restore(held: releases.Release, found: list[staleness.Reason]) -> None:
     """Have a release's outputs here, and train nothing for an upgrade."""
     if any(reason.kind == "output" for reason in found):
-        _dvc(["pull"])
+        on_demand = verify.read(None).derived()
+        _dvc(["pull", "--allow-missing"] if on_demand else ["pull"])
+        if on_demand:
+            stages = outputs.makers(Path("dvc.yaml").read_bytes())
+            _dvc(["repro", "--single-item", *stages], len(stages))
     if staleness.upgraded(found):
         print(f"released {held.tag}, upgraded since; a release is not trained again for that:")
         print("\n".join(f"  {line}" for line in staleness.words(found)))

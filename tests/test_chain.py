@@ -52,9 +52,19 @@ def test_tutorial_plays_to_its_end(chain: Chain) -> None:
     assert "every command did what docs/tutorial.md says" in said
     assert "the gate refused 2026-03-shuffled" in said
     lines = said.splitlines()
-    served = [line.split()[0] for line in lines if re.match(r"[0-9a-f]{64} .*model.safetensors$", line)]
-    released = manifest(chain.work, "v1.0.0")["models/merged/model.safetensors"]
-    assert served == [released["sha256"]] * 2
+    served = [line.split()[0] for line in lines if re.match(r"[0-9a-f]{64} .*\.safetensors$", line)]
+    released = [digest["sha256"] for path, digest in manifest(chain.work, "v1.0.0").items() if is_weights(path)]
+    assert served == released * 2
+
+
+def is_weights(path: str) -> bool:
+    return path.startswith("models/merged/") and path.endswith(".safetensors")
+
+
+def test_releases_share_the_file_of_weights_that_lora_never_touches(chain: Chain) -> None:
+    first, second = (manifest(chain.work, tag) for tag in ("v1.0.0", "v1.1.0"))
+    changed = {path for path in first if is_weights(path) and first[path] != second[path]}
+    assert changed == {"models/merged/model-adapted-00001-of-00001.safetensors"}
 
 
 def test_a_second_repro_runs_no_stage_and_leaves_git_clean(chain: Chain) -> None:

@@ -90,6 +90,16 @@ def remote_tags(pattern: str) -> list[str]:
     return [line.split("refs/tags/")[1] for line in lines]
 
 
+def remote_heads() -> dict[str, str]:
+    """Branches that origin has: name -> commit.
+
+    Raises:
+        GraftError: origin cannot be reached.
+    """
+    lines = run("ls-remote", "--heads", "origin").splitlines()
+    return {name.removeprefix("refs/heads/"): commit for commit, name in (line.split("\t") for line in lines)}
+
+
 def _call(arguments: Iterable[str], stdin: bytes | None) -> bytes:
     arguments = list(arguments)
     try:

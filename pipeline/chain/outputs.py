@@ -1,7 +1,8 @@
 """What a commit's pipeline put out: dvc.yaml says which paths, dvc.lock says which bytes."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any
 
 from ruamel.yaml import YAML
@@ -17,6 +18,10 @@ STATE = (
     "data/assembled/labels.json",
     "reports/predictions.jsonl",
 )
+
+# What the stages make again, the same bytes and without training, from what every release pushes:
+# with `merge.keep: on-demand` a release does not push them.
+DERIVED = ("data/prepared/records.jsonl", "data/assembled/train.arrow", "models/merged")
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -48,6 +53,24 @@ def missing(dvc_yaml: bytes, dvc_lock: bytes) -> list[str]:
     known = {output.path for output in read(dvc_yaml, dvc_lock)}
     declared = _load(dvc_yaml, "dvc.yaml").get("stages") or {}
     return [path for stage in declared.values() for path, _ in _declared(stage) if path not in known]
+
+
+def makers(dvc_yaml: bytes) -> list[str]:
+    """Stages that put out what is derived, in dvc.yaml's order."""
+    declared = _load(dvc_yaml, "dvc.yaml").get("stages") or {}
+    return [name for name, stage in declared.items() if any(path in DERIVED for path, _ in _declared(stage))]
+
+
+@lru_cache
+def cached_paths(dvc_yaml: bytes) -> tuple[str, ...]:
+    """Outputs that dvc.yaml gives to DVC and not to git."""
+    declared = _load(dvc_yaml, "dvc.yaml").get("stages") or {}
+    return tuple(path for stage in declared.values() for path, cached in _declared(stage) if cached)
+
+
+def below(path: str, outputs: Iterable[str]) -> bool:
+    """Whether a file is one of these outputs or lies in one of them."""
+    return any(path == output or path.startswith(f"{output}/") for output in outputs)
 
 
 def state(outputs: list[Output]) -> dict[str, dict[str, str]]:

@@ -118,6 +118,10 @@ class Store:
         self._read(md5, place, [digest])
         return digest.hexdigest()
 
+    def cache_dir(self) -> Path:
+        """The cache's folder, which clones may share."""
+        return Path(self._repo.cache.local_cache_dir)
+
     def path(self, md5: str) -> Path:
         """Where the cache holds an object; read-only."""
         return Path(self._database("cache").oid_to_path(md5))
@@ -191,7 +195,8 @@ class Store:
         """Delete objects; folder listings first, so that one that stays is whole."""
         database = self._database(place)
         for md5 in sorted(md5s, key=lambda name: not name.endswith(".dir")):
-            database.fs.remove(database.oid_to_path(md5))
+            with contextlib.suppress(FileNotFoundError):  # another one was faster
+                database.fs.remove(database.oid_to_path(md5))
 
     def save(self, path: Path) -> str:
         """Put a copy of a file or folder into the cache, without tracking it; returns its MD5."""

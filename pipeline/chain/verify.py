@@ -8,10 +8,11 @@ from pathlib import Path
 from typing import Any
 
 from pipeline import files
-from pipeline.chain import git, hashing, lockfile, outputs, releases
+from pipeline.chain import git, hashing, keep, lockfile, outputs, releases
 from pipeline.chain.store import Digests, Place, Store
 from pipeline.errors import GraftError
 
+ON_DEMAND = "on-demand"
 Digest = dict[str, Any]  # {"size": bytes, "sha256": 64 hex digits}
 
 
@@ -21,7 +22,9 @@ class Finding:
 
     path: str
     place: str  # workspace | cache | remote | git
-    problem: str  # missing | corrupt (bytes changed) | wrong (intact, but not what was released) | wrong-parent
+    # missing | corrupt (bytes changed) | wrong (intact, but not what was released) | wrong-parent
+    # on-demand: not there, and need not be; the stages make it again
+    problem: str
     expected: str
     found: str
 
@@ -41,13 +44,23 @@ class Commit:
     outputs: list[outputs.Output]
     raw: str | None  # DVC's hash of the increment's files
     lock: lockfile.Lock
+    on_demand: bool  # its derived outputs need not be in the remote
 
     def objects(self) -> set[str]:
-        """Every object of cache or remote that the commit names: its cached outputs, its data, an adopted parent."""
-        named = {output.md5 for output in self.outputs if output.cached} | ({self.raw} if self.raw else set())
+        """Every object that the remote must hold: the cached outputs, but those on demand, the data, an adopted parent."""
+        named = {output.md5 for output in self.outputs if output.cached and not self.is_derived(output.path)}
         parent = self.lock.parent
         adopted = parent.state.values() if parent and parent.release == releases.ADOPTED else ()
-        return named | {output["md5"] for output in adopted}  # no other release pushes it
+        # An adopted parent is pushed by no release of its own.
+        return named | {output["md5"] for output in adopted} | ({self.raw} if self.raw else set())
+
+    def derived(self) -> set[str]:
+        """The objects that are made on demand, unless something else is the same bytes; none where all are kept."""
+        return {output.md5 for output in self.outputs if self.is_derived(output.path)} - self.objects()
+
+    def is_derived(self, path: str) -> bool:
+        """Whether this file is made on demand."""
+        return self.on_demand and outputs.below(path, outputs.DERIVED)
 
 
 def read(revision: str | None) -> Commit:
@@ -64,12 +77,14 @@ def read(revision: str | None) -> Commit:
         )
     dvc_yaml, dvc_lock, lock, manifest = (text for text in texts.values() if text is not None)
     parsed = lockfile.parse(lock.decode())
+    on_demand = keep.asked(_text(revision, keep.PARAMS)) or keep.is_thinned(manifest)
     raw = _text(revision, f"{parsed.increment}/raw.dvc")
     return Commit(
         manifest=json.loads(manifest)["outputs"],
         outputs=outputs.read(dvc_yaml, dvc_lock),
         raw=outputs.raw_md5(raw) if raw else None,
         lock=parsed,
+        on_demand=on_demand,
     )
 
 
@@ -79,7 +94,9 @@ def workspace(commit: Commit) -> list[Finding]:
     hashes = hashing.sha256(path for path in map(Path, commit.manifest) if path.is_file())
     findings = []
     for path, digest in commit.manifest.items():
-        if Path(path) not in hashes:
+        if _made_later(commit, path):
+            findings.append(_finding(path, "workspace", ON_DEMAND, digest["sha256"], "nothing"))
+        elif Path(path) not in hashes:
             findings.append(_finding(path, "workspace", "missing", digest["sha256"], "nothing"))
         elif (found := hashes[Path(path)]) != digest["sha256"]:
             intact = md5s.get(path) == hashlib.md5(Path(path).read_bytes(), usedforsecurity=False).hexdigest()
@@ -117,7 +134,8 @@ def objects(commit: Commit, store: Store, place: Place) -> list[Finding]:
     seen = _as_listed([(path, md5) for path, md5 in named if md5 not in absent], commit, store, place)
     for path, md5 in named:
         if md5 in absent:
-            findings.append(_finding(path, place, "missing", f"object {md5}", "nothing"))
+            problem = ON_DEMAND if commit.is_derived(path) else "missing"
+            findings.append(_finding(path, place, problem, f"object {md5}", "nothing"))
             continue
         if md5 not in seen:
             seen[md5] = store.digests(md5, place)
@@ -211,6 +229,10 @@ def _named_objects(commit: Commit, store: Store, place: Place) -> tuple[list[tup
                 findings.append(_finding(f"{path}/", place, "corrupt", f"md5 {md5}", f"md5 {found.md5}"))
             named += [(f"{path}/{name}", child) for name, child in store.listing(md5, place).items()]
         except FileNotFoundError:
+            if commit.is_derived(path):
+                files_of = [p for p in commit.manifest if p.startswith(f"{path}/")]
+                findings += [_finding(p, place, ON_DEMAND, f"object {md5}", "nothing") for p in files_of]
+                continue
             findings.append(_finding(f"{path}/", place, "missing", f"object {md5}", "nothing"))
         except GraftError:
             continue  # named as corrupt above
@@ -238,6 +260,13 @@ def _compare(path: str, md5: str, listed: Digest | None, found: Any, place: str)
 
 def _finding(path: str, place: str, problem: str, expected: str, found: str) -> Finding:
     return Finding(path=path, place=place, problem=problem, expected=expected, found=found)
+
+
+def _made_later(commit: Commit, path: str) -> bool:
+    """Whether a file is absent with the whole of its output, which is on demand: `dvc repro merge` was not run."""
+    return commit.is_derived(path) and not any(
+        Path(output).exists() for output in outputs.DERIVED if outputs.below(path, [output])
+    )
 
 
 def _text(revision: str | None, path: str) -> bytes | None:

@@ -1,119 +1,94 @@
 """graft gc: drop what no kept release needs; a chain is never broken."""
 
-import re
-from collections.abc import Iterable
-from dataclasses import dataclass
-from itertools import chain as joined
+from collections.abc import Callable
 
 import click
 
 from pipeline import files
-from pipeline.chain import candidate, git, lockfile, releases
+from pipeline.chain import candidate, garbage, git, keep
+from pipeline.chain.garbage import Garbage
+from pipeline.chain.releases import Release
 from pipeline.chain.store import Place, Store
 from pipeline.errors import GraftError
 
-_MD5 = re.compile(rb"\bmd5: '?([0-9a-f]{32}(?:\.dir)?)\b")
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Garbage:
-    """Objects of one place that nothing kept names."""
-
-    place: Place
-    objects: dict[str, int]  # md5 -> bytes
-    kept: int  # objects
-
 
 @click.command()
-@click.option("--keep", type=int, metavar="N", help="Keep the N newest releases whole; all of them by default.")
-@click.option("--remote", is_flag=True, help="Clean the remote, too. Others may need what only their branches name.")
-@click.option("--apply", is_flag=True, help="Delete; without it, only say what would go.")
+@click.option("--keep", "newest", type=int, metavar="N", help="The N newest releases stay whole; by default all do.")
+@click.option("--thin", is_flag=True, help="The others stay, on demand: state and data stay, merged weights go.")
+@click.option("--remote", is_flag=True, help="Clean the remote, too: not while anybody releases.")
+@click.option("--apply/--dry-run", help="Delete, or only say what would go, which is the default.")
 @click.option("--json", "as_json", is_flag=True, help="Print the counts as JSON.")
-def gc(keep: int | None, remote: bool, apply: bool, as_json: bool) -> None:
+def gc(newest: int | None, thin: bool, remote: bool, apply: bool, as_json: bool) -> None:
     """Drop what no kept release, branch or chain needs.
 
     Of releases that are not kept, the state and the data stay wherever a kept one was trained on
     them, so that every chain can be continued, rebuilt and refreshed. Nothing is deleted without
-    --apply. Every branch of this clone counts as a candidate: fetch before you clean a remote.
+    --apply. Killed at any moment, it can be run again.
+
+    --thin keeps every release, and of all but the N newest (default 1), HEAD and the branches drops
+    what `dvc repro merge` makes again. In the remote they are then on demand: `graft log` and
+    `graft verify` say so, by the tag thin/VERSION, in every clone that fetches it.
 
     \b
     Example:
-      graft gc --keep 10            what would go from the cache
-      graft gc --keep 10 --remote --apply
+      graft gc --keep 10                         what would go from the cache
+      graft gc --keep 10 --thin --remote --apply
     """
-    if keep is not None and keep < 1:
+    if newest is not None and newest < 1:
         raise click.UsageError("--keep takes a number from 1")
-    store = Store()
-    roots = needed(candidate.tree(), keep)
+    newest = 1 if thin and newest is None else newest
+    tree, store = candidate.tree(), Store()
+    plan = garbage.plan(tree, newest, thin=thin, heads=_heads() if remote else ())
+    thinned = garbage.unthinned(plan.thin) if remote else []
+    garbage.require_state(thinned, store)
     places: list[Place] = ["cache", "remote"] if remote else ["cache"]
-    found = [_garbage(store, roots, place) for place in places]
-    if apply:
-        for garbage in found:
-            store.delete(garbage.objects, garbage.place)
+    found = [garbage.of(store, plan.roots, place) for place in places]
+    say: Callable[[str], None] = _nothing if as_json else click.echo
+    if apply and thin and remote:
+        keep.mark(thinned)  # before anything goes; with nothing to thin, what a killed run did not push yet
+    if thinned:
+        say(f"{'thinned' if apply else 'would thin'}: {', '.join(release.tag for release in thinned)}")
+    for each in found:
+        if apply:
+            store.delete(each.objects, each.place)
+        say(_line(each, apply))
     if as_json:
-        counts = {g.place: {"objects": len(g.objects), "bytes": sum(g.objects.values()), "kept": g.kept} for g in found}
-        click.echo(files.dumps({"applied": apply, **counts}), nl=False)
-        return
-    for garbage in found:
-        size = sum(garbage.objects.values())
-        word = "deleted" if apply else "would delete"
-        click.echo(f"{garbage.place}: {word} {len(garbage.objects)} objects, {size:,} bytes; {garbage.kept} are kept")
-    if not apply and any(garbage.objects for garbage in found):
+        click.echo(files.dumps(_counts(found, thinned, apply)), nl=False)
+    elif not apply and any(each.objects for each in found):
         click.echo("nothing was deleted; --apply does it")
 
 
-def needed(tree: candidate.Tree, keep: int | None) -> set[str]:
-    """MD5s that the kept releases, every branch, and the chains below them name; folders not yet opened."""
-    kept = tree.releases if keep is None else tree.releases[-keep:]
-    tips = git.run("for-each-ref", "refs/heads", "refs/remotes", "--format=%(objectname)").split()
-    whole = {"HEAD", *tips, *(release.commit for release in kept), *([tree.held.commit] if tree.held else [])}
-    locks = [_lock(commit) for commit in sorted(whole)]
-    below = [release for lock in [tree.lock, *locks] if lock for release in releases.chain(lock, tree.releases)]
-    ancestors = list({release.tag: release for release in below}.values())
-    return {
-        *_named(f"{commit}:dvc.lock" for commit in sorted(whole)),
-        *_named(f"{release.commit}:{release.lock.increment}/raw.dvc" for release in [*kept, *ancestors]),
-        *joined.from_iterable(_state(lock) for lock in [tree.lock, *locks, *(r.lock for r in ancestors)] if lock),
-    }
+def _heads() -> list[str]:
+    """Commits of origin's branches, each of which this clone knows.
 
-
-def _lock(commit: str) -> lockfile.Lock | None:
-    text = git.show(commit, str(lockfile.PATH))
-    return lockfile.parse(text.decode(), f"{commit}:{lockfile.PATH}") if text else None
-
-
-def _state(lock: lockfile.Lock) -> list[str]:
-    return [output["md5"] for output in lock.parent.state.values()] if lock.parent else []
-
-
-def _named(names: Iterable[str]) -> set[str]:
-    """Every MD5 that these files of git name; hashes of inputs that DVC never stored do no harm."""
-    return {md5.decode() for content in git.contents(names) if content for md5 in _MD5.findall(content)}
-
-
-def _garbage(store: Store, roots: set[str], place: Place) -> Garbage:
-    """What `place` holds beyond the roots and the files of the folders among them."""
-    everything = store.everything(place)
-    unreadable = [md5 for md5 in roots & everything.keys() if md5.endswith(".dir") and not _opens(store, md5, place)]
-    if unreadable:
+    Raises:
+        GraftError: origin has releases or branches that this clone lacks: what they name would be deleted.
+    """
+    if not git.has_origin():
+        return []
+    heads = git.remote_heads()
+    unknown = [name for name, commit in heads.items() if not git.succeeds("cat-file", "-e", f"{commit}^{{commit}}")]
+    tags = set(git.remote_tags("v*")) - set(git.run("tag", "--list", "v*").split())
+    if unknown or tags:
         raise GraftError(
-            f"{place}: folders whose listing is corrupt: what they hold cannot be told from garbage",
-            sorted(unreadable),
-            help="graft verify --remote names the release; mend or delete these objects first",
+            "origin has branches or releases that this clone lacks: what they need would be deleted",
+            sorted([*unknown, *tags]),
+            help="git fetch --tags origin, then again",
         )
-    kept = store.closure(roots & everything.keys(), place)
-    # A listing that is only in the other place still names files that lie here.
-    kept |= store.closure((root for root in roots - everything.keys() if root.endswith(".dir")), "cache")
-    return Garbage(
-        place=place,
-        objects={md5: size for md5, size in everything.items() if md5 not in kept},
-        kept=len(everything.keys() & kept),
-    )
+    return list(heads.values())
 
 
-def _opens(store: Store, md5: str, place: Place) -> bool:
-    try:
-        store.listing(md5, place)
-    except GraftError:
-        return False
-    return True
+def _nothing(_: str) -> None:
+    """With --json, nothing is said but JSON."""
+
+
+def _line(found: Garbage, applied: bool) -> str:
+    size, word = sum(found.objects.values()), "deleted" if applied else "would delete"
+    return f"{found.place}: {word} {len(found.objects)} objects, {size:,} bytes; {found.kept} are kept"
+
+
+def _counts(found: list[Garbage], thinned: list[Release], applied: bool) -> dict[str, object]:
+    counts: dict[str, object] = {
+        g.place: {"objects": len(g.objects), "bytes": sum(g.objects.values()), "kept": g.kept} for g in found
+    }
+    return {"applied": applied, "thinned": [release.tag for release in thinned], **counts}

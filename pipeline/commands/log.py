@@ -8,9 +8,9 @@ from typing import Any
 import click
 
 from pipeline import files
-from pipeline.chain import candidate, git, releases
+from pipeline.chain import candidate, git, keep, releases, sizes
 
-REPORTS = ("metrics", "training", "manifest")
+REPORTS = ("metrics", "training")
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -25,6 +25,9 @@ class Row:
     change: float | None  # against the parent's accuracy on the same items
     records: int | None  # trained on, replay included
     adapter_bytes: int
+    added_bytes: int  # to the remote, beyond what lower versions hold there
+    full_bytes: int  # of a full copy of models/merged
+    keep: str  # full | on-demand: so released | thinned: on demand since `graft gc --thin`
     status: str  # here: the tree holds it | released | withdrawn
 
 
@@ -33,7 +36,9 @@ class Row:
 def log(as_json: bool) -> None:
     """Show the chain of releases.
 
-    Increment, parent, accuracy, records and size of each, and which were withdrawn.
+    Increment, parent, accuracy, records of each; its sizes: the adapter, what the release added to
+    the remote, a full copy of models/merged; whether it was withdrawn; and whether its weights are on
+    demand, that is not in the remote: `dvc repro merge` makes them. No remote is asked.
 
     \b
     Example:
@@ -60,16 +65,23 @@ def _rows(tree: candidate.Tree) -> list[Row]:
     reports = [json.loads(content) if content else {} for content in git.contents(names)] if names else []
     withdrawn = tree.withdrawn
     status = dict.fromkeys(withdrawn, "withdrawn") | ({tree.held.tag: "here"} if tree.held else {})
+    kept = keep.of(tree.releases)
+    size = sizes.of(tree.releases, kept)
     return [
-        _row(release, dict(zip(REPORTS, reports[3 * place :], strict=False)), status.get(release.tag, "released"))
+        _row(
+            release,
+            dict(zip(REPORTS, reports[len(REPORTS) * place :], strict=False)),
+            status=status.get(release.tag, "released"),
+            kept=kept[release.tag],
+            size=size[release.tag],
+        )
         for place, release in enumerate(newest_first)
     ]
 
 
-def _row(release: releases.Release, reports: dict[str, Any], status: str) -> Row:
-    metrics, outputs = reports["metrics"], reports["manifest"].get("outputs", {})
+def _row(release: releases.Release, reports: dict[str, Any], *, status: str, kept: str, size: sizes.Sizes) -> Row:
+    metrics = reports["metrics"]
     accuracy, before = _accuracy(metrics, "candidate"), _accuracy(metrics, "parent")
-    sizes = [digest["size"] for path, digest in outputs.items() if path.startswith("models/adapter/")]
     return Row(
         version=release.tag,
         date=release.date,
@@ -78,7 +90,10 @@ def _row(release: releases.Release, reports: dict[str, Any], status: str) -> Row
         accuracy=accuracy,
         change=None if accuracy is None or before is None else round(accuracy - before, 6),
         records=reports["training"].get("records"),
-        adapter_bytes=sum(sizes),
+        adapter_bytes=size.adapter,
+        added_bytes=size.added,
+        full_bytes=size.full,
+        keep=kept,
         status=status,
     )
 
@@ -92,8 +107,12 @@ def _line(row: Row) -> str:
     accuracy = "accuracy   -  " if row.accuracy is None else f"accuracy {row.accuracy:.3f}"
     change = "        " if row.change is None else f"({row.change:+.3f})"
     parent = f"on {row.parent}" if row.parent else "first"
-    mark = {"here": "  <- here", "withdrawn": "  withdrawn"}.get(row.status, "")
+    mark = {"on-demand": "  on demand", "thinned": "  on demand (thinned)"}.get(row.keep, "")
+    mark += {"here": "  <- here", "withdrawn": "  withdrawn"}.get(row.status, "")
+    size = (
+        f"adapter {row.adapter_bytes / 1e6:.2f} MB, added {row.added_bytes / 1e6:.2f}, full {row.full_bytes / 1e6:.2f}"
+    )
     return (
         f"{row.version:10} {row.date}  {row.increment:24} {parent:12} {accuracy} {change}"
-        f"  {row.records or 0:>7,} records  {row.adapter_bytes / 1e6:6.2f} MB{mark}"
+        f"  {row.records or 0:>7,} records  {size}{mark}"
     )

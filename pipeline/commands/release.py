@@ -6,7 +6,7 @@ from pathlib import Path, PurePosixPath
 import click
 
 from pipeline import files
-from pipeline.chain import candidate, git, releases, staleness, verify
+from pipeline.chain import candidate, git, outputs, releases, staleness, verify
 from pipeline.chain.candidate import Tree
 from pipeline.chain.releases import Release
 from pipeline.chain.store import Store
@@ -38,6 +38,8 @@ def release(version: str, push: bool) -> None:
     click.echo("checked: clean, up to date, verdict pass, every SHA-256 as in the manifest")
     pushed = store.push(commit.objects())
     click.echo(f"pushed: {len(pushed)} new objects to remote {store.remote_name()!r}")
+    if commit.derived():
+        click.echo("on demand: not pushed, dvc repro merge makes them: " + ", ".join(outputs.DERIVED))
     count = _read_back(commit, tree, store, pushed)
     click.echo(f"read back: {count} objects, every hash right")
     _tag(tag, commit)

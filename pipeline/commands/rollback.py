@@ -5,7 +5,7 @@ from pathlib import Path
 import click
 
 from pipeline import files
-from pipeline.chain import candidate, git, releases, verify
+from pipeline.chain import candidate, git, outputs, releases, remake, verify
 from pipeline.chain.candidate import Tree
 from pipeline.chain.releases import Release
 from pipeline.chain.store import Store
@@ -47,10 +47,17 @@ def rollback(version: str, why: str | None) -> None:
     _check(tree, target)
     commit = verify.read(target.commit)
     store.fetch(commit.objects())
+    made = remake.derived(target.commit, commit, store)
+    if made:
+        click.echo(f"made again: {', '.join(outputs.DERIVED)} of {version}, which are on demand")
     findings = verify.objects(commit, store, "cache")
     if findings:
         raise GraftError(
-            f"not rolled back: {version} is not intact", map(str, findings), help=f"graft verify {version} --remote"
+            f"not rolled back: {version} is not intact",
+            map(str, findings),
+            help=f"graft verify {version} --remote"
+            if not made
+            else f"what was made here has other bytes: use the environment of {version}'s requirements.lock",
         )
     click.echo(f"verified: {len(commit.manifest)} files of {version} are in the cache")
     withdrawn = _withdrawn(tree, target)
@@ -59,7 +66,8 @@ def rollback(version: str, why: str | None) -> None:
     click.echo(f"switched: the working tree holds {version}")
     git.run("commit", "--no-verify", "--message", _message(version, withdrawn, why))
     click.echo(f"committed: {git.run('log', '-1', '--format=%h %s')}")
-    click.echo("make it live: git push; a server that follows the branch runs dvc pull")
+    pull = "dvc pull --allow-missing && dvc repro merge" if commit.derived() else "dvc pull"
+    click.echo(f"make it live: git push; a server that follows the branch runs {pull}")
 
 
 def _check(tree: Tree, target: Release) -> None:

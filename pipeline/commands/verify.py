@@ -38,11 +38,17 @@ def verify(revision: str | None, chain: bool, remote: bool, as_json: bool) -> No
             replace(finding, path=f"{ancestor.tag}:{finding.path}")
             for finding in _findings(check.read(ancestor.commit), ancestor.commit, remote)
         ]
+    on_demand = [finding for finding in findings if finding.problem == check.ON_DEMAND]
+    findings = [finding for finding in findings if finding.problem != check.ON_DEMAND]
+    paths, lacking = sorted({finding.path for finding in on_demand}), sorted({finding.place for finding in on_demand})
     count, size = len(commit.manifest), sum(digest["size"] for digest in commit.manifest.values())
     name = revision or "working tree"
     if as_json:
-        report = {"revision": name, "files": count, "findings": [finding.as_json() for finding in findings]}
+        report: dict[str, object] = {"revision": name, "files": count, "on_demand": paths}
+        report["findings"] = [finding.as_json() for finding in findings]
         click.echo(files.dumps(report), nl=False)
+    elif paths:
+        click.echo(f"on demand: {len(paths)} files ({', '.join(lacking)}): not missing, dvc repro merge makes them")
     if findings and as_json:
         raise SystemExit(1)
     if findings:

@@ -40,9 +40,21 @@ def add_adapter(model: Any, adapter: Path, base: Base, *, trainable: bool = Fals
     return PeftModel.from_pretrained(model, str(adapter), is_trainable=trainable)
 
 
+def merge(adapted: Any) -> Any:
+    """Fold an adapter into its base, in place: there is never a second copy of the base.
+
+    The update is computed in float64 and rounded once, so that machines which add up in another order
+    (AVX2, AVX-512, a GPU) come to the same bytes: a release's weights can be made again on any of them.
+    """
+    for name, parameter in adapted.named_parameters():
+        if ".lora_" in name:
+            parameter.data = parameter.data.double()
+    return adapted.merge_and_unload()
+
+
 def load_merged(base: Base, adapter: Path, dtype: str) -> Any:
     """The model as it is served: adapter merged in float32, rounded to `dtype`, computed in float32."""
-    merged = add_adapter(load_base(base.folder), adapter, base).merge_and_unload()
+    merged = merge(add_adapter(load_base(base.folder), adapter, base))
     round_to(merged, dtype)
     for parameter in merged.parameters():
         parameter.data = parameter.data.float()

@@ -29,6 +29,7 @@ class Params:
     """Section `merge` of params.yaml."""
 
     dtype: str  # of the published weights
+    keep: str  # full | on-demand: what a release pushes; changes no byte, so dvc.yaml does not name it
     max_logit_error: float  # merged against base + adapter, before rounding
 
 
@@ -47,22 +48,20 @@ def publish(asked: Params, threads: int, prompts: list[Messages], folder: Path) 
     print(f"merge: {asked.dtype}; loading torch and the base", flush=True)
     import torch
 
-    from pipeline.model import chat, machine, pinned, weights
+    from pipeline.model import chat, machine, pinned, shards, weights
 
     device, base = machine.settle(threads), pinned.load()
     rows = chat.load(base.folder).prompts(prompts)
     batches = [rows[start : start + BATCH] for start in range(0, len(rows), BATCH)]
     adapted = weights.add_adapter(weights.load_base(base.folder).to(device), ADAPTER, base).eval()
     before = [weights.next_logits(adapted, batch) for batch in batches]
-    merged = adapted.merge_and_unload()  # in place: there is never a second copy of the base
+    merged = weights.merge(adapted)
     after = [weights.next_logits(merged, batch) for batch in batches]
     difference = float((torch.cat(after) - torch.cat(before)).abs().max())  # NaN when there is one
     check(difference, len(rows), asked.max_logit_error)
     weights.round_to(merged, asked.dtype)
     merged.config.dtype = asked.dtype
-    merged.save_pretrained(folder)
-    for saved in folder.glob("*.safetensors"):
-        saved.chmod(0o644)  # safetensors makes them private; a server runs as another user
+    shards.save(merged, ADAPTER, folder)
     copy_unchanged(base.files, base.folder, folder)
     adapter = files.sha256(ADAPTER / "adapter_model.safetensors")
     files.write_text(folder / "README.md", card.markdown(base, adapter, asked.dtype))

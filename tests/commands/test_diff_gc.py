@@ -83,7 +83,8 @@ def test_gc_keeps_everything_by_default(owner: Clone) -> None:
 
 
 def test_gc_drops_an_old_releases_weights_and_never_breaks_the_chain(owner: Clone, tmp_path: Path) -> None:
-    merged = json.loads(owner.git("show", "v1.0.0:reports/manifest.json"))["outputs"]["models/merged/model.safetensors"]
+    released = json.loads(owner.git("show", "v1.0.0:reports/manifest.json"))["outputs"]
+    merged = released["models/merged/model-adapted-00001-of-00001.safetensors"]
     said = json.loads(owner.graft("gc", "--keep", "1", "--remote", "--apply", "--json"))
     assert said["remote"]["bytes"] >= merged["size"]
     assert "every SHA-256 as released" in owner.graft("verify", "v1.1.0", "--remote")

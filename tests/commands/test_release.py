@@ -112,8 +112,9 @@ def test_released_tree_has_nothing_new(chain: Chain, tmp_path: Path) -> None:
 
 
 def merged_object(clone: Clone, storage: Path) -> Path:
-    """Where a remote holds models/merged/model.safetensors."""
-    name = hashlib.md5((clone.path / "models/merged/model.safetensors").read_bytes()).hexdigest()  # noqa: S324
+    """Where a remote holds the weights that training changed."""
+    path = clone.path / "models/merged/model-adapted-00001-of-00001.safetensors"
+    name = hashlib.md5(path.read_bytes()).hexdigest()  # noqa: S324
     return storage / "files/md5" / name[:2] / name[2:]
 
 

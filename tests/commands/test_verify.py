@@ -9,7 +9,7 @@ import pytest
 
 from tests.conftest import Chain, Clone
 
-MODEL = "models/merged/model.safetensors"
+MODEL = "models/merged/model-adapted-00001-of-00001.safetensors"
 
 
 @pytest.fixture

@@ -1,15 +1,19 @@
+import json
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 import torch
 from peft import PeftModel
+from safetensors import safe_open
+from safetensors.torch import load_file, save_file
 from transformers import AutoModelForCausalLM, AutoTokenizer
 
 from pipeline import files
 from pipeline.errors import GraftError
-from pipeline.model import chat
+from pipeline.model import chat, shards, weights
 from pipeline.stages import merge
 from tests.conftest import ENVIRONMENT, ROOT
 from tests.stages.conftest import set_params
@@ -36,6 +40,90 @@ def test_merged_model_loads_plainly_and_its_logits_equal_base_and_adapter(finish
             one, other = (network(torch.tensor([prompt])).logits for network in (adapted, merged))
         assert float((one - other).abs().max()) < 1e-5
         assert merged.generate(torch.tensor([prompt]), max_new_tokens=4, do_sample=False).shape[1] <= len(prompt) + 4
+
+
+def merge_adapter(folder: Path, change: Callable[[str, torch.Tensor], torch.Tensor]) -> dict[str, bytes]:
+    """Weights that merging another training of the adapter gives, with `change` applied to each of its tensors."""
+    path = folder / merge.ADAPTER / "adapter_model.safetensors"
+    with safe_open(path, "pt") as file:
+        metadata = file.metadata()
+    trained = {name: change(name, tensor) for name, tensor in load_file(path).items()}
+    path.unlink()
+    save_file(trained, path, metadata)
+    merge.main()
+    return contents(merge.MERGED)
+
+
+@pytest.mark.parametrize("dtype", ["float32", "bfloat16"])
+def test_what_lora_never_touches_lies_in_files_that_two_trainings_share(done, dtype):
+    set_params(done, merge__dtype=dtype)
+    merge.main()
+    one = contents(merge.MERGED)
+    other = merge_adapter(done, lambda name, tensor: tensor * 3)
+    untrained = merge_adapter(done, lambda name, tensor: torch.zeros_like(tensor))  # moves no tensor to another file
+    parts = sorted(name for name in one if name.endswith(".safetensors"))
+    assert parts == ["model-adapted-00001-of-00001.safetensors", "model-base-00001-of-00001.safetensors"]
+    assert {name for name in one if one[name] != other[name]} == {"README.md", parts[0]}
+    assert one.keys() == untrained.keys()
+    assert one[parts[1]] == untrained[parts[1]]
+    base = load_file(done / "examples/base/model.safetensors")
+    index = json.loads(one["model.safetensors.index.json"])
+    published = {name: load_file(merge.MERGED / name) for name in parts}
+    assert index["weight_map"] == {tensor: name for name in parts for tensor in published[name]}
+    assert index["metadata"]["total_size"] == sum(t.nbytes for shard in published.values() for t in shard.values())
+    rounded = {name: tensor.to(getattr(torch, dtype)) for name, tensor in base.items()}
+    assert all(torch.equal(tensor, rounded[name]) for name, tensor in published[parts[1]].items())
+    linear = {name for name in base if name.endswith("_proj.weight")}  # all-linear, and the tied head is none of them
+    assert published[parts[0]].keys() == linear
+    assert published[parts[0]].keys() | published[parts[1]].keys() == base.keys()
+
+
+def test_big_models_shards_are_limited_and_load_like_one_file(done, finished):
+    base = weights.load_base(done / "examples/base")
+    shards.save(base, done / merge.ADAPTER, done / "one", limit="20KB")
+    shards.save(base, done / merge.ADAPTER, done / "other", limit="20KB")
+    assert contents(done / "one") == contents(done / "other")
+    names = [path.name for path in sorted((done / "one").glob("*.safetensors"))]
+    assert len(names) > 4
+    assert all(path.stat().st_size < 40_000 for path in (done / "one").glob("*.safetensors"))
+    loaded = AutoModelForCausalLM.from_pretrained(done / "one").state_dict()
+    assert all(torch.equal(tensor, loaded[name]) for name, tensor in base.state_dict().items())
+
+
+@pytest.mark.parametrize(
+    ("adapter", "changed"),
+    [
+        pytest.param(["a.q.lora_A.weight", "a.q.lora_B.weight"], {"a.q.weight"}, id="linear-weight-and-not-its-bias"),
+        pytest.param(["a.q.lora_B.bias"], {"a.q.bias"}, id="bias-of-the-up-projection"),
+        pytest.param(["emb.lora_embedding_A"], {"emb.weight"}, id="embedding"),
+        pytest.param(["head.weight"], {"head.weight"}, id="module-trained-whole"),
+        pytest.param(["moe.lora_A.weight"], {"moe.up", "moe.down"}, id="fused-experts-count-as-a-whole"),
+        pytest.param([], set(), id="nothing"),
+    ],
+)
+def test_names_of_the_adapters_tensors_say_what_it_changes(adapter, changed):
+    names = ["emb.weight", "a.q.weight", "a.q.bias", "moe.up", "moe.down", "norm.weight", "head.weight"]
+    assert shards.adapted(names, [f"base_model.model.{name}" for name in adapter]) == changed
+
+
+def test_head_tied_to_an_adapted_embedding_is_saved_once_and_beside_it(done):
+    """And the file that all releases share does not hold it."""
+    save_file({"base_model.model.model.embed_tokens.lora_embedding_A": torch.zeros(1)}, "adapter_model.safetensors")
+    shards.save(weights.load_base(done / "examples/base"), Path(), done / "tied")
+    assert list(load_file(done / "tied/model-adapted-00001-of-00001.safetensors")) == ["model.embed_tokens.weight"]
+    assert "lm_head.weight" not in load_file(done / "tied/model-base-00001-of-00001.safetensors")
+
+
+def test_merge_keep_changes_no_byte(done, finished):
+    set_params(done, merge__keep="on-demand")
+    merge.main()
+    assert contents(merge.MERGED) == contents(finished / merge.MERGED)
+
+
+def test_cpu_of_another_capability_merges_to_the_same_bytes(done, finished):
+    older = {"ATEN_CPU_CAPABILITY": "default", "MKL_ENABLE_INSTRUCTIONS": "SSE4_2", "OMP_NUM_THREADS": "1"}
+    subprocess.run([sys.executable, "-m", "pipeline.stages.merge"], env=HERE | older, check=True)
+    assert contents(merge.MERGED) == contents(finished / merge.MERGED)
 
 
 def test_tokenizer_and_template_are_the_bases_byte_for_byte(finished):

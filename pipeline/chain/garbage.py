@@ -1,0 +1,145 @@
+"""Which objects of cache and remote nothing kept names: what `graft gc` deletes.
+
+dvc.lock is read by pattern and never parsed: DVC writes it, and a chain has a thousand of them.
+"""
+
+import re
+from collections.abc import Iterable
+from dataclasses import dataclass
+from itertools import chain as joined
+from pathlib import Path
+
+from pipeline.chain import git, keep, lockfile, outputs, releases
+from pipeline.chain.candidate import Tree
+from pipeline.chain.releases import Release
+from pipeline.chain.store import Place, Store
+from pipeline.errors import GraftError
+
+_MD5 = re.compile(rb"\bmd5: '?([0-9a-f]{32}(?:\.dir)?)\b")
+_FILE = rb"- path: (?:%s)\n\s+hash: md5\n\s+md5: '?([0-9a-f]{32}(?:\.dir)?)\b"
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Garbage:
+    """Objects of one place that nothing kept names."""
+
+    place: Place
+    objects: dict[str, int]  # md5 -> bytes
+    kept: int  # objects
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Plan:
+    """What stays."""
+
+    roots: set[str]  # MD5s; the files of the folders among them stay with them
+    thin: list[Release]  # releases that stay without what is derived
+
+
+def plan(tree: Tree, newest: int | None, *, thin: bool, heads: Iterable[str] = ()) -> Plan:
+    """What the newest releases, every branch, the working tree and the chains below them need.
+
+    Args:
+        tree: where the working tree stands.
+        newest: so many releases stay whole; None for all.
+        thin: the other releases stay, too, without what is derived.
+        heads: commits of branches that stay as well, those of origin for example.
+    """
+    kept = tree.releases if newest is None else tree.releases[-newest:]
+    tips = git.run("for-each-ref", "refs/heads", "refs/remotes", "--format=%(objectname)").split()
+    held = [tree.held.commit] if tree.held else []
+    whole = sorted({"HEAD", *tips, *heads, *(release.commit for release in kept), *held})
+    locks = {commit: lock for commit in whole if (lock := _lock(commit))}
+    below = [release for lock in [tree.lock, *locks.values()] for release in releases.chain(lock, tree.releases)]
+    ancestors = {release.tag: release for release in below}.values()
+    thinned = [r for r in tree.releases if r not in kept and r.commit not in {*tips, *heads, *held}] if thin else []
+    raws = [f"{commit}:{lock.increment}/raw.dvc" for commit, lock in locks.items()]
+    raws += [f"{release.commit}:{release.lock.increment}/raw.dvc" for release in [*ancestors, *thinned]]
+    texts = [*git.contents([*(f"{commit}:dvc.lock" for commit in whole), *raws]), *_working_tree(tree)]
+    states = [_state(lock) for lock in [tree.lock, *locks.values(), *(release.lock for release in ancestors)]]
+    return Plan(roots={*_named(texts), *joined.from_iterable(states), *_without_derived(thinned)}, thin=thinned)
+
+
+def of(store: Store, roots: set[str], place: Place) -> Garbage:
+    """What `place` holds beyond the roots and the files of the folders among them."""
+    everything = store.everything(place)
+    unreadable = [md5 for md5 in roots & everything.keys() if md5.endswith(".dir") and not _opens(store, md5, place)]
+    if unreadable:
+        raise GraftError(
+            f"{place}: folders whose listing is corrupt: what they hold cannot be told from garbage",
+            sorted(unreadable),
+            help="graft verify --remote names the release; mend or delete these objects first",
+        )
+    kept = store.closure(roots & everything.keys(), place)
+    # A listing that is only in the other place still names files that lie here.
+    kept |= store.closure((root for root in roots - everything.keys() if root.endswith(".dir")), "cache")
+    return Garbage(
+        place=place,
+        objects={md5: size for md5, size in everything.items() if md5 not in kept},
+        kept=len(everything.keys() & kept),
+    )
+
+
+def require_state(thin: Iterable[Release], store: Store) -> None:
+    """Refuse to thin what could not be made again.
+
+    Raises:
+        GraftError: the remote lacks state or data of a release, each object named.
+    """
+    problems = []
+    for release in thin:
+        lock, raw = git.contents([f"{release.commit}:dvc.lock", f"{release.commit}:{release.lock.increment}/raw.dvc"])
+        state = {md5.decode() for md5 in _entries(outputs.STATE).findall(lock or b"")}
+        named = state | ({outputs.raw_md5(raw)} if raw else set())
+        problems += [f"{release.tag}: {md5}" for md5 in store.missing(store.closure(named, "remote"), "remote")]
+    if problems:
+        raise GraftError(
+            "not thinned: the remote lacks objects that these releases would be made again from",
+            problems,
+            help="graft verify RELEASE --remote; dvc push from a clone that has them",
+        )
+
+
+def unthinned(releases: Iterable[Release]) -> list[Release]:
+    """Those of the releases that are whole in the remote until now."""
+    kept = keep.of(releases)
+    return [release for release in releases if kept[release.tag] == "full"]
+
+
+def _lock(commit: str) -> lockfile.Lock | None:
+    text = git.show(commit, str(lockfile.PATH))
+    return lockfile.parse(text.decode(), f"{commit}:{lockfile.PATH}") if text else None
+
+
+def _state(lock: lockfile.Lock) -> list[str]:
+    return [output["md5"] for output in lock.parent.state.values()] if lock.parent else []
+
+
+def _working_tree(tree: Tree) -> list[bytes]:
+    """What an open candidate names that no commit holds yet."""
+    paths = [Path("dvc.lock"), Path(tree.lock.increment, "raw.dvc")]
+    return [path.read_bytes() for path in paths if path.is_file()]
+
+
+def _named(texts: Iterable[bytes | None]) -> set[str]:
+    """Every MD5 that these files name; hashes of inputs that DVC never stored do no harm."""
+    return {md5.decode() for text in texts if text for md5 in _MD5.findall(text)}
+
+
+def _without_derived(thinned: list[Release]) -> set[str]:
+    """Every MD5 that these releases name but those of nothing else than what the stages make again."""
+    texts = git.contents(f"{release.commit}:dvc.lock" for release in thinned)
+    return _named(_entries(outputs.DERIVED).sub(b"", text) for text in texts if text)
+
+
+def _entries(paths: Iterable[str]) -> re.Pattern[bytes]:
+    """Matches what a dvc.lock says of these files and folders, with the MD5 as its group."""
+    return re.compile(_FILE % b"|".join(re.escape(path.encode()) for path in paths))
+
+
+def _opens(store: Store, md5: str, place: Place) -> bool:
+    try:
+        store.listing(md5, place)
+    except GraftError:
+        return False
+    return True

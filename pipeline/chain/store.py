@@ -8,7 +8,6 @@ of a folder ends in `.dir` and its object lists the folder's files.
 import contextlib
 import hashlib
 import io
-import json
 import logging
 import re
 from collections.abc import Iterable
@@ -16,6 +15,8 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
 from typing import Any, Literal
+
+import orjson
 
 from pipeline.errors import GraftError
 
@@ -87,7 +88,7 @@ class Store:
         with database.fs.open(database.oid_to_path(md5), "rb") as file:
             text = file.read()
         try:  # not by dvc_data's Tree: ten times slower, and a chain has thousands of listings
-            return {entry["relpath"]: entry["md5"] for entry in json.loads(text)}
+            return {entry["relpath"]: entry["md5"] for entry in orjson.loads(text)}
         except (ValueError, KeyError, TypeError):
             raise GraftError(f"{place}: object {md5} is corrupt: not a folder listing") from None
 
@@ -113,7 +114,7 @@ class Store:
         return Digests(hashes[0].hexdigest(), hashes[1].hexdigest(), size)
 
     def sha256(self, md5: str, place: Place) -> str:
-        """SHA-256 of an object's bytes, read to their end: three times faster than both digests. Raises like them."""
+        """SHA-256 of an object's bytes, read to their end: thrice as fast as both digests. Raises like them."""
         digest = hashlib.sha256()
         self._read(md5, place, [digest])
         return digest.hexdigest()

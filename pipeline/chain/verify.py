@@ -47,7 +47,7 @@ class Commit:
     on_demand: bool  # its derived outputs need not be in the remote
 
     def objects(self) -> set[str]:
-        """Every object that the remote must hold: the cached outputs, but those on demand, the data, an adopted parent."""
+        """Every object that the remote must hold: cached outputs, but those on demand; data; an adopted parent."""
         named = {output.md5 for output in self.outputs if output.cached and not self.is_derived(output.path)}
         parent = self.lock.parent
         adopted = parent.state.values() if parent and parent.release == releases.ADOPTED else ()

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.commands.test_adopt import drop, drop_rules, edit_params  # noqa: F401 - a fixture
+from tests.commands.test_adopt import drop_rules, edit_params, few_rows
 from tests.conftest import ENVIRONMENT, Chain, Clone, samples
 
 DROP = samples("2026-03-shuffled")
@@ -40,11 +40,9 @@ def own_storage(chain: Chain, tmp_path: Path) -> Path:
 
 
 def test_whole_pull_request_works_in_a_depth_1_clone_after_a_squash_merge(
-    chain: Chain,
-    squashed: Path,
-    tmp_path: Path,
-    drop: Path,  # noqa: F811
+    chain: Chain, squashed: Path, tmp_path: Path
 ) -> None:
+    drop = few_rows("2026-03-shuffled", tmp_path / "drop.csv")
     storage = own_storage(chain, tmp_path)
     clone = shallow(squashed, storage, tmp_path / "runner")
     assert clone.git("rev-list", "--count", "HEAD") == "1"
@@ -53,7 +51,7 @@ def test_whole_pull_request_works_in_a_depth_1_clone_after_a_squash_merge(
     assert "every SHA-256 as released" in clone.graft("verify", "v1.1.0", "--remote")
     assert [row["status"] for row in json.loads(clone.graft("log", "--json"))] == ["here", "released"]
     clone.git("checkout", "-q", "-b", "pull-request")
-    assert "parent: v1.1.0" in clone.graft("add", "2026-04-more", str(drop), "--text", "title", "--label", "category")
+    assert "parent: v1.1.0" in clone.graft("add", "2026-04-more", str(drop))
     edit_params(clone, epochs="1")
     drop_rules(clone)
     plan = json.loads(clone.graft("plan", "--json"))

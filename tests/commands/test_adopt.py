@@ -24,14 +24,18 @@ def adapter(chain: Chain, tmp_path: Path) -> Path:
     return folder
 
 
+def few_rows(sample: str, target: Path) -> Path:
+    """The first rows of a shipped sample drop."""
+    with (ROOT / f"examples/increments/{sample}/products.csv").open(encoding="utf-8") as file:
+        rows = list(csv.reader(file))[:150]
+    with target.open("w", encoding="utf-8") as file:
+        csv.writer(file).writerows(rows)
+    return target
+
+
 @pytest.fixture
 def drop(tmp_path: Path) -> Path:
-    """A few rows of the sample."""
-    with (ROOT / "examples/increments/2026-01-winter/products.csv").open(encoding="utf-8") as file:
-        rows = list(csv.reader(file))[:150]
-    with (tmp_path / "drop.csv").open("w", encoding="utf-8") as file:
-        csv.writer(file).writerows(rows)
-    return tmp_path / "drop.csv"
+    return few_rows("2026-01-winter", tmp_path / "drop.csv")
 
 
 def edit_params(clone: Clone, **changes: str) -> None:

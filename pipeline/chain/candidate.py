@@ -1,12 +1,14 @@
 """Opening a candidate: from the tree's release and new files to a new models.lock."""
 
+import json
 import shutil
 import tempfile
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
+from functools import cached_property
 from pathlib import Path
 
-from pipeline import files, yaml
+from pipeline import files, schema, yaml
 from pipeline.chain import environment, git, lockfile, outputs, releases
 from pipeline.chain.lockfile import Lock
 from pipeline.chain.releases import Release
@@ -15,7 +17,7 @@ from pipeline.data import increment
 from pipeline.errors import GraftError
 
 INCREMENTS = Path("data/increments")
-WITHDRAWS = "Graft-Withdraws"  # trailer of a rollback's commit: the tags taken back
+WITHDRAWN = Path("withdrawn.json")  # in git, and no trailer of a commit: a shallow clone or a squash loses those
 DVCIGNORE = Path(".dvcignore")
 _IGNORED = """\
 # Written by `graft add`: DVC looks only at the open increment, so that its cost does not
@@ -25,7 +27,7 @@ _IGNORED = """\
 """
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
+@dataclass(frozen=True, kw_only=True)
 class Tree:
     """Where the working tree stands in the chain."""
 
@@ -33,36 +35,47 @@ class Tree:
     releases: list[Release]
     held: Release | None  # the release that it holds; None: a candidate is open
     sibling: Release | None  # a release of the same increment on the same parent
-    revision: str  # whose history says what was withdrawn
+    withdrawn: dict[str, str]  # tags that a rollback took back -> why
 
-    @property
+    @cached_property
     def line(self) -> list[Release]:
         """The releases that the tree stands on, newest first: the one that it holds, then the parents."""
         return [*([self.held] if self.held else []), *releases.chain(self.lock, self.releases)]
 
     @property
-    def withdrawn(self) -> set[str]:
-        """Tags that a rollback took back and that the tree does not stand on again."""
-        named = git.run("log", f"--format=%(trailers:key={WITHDRAWS},valueonly)", self.revision).split()
-        return set(named) - {release.tag for release in self.line}
+    def latest(self) -> Release | None:
+        """The newest release that no rollback took back. No commit's ancestry is asked: a squash merge loses it."""
+        return next((release for release in reversed(self.releases) if release.tag not in self.withdrawn), None)
 
 
 def tree() -> Tree:
     """Read where the working tree stands."""
-    return _tree(lockfile.load(), git.object_id(releases.MANIFEST), "HEAD")
+    taken_back = WITHDRAWN.read_bytes() if WITHDRAWN.is_file() else None
+    return _tree(lockfile.load(), git.object_id(releases.MANIFEST), taken_back)
 
 
 def tree_of(revision: str) -> Tree:
     """Read where a commit stands, whatever the working tree holds."""
     text = git.show(revision, str(lockfile.PATH)) or b""
     lock = lockfile.parse(text.decode(), f"{revision}:{lockfile.PATH}")
-    return _tree(lock, git.object_ids([f"{revision}:{releases.MANIFEST}"])[0], revision)
+    manifest = git.object_ids([f"{revision}:{releases.MANIFEST}"])[0]
+    return _tree(lock, manifest, git.show(revision, str(WITHDRAWN)))
 
 
-def _tree(lock: Lock, manifest: str | None, revision: str) -> Tree:
+def _tree(lock: Lock, manifest: str | None, taken_back: bytes | None) -> Tree:
     known = releases.all_releases()
-    held = releases.held_by(lock, manifest, known)
-    return Tree(lock=lock, releases=known, held=held, sibling=releases.sibling(lock, known), revision=revision)
+    held, sibling = releases.held_by(lock, manifest, known), releases.sibling(lock, known)
+    return Tree(lock=lock, releases=known, held=held, sibling=sibling, withdrawn=_withdrawn(taken_back))
+
+
+def _withdrawn(text: bytes | None) -> dict[str, str]:
+    try:
+        found = json.loads(text or b"{}")
+    except ValueError as error:
+        raise GraftError(f"{WITHDRAWN}: not JSON: {error}", help="keep the tags of both sides of a conflict") from None
+    if problems := schema.problems(found, "withdrawn"):
+        raise GraftError(f"{WITHDRAWN}: {problems[0]}", problems[1:], help="see schemas/withdrawn.schema.json")
+    return dict(found)
 
 
 def parent_of(release: Release) -> lockfile.Parent:
@@ -101,10 +114,12 @@ def require_history(tree: Tree) -> None:
         GraftError: the lock's parent is no tag here, or origin has releases and this clone none.
     """
     parent = tree.lock.parent
-    unknown = parent is not None and parent.release not in {release.tag for release in tree.releases}
+    known = {releases.ADOPTED, *(release.tag for release in tree.releases)}
+    unknown = parent is not None and parent.release not in known
     if unknown or (not tree.releases and git.has_origin() and git.remote_tags("v*")):
         raise GraftError(
-            "this clone lacks the tags that say what is released", help="git fetch --tags (and --unshallow), then again"
+            "this clone lacks the tags that say what is released",
+            help="git fetch --tags; in a shallow clone git fetch --depth 1 --tags is enough",
         )
 
 

@@ -29,15 +29,16 @@ def show(revision: str, path: str) -> bytes | None:
 def contents(names: Iterable[str]) -> Iterator[bytes | None]:
     """Content of each object, named as `REV:PATH`, in the order asked; one process for all of them."""
     names = list(names)
-    answer = _call(["cat-file", "--batch"], "".join(f"{name}\n" for name in names).encode())
+    answer, at = _call(["cat-file", "--batch"], "".join(f"{name}\n" for name in names).encode()), 0
     for _ in names:
-        header, _, answer = answer.partition(b"\n")
+        end = answer.index(b"\n", at)
+        header, at = answer[at:end], end + 1
         if header.endswith((b" missing", b" ambiguous")):
             yield None
             continue
         size = int(header.rsplit(b" ", 1)[1])
-        yield answer[:size]
-        answer = answer[size + 1 :]
+        yield answer[at : at + size]
+        at += size + 1
 
 
 def object_ids(names: Iterable[str]) -> list[str | None]:

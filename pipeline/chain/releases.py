@@ -17,6 +17,8 @@ from pipeline.errors import GraftError
 MANIFEST = Path("reports/manifest.json")
 TAG = re.compile(r"v(0|[1-9]\d*)\.(0|[1-9]\d*)\.(0|[1-9]\d*)")
 FIRST = (1, 0, 0)
+ADOPTED = "adopted"  # a parent that is no release: an adapter that another tool made
+NO_COMMIT = "0" * 40  # and that no commit of this repository holds
 Version = tuple[int, int, int]
 
 
@@ -103,14 +105,11 @@ def same_line(one: lockfile.Lock, other: lockfile.Lock) -> bool:
 
 def chain(lock: lockfile.Lock, releases: Iterable[Release]) -> list[Release]:
     """The ancestors that a lock was trained on: its parent, the parent's parent and so on."""
-    by_tag = {release.tag: release for release in releases}
+    left = {release.tag: release for release in releases}
     ancestors: list[Release] = []
-    while lock.parent is not None and lock.parent.release in by_tag:
-        release = by_tag[lock.parent.release]
-        if release in ancestors:  # a hand-made lock that names its own child
-            break
-        ancestors.append(release)
-        lock = release.lock
+    while lock.parent is not None and lock.parent.release in left:  # each once: a hand-made lock may name its own child
+        ancestors.append(left.pop(lock.parent.release))
+        lock = ancestors[-1].lock
     return ancestors
 
 

@@ -3,11 +3,12 @@
 Folder listings (below 1 kB each) are not counted.
 """
 
-import json
 import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
+
+import orjson
 
 from pipeline.chain import git, outputs
 from pipeline.chain.keep import PARAMS, Keep
@@ -34,16 +35,16 @@ def of(releases: Iterable[Release], kept: Mapping[str, Keep]) -> dict[str, Sizes
     found = {}
     for release in releases:
         manifest, dvc_yaml, params, raw = (next(texts) or b"" for _ in range(4))
-        listed = json.loads(manifest or b"{}").get("outputs", {})
+        listed = orjson.loads(manifest or b"{}").get("outputs", {})
         stored = _stored(listed, dvc_yaml, release, full=kept[release.tag] == "full")
         if not (release.lock.parent and _REFRESH.search(params)):
             stored |= {md5.decode(): int(size) for md5, size in outputs.RAW.findall(raw)}
         new = stored.keys() - seen
         seen |= new
         found[release.tag] = Sizes(
-            adapter=_below(listed, "models/adapter/"),
+            adapter=_below(listed, "models/adapter"),
             added=sum(map(stored.__getitem__, new)),
-            full=_below(listed, "models/merged/"),
+            full=_below(listed, "models/merged"),
         )
     return found
 
@@ -53,13 +54,14 @@ def _stored(listed: Mapping[str, Any], dvc_yaml: bytes, release: Release, *, ful
     cached = {path for path in outputs.cached_paths(dvc_yaml) if full or path not in outputs.DERIVED}
     if release.lock.parent:
         cached.discard("models/parent")  # its state, which it pushed itself
-    folders = tuple(f"{path}/" for path in cached)
-    return {
-        digest["sha256"]: digest["size"]
-        for path, digest in listed.items()
-        if path in cached or path.startswith(folders)
-    }
+    return {digest["sha256"]: digest["size"] for digest in _inside(listed, cached)}
 
 
 def _below(listed: Mapping[str, Any], folder: str) -> int:
-    return sum(digest["size"] for path, digest in listed.items() if path.startswith(folder))
+    return sum(digest["size"] for digest in _inside(listed, {folder}))
+
+
+def _inside(listed: Mapping[str, Any], paths: set[str]) -> list[Any]:
+    """What the manifest says of these outputs. One C call for each file: a chain's manifests list millions."""
+    folders = tuple(f"{path}/" for path in paths)
+    return [digest for path, digest in listed.items() if path.startswith(folders) or path in paths]

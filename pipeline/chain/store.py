@@ -16,6 +16,8 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any, Literal
 
+import orjson
+
 from pipeline.errors import GraftError
 
 Place = Literal["cache", "remote"]
@@ -82,15 +84,13 @@ class Store:
             FileNotFoundError: the folder's object is not there.
             GraftError: it is there and is not a folder's listing any more.
         """
-        from dvc_data.hashfile.hash_info import HashInfo
-        from dvc_data.hashfile.tree import Tree
-        from dvc_objects.errors import ObjectFormatError
-
-        try:
-            tree = Tree.load(self._database(place), HashInfo("md5", md5))
-        except ObjectFormatError as error:
-            raise GraftError(f"{place}: object {md5} is corrupt: not a folder listing") from error
-        return {"/".join(key): info.value for key, (_, info) in tree.as_dict().items()}
+        database = self._database(place)
+        with database.fs.open(database.oid_to_path(md5), "rb") as file:
+            text = file.read()
+        try:  # not by dvc_data's Tree: ten times slower, and a chain has thousands of listings
+            return {entry["relpath"]: entry["md5"] for entry in orjson.loads(text)}
+        except (ValueError, KeyError, TypeError):
+            raise GraftError(f"{place}: object {md5} is corrupt: not a folder listing") from None
 
     def closure(self, md5s: Iterable[str], place: Place) -> set[str]:
         """The objects with the files of the folders among them, as far as `place` holds the listings."""
@@ -109,20 +109,15 @@ class Store:
             FileNotFoundError: it is not there.
             GraftError: the remote cannot be reached.
         """
-        database = self._database(place)
         hashes = hashlib.md5(usedforsecurity=False), hashlib.sha256()
-        size = 0
-        try:
-            with database.fs.open(database.oid_to_path(md5), "rb") as file:
-                while chunk := file.read(1 << 20):
-                    size += len(chunk)
-                    for digest in hashes:
-                        digest.update(chunk)
-        except FileNotFoundError:
-            raise
-        except OSError as error:
-            raise self._unreachable(error) from error
+        size = self._read(md5, place, hashes)
         return Digests(hashes[0].hexdigest(), hashes[1].hexdigest(), size)
+
+    def sha256(self, md5: str, place: Place) -> str:
+        """SHA-256 of an object's bytes, read to their end: thrice as fast as both digests. Raises like them."""
+        digest = hashlib.sha256()
+        self._read(md5, place, [digest])
+        return digest.hexdigest()
 
     def cache_dir(self) -> Path:
         """The cache's folder, which clones may share."""
@@ -204,8 +199,19 @@ class Store:
             with contextlib.suppress(FileNotFoundError):  # another one was faster
                 database.fs.remove(database.oid_to_path(md5))
 
-    def reproduce(self, dvc_file: Path) -> None:
-        """Run `dvc repro` on one .dvc file, as its import or check asks."""
+    def save(self, path: Path) -> str:
+        """Put a copy of a file or folder into the cache, without tracking it; returns its MD5."""
+        from dvc_data.hashfile.build import build
+        from dvc_data.hashfile.transfer import transfer
+        from dvc_objects.fs.local import localfs
+
+        cache = self._database("cache")
+        staged, _, made = build(cache, str(path.resolve()), localfs, "md5")
+        transfer(staged, cache, {made.hash_info}, shallow=False, hardlink=False)
+        return str(made.hash_info.value)
+
+    def reproduce(self, dvc_file: Path | str) -> None:
+        """Run `dvc repro` on one .dvc file, as its import or check asks, or on a stage."""
         from dvc.exceptions import DvcException
 
         try:
@@ -247,6 +253,21 @@ class Store:
         union = add_update_tree(database, union)
         self.check_out(union.oid, path)
         return self.add(path)
+
+    def _read(self, md5: str, place: Place, hashes: Iterable[Any]) -> int:
+        """Feed an object's bytes to these hashes; returns how many there were."""
+        database, size = self._database(place), 0
+        try:
+            with database.fs.open(database.oid_to_path(md5), "rb") as file:
+                while chunk := file.read(1 << 20):
+                    size += len(chunk)
+                    for digest in hashes:
+                        digest.update(chunk)
+        except FileNotFoundError:
+            raise
+        except OSError as error:
+            raise self._unreachable(error) from error
+        return size
 
     def _bring(self, md5s: Iterable[str]) -> None:
         absent = self.missing(md5s, "cache")

@@ -8,8 +8,8 @@ from pathlib import Path
 from typing import Any
 
 from pipeline import files
-from pipeline.chain import git, keep, lockfile, outputs, releases
-from pipeline.chain.store import Place, Store
+from pipeline.chain import git, hashing, keep, lockfile, outputs, releases
+from pipeline.chain.store import Digests, Place, Store
 from pipeline.errors import GraftError
 
 ON_DEMAND = "on-demand"
@@ -50,9 +50,12 @@ class Commit:
     on_demand: bool  # its derived outputs need not be in the remote
 
     def objects(self) -> set[str]:
-        """Every object that the remote must hold: the cached outputs, but those on demand, and the data."""
+        """Every object that the remote must hold: cached outputs, but those on demand; data; an adopted parent."""
         named = {output.md5 for output in self.outputs if output.cached and not self.is_derived(output.path)}
-        return named | ({self.raw} if self.raw else set())
+        parent = self.lock.parent
+        adopted = parent.state.values() if parent and parent.release == releases.ADOPTED else ()
+        # An adopted parent is pushed by no release of its own.
+        return named | {output["md5"] for output in adopted} | ({self.raw} if self.raw else set())
 
     def derived(self) -> set[str]:
         """The objects that are made on demand, unless something else is the same bytes; none where all are kept."""
@@ -103,13 +106,14 @@ def apart(findings: Iterable[Finding]) -> tuple[list[Finding], list[Finding]]:
 def workspace(commit: Commit) -> list[Finding]:
     """Outputs in the working tree that are not what the manifest says, and base files that are not the pinned ones."""
     md5s = {output.path: output.md5 for output in commit.outputs}
+    hashes = hashing.sha256(path for path in map(Path, commit.manifest) if path.is_file())
     findings = []
     for path, digest in commit.manifest.items():
-        if not Path(path).is_file():
+        if Path(path) not in hashes:
             partly = any(Path(output).exists() for output in outputs.DERIVED if outputs.below(path, [output]))
             absence = "missing" if partly else commit.absence(path)
             findings.append(_finding(path, "workspace", absence, digest["sha256"], "nothing"))
-        elif (found := files.sha256(Path(path))) != digest["sha256"]:
+        elif (found := hashes[Path(path)]) != digest["sha256"]:
             intact = md5s.get(path) == hashlib.md5(Path(path).read_bytes(), usedforsecurity=False).hexdigest()
             findings.append(_finding(path, "workspace", "wrong" if intact else "corrupt", digest["sha256"], found))
     return findings + _embedded_base(commit.lock)
@@ -142,7 +146,7 @@ def objects(commit: Commit, store: Store, place: Place) -> list[Finding]:
     named, findings = _named_objects(commit, store, place)
     findings += _unlisted(commit, {path for path, _ in named})
     absent = set(store.missing({md5 for _, md5 in named}, place))
-    seen: dict[str, Any] = {}
+    seen = _as_listed([(path, md5) for path, md5 in named if md5 not in absent], commit, store, place)
     for path, md5 in named:
         if md5 in absent:
             findings.append(_finding(path, place, commit.absence(path), f"object {md5}", "nothing"))
@@ -175,8 +179,8 @@ def in_git(commit: Commit, revision: str) -> list[Finding]:
 
 def parentage(commit: Commit, known: Iterable[releases.Release]) -> list[Finding]:
     """Whether the parent's adapter in this manifest is the adapter that the parent released."""
-    if commit.lock.parent is None:
-        return []
+    if commit.lock.parent is None or commit.lock.parent.release == releases.ADOPTED:
+        return []  # an adopted adapter was never released: models.lock and the manifest alone name it
     tag = commit.lock.parent.release
     parent = next((release for release in known if release.tag == tag), None)
     if parent is None:
@@ -244,6 +248,16 @@ def _named_objects(commit: Commit, store: Store, place: Place) -> tuple[list[tup
         except GraftError:
             continue  # named as corrupt above
     return named, findings
+
+
+def _as_listed(named: list[tuple[str, str]], commit: Commit, store: Store, place: Place) -> dict[str, Digests]:
+    """Objects whose SHA-256 is the manifest's: MD5, which is slower and weaker, has nothing to add."""
+    listed = {md5: commit.manifest[path]["sha256"] for path, md5 in named if path in commit.manifest}
+    if place == "remote":
+        found = {md5: store.sha256(md5, place) for md5 in listed}
+    else:
+        found = hashing.together(lambda md5: store.sha256(md5, place), listed)
+    return {md5: Digests(md5, sha256, 0) for md5, sha256 in found.items() if sha256 == listed[md5]}
 
 
 def _compare(path: str, md5: str, listed: Digest | None, found: Any, place: str) -> Iterator[Finding]:

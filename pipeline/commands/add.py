@@ -12,6 +12,7 @@ from pipeline import params
 from pipeline.chain import candidate, git, lockfile
 from pipeline.chain.candidate import INCREMENTS, Tree
 from pipeline.chain.store import Store
+from pipeline.commands import adopt as adoption
 from pipeline.data import detect, golden, increment
 from pipeline.data.increment import FileSpec
 from pipeline.errors import GraftError
@@ -27,6 +28,7 @@ _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}")
 @click.option("--replace", is_flag=True, help="Rewrite an unreleased or withdrawn increment, or drop the open one.")
 @click.option("--no-data", is_flag=True, help="Open a candidate without new files: new code, params, golden items.")
 @click.option("--full", is_flag=True, help="Open a refresh: train from the base over all increments of the chain.")
+@click.option("--adopt", metavar="DIR", help="Continue an adapter that another tool made (PEFT's format).")
 @click.option("--text", help="Column that holds the text.")
 @click.option("--label", help="Column that holds the label.")
 @click.option("--columns", help="Names of a CSV's columns, comma-separated, where it has no header.")
@@ -43,6 +45,7 @@ def add(
     replace: bool,
     no_data: bool,
     full: bool,
+    adopt: str | None,
     instruction: str,
     **reading: Any,
 ) -> None:
@@ -58,23 +61,33 @@ def add(
       graft add titles offers.csv --no-header --columns id,title,category --text title --label category
       graft add --no-data              after an edit of params or code
       graft add 2026-refresh --full    train again from the base, over everything
+      graft add --adopt ../adapter     the open candidate, before the first release, on that adapter
     """
-    _usage(no_data, full, name, paths)
+    _usage(no_data, full, adopt, name, paths)
     tree = candidate.tree()
     candidate.require_history(tree)
+    if adopt:
+        adoption.refuse_if_released(tree)
     if no_data:
         what = "no new files: the parent's adapter is handed on, golden items, gate and merge are today's"
         _open(tree, tree.lock.increment, _held(tree, sibling_too=True), what)
         return
-    folder = INCREMENTS / _checked(str(name))
-    candidate.recover(folder)
-    if full:
-        _open_full(tree, folder)
-    else:
-        _add_files(tree, folder, [called_from / path for path in paths], replace, instruction, reading)
+    if name:
+        folder = INCREMENTS / _checked(name)
+        candidate.recover(folder)
+        if full:
+            _open_full(tree, folder)
+        else:
+            _add_files(tree, folder, [called_from / path for path in paths], replace, instruction, reading)
+    if adopt:
+        adoption.adopt(called_from / adopt)
 
 
-def _usage(no_data: bool, full: bool, name: str | None, paths: tuple[str, ...]) -> None:
+def _usage(no_data: bool, full: bool, adopt: str | None, name: str | None, paths: tuple[str, ...]) -> None:
+    if adopt and (no_data or full):
+        raise click.UsageError("--adopt takes neither --no-data nor --full")
+    if adopt and not name:
+        return
     if no_data and (name or full):
         raise click.UsageError("--no-data takes no name, no files and no --full")
     if not no_data and not name:

@@ -68,8 +68,21 @@ def _resolve(tree: candidate.Tree) -> None:
     resolved = base_resolve.resolve(asked["source"], asked["revision"])
     requested = lockfile.Requested(source=asked["source"], revision=asked["revision"])
     base = lockfile.Base(requested=requested, resolved=resolved)
+    if base.resolved != tree.lock.base.resolved:
+        _refuse_to_continue_on_another_base(tree)
     new = replace(tree.lock, base=base, toolchain=environment.toolchain())
     _save(tree.lock, new)
+
+
+def _refuse_to_continue_on_another_base(tree: candidate.Tree) -> None:
+    """A new base starts a new line: an adapter fits the base that it was trained on alone."""
+    before = tree.held.tag if tree.held else tree.lock.parent.release if tree.lock.parent else None
+    fresh = tree.held is None and params.load_all()["train"]["chain"] == "fresh"
+    if before is not None and not fresh:
+        raise GraftError(
+            f"a new base starts a new line: the adapter of {before} cannot be continued on it",
+            help="set base back, graft add NAME --full, set base again, graft lock: docs/how-to/base.md",
+        )
 
 
 def _onto_latest(sides: merging.Sides | None) -> None:
@@ -102,7 +115,7 @@ def _latest(tree: candidate.Tree) -> releases.Release:
     """The newest release that was not withdrawn, as the history of `tree` says."""
     if not tree.releases:
         raise GraftError("there is no release yet", help="graft release makes the first one")
-    found = next((release for release in reversed(tree.releases) if release.tag not in tree.withdrawn), None)
+    found = tree.latest
     if found is None:
         raise GraftError("every release was withdrawn", help="graft rollback VERSION, then graft add")
     return found

@@ -7,7 +7,6 @@ import click
 from pipeline import files
 from pipeline.chain import candidate, git, limits, outputs, publish, releases, staleness, verify
 from pipeline.chain.candidate import Tree
-from pipeline.chain.releases import Release
 from pipeline.chain.store import Store
 from pipeline.errors import GraftError
 
@@ -81,18 +80,14 @@ def _tag_problems(tag: str, tree: Tree) -> list[str]:
         return [f"tag {tag} exists already: graft log; choose another version"]
     if tree.held is not None:
         return [f"nothing new: the tree holds {tree.held.tag}; graft add opens the next candidate"]
-    newest = _newest_merged(tree)
+    parent = tree.lock.parent.release if tree.lock.parent else "no release"
+    if parent in tree.withdrawn:
+        return [f"this candidate stands on {parent}, which was withdrawn: graft lock --parent latest, dvc repro"]
     line = [r.manifest for r in (*tree.line, tree.sibling) if r]  # a rollback's tag holds an older one's manifest
+    newest = tree.latest
     if newest is not None and newest.manifest not in line:
-        parent = tree.lock.parent.release if tree.lock.parent else "no release"
-        return [f"main holds {newest.tag}, this candidate stands on {parent}: graft lock --parent latest, dvc repro"]
+        return [f"{newest.tag} is released, this candidate stands on {parent}: graft lock --parent latest, dvc repro"]
     return []
-
-
-def _newest_merged(tree: Tree) -> Release | None:
-    """The newest release that HEAD descends from and that no rollback took back."""
-    merged = set(git.run("tag", "--merged", "HEAD", "--list", "v*").split())
-    return next((r for r in reversed(tree.releases) if r.tag in merged and r.tag not in tree.withdrawn), None)
 
 
 def _tree_problems() -> list[str]:
@@ -149,7 +144,7 @@ def _decision(commit: verify.Commit) -> None:
 def _something_new(commit: verify.Commit, tree: Tree) -> None:
     """Refuse to release the parent's weights under a second name."""
     parent = tree.lock.parent
-    if parent is None:
+    if parent is None or parent.release == releases.ADOPTED:
         return
     before = verify.read(parent.release).manifest
     if _weights(before) == _weights(commit.manifest):
@@ -183,6 +178,6 @@ def _read_back(commit: verify.Commit, tree: Tree, store: Store, pushed: list[str
 
 
 def _objects_of_parent(tree: Tree, store: Store) -> set[str]:
-    if tree.lock.parent is None:
+    if tree.lock.parent is None or tree.lock.parent.release == releases.ADOPTED:
         return set()
     return store.closure(verify.read(tree.lock.parent.release).objects(), "cache")

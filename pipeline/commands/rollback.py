@@ -4,6 +4,7 @@ from pathlib import Path
 
 import click
 
+from pipeline import files
 from pipeline.chain import candidate, git, outputs, publish, releases, remake, verify
 from pipeline.chain.candidate import Tree
 from pipeline.chain.releases import Release
@@ -86,6 +87,7 @@ def _roll_back(tree: Tree, target: Release, store: Store, why: str | None) -> No
     click.echo(f"verified: {len(commit.manifest)} files of {target.tag} are in the cache")
     withdrawn = _withdrawn(tree, target)
     _switch(target, commit, store)
+    _record(tree, target, dict.fromkeys(withdrawn, why or ""))
     click.echo(f"switched: the working tree holds {target.tag}")
     git.run("commit", "--no-verify", "--message", _message(target.tag, withdrawn, why))
     click.echo(f"committed: {git.run('log', '-1', '--format=%h %s')}")
@@ -114,7 +116,7 @@ def _check(tree: Tree, target: Release) -> None:
     if tree.held is not None and tree.held.manifest == target.manifest and not git.changes():
         raise GraftError(f"the tree holds {target.tag} already", help="dvc checkout restores its files")
     ours = _interrupted(target)
-    foreign = [line for line in git.changes() if line[3:] not in ours]
+    foreign = [line for line in git.changes() if line[3:] not in {*ours, candidate.WITHDRAWN.as_posix()}]
     if foreign:
         raise GraftError("uncommitted changes would be lost", foreign, help="commit or git stash them first")
 
@@ -149,7 +151,16 @@ def _withdrawn(tree: Tree, target: Release) -> list[str]:
     return [release.tag for release in tree.line if release.tag not in kept]
 
 
+def _record(tree: Tree, target: Release, withdrawn: dict[str, str]) -> None:
+    """Say in withdrawn.json what is taken back, and no more of what the tree stands on again."""
+    again = {target.tag, *(release.tag for release in releases.chain(target.lock, tree.releases))}
+    now = {tag: why for tag, why in (tree.withdrawn | withdrawn).items() if tag not in again}
+    if now != tree.withdrawn:
+        files.write_json(candidate.WITHDRAWN, now)
+        git.run("add", candidate.WITHDRAWN.as_posix())
+
+
 def _message(version: str, withdrawn: list[str], why: str | None) -> str:
-    trailers = "".join(f"{candidate.WITHDRAWS}: {tag}\n" for tag in withdrawn)
+    trailers = "".join(f"Graft-Withdraws: {tag}\n" for tag in withdrawn)
     body = f"{why}\n\n" if why else ""
     return f"Roll back to {version}\n\n{body}Graft-Rollback-To: {version}\n{trailers}"

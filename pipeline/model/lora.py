@@ -43,12 +43,23 @@ def write(trained: Any, base: Base, folder: Path) -> None:
         name: tensor.detach().to("cpu", torch.float32).contiguous()
         for name, tensor in sorted(get_peft_model_state_dict(trained, save_embedding_layers=False).items())
     }
-    config = trained.peft_config["default"].to_dict()
+    write_tensors(tensors, trained.peft_config["default"].to_dict(), base, folder)
+
+
+def write_tensors(tensors: dict[str, torch.Tensor], config: dict[str, Any], base: Base, folder: Path) -> None:
+    """Save float32 tensors, keys sorted, and their PEFT config, bound to a base."""
     config |= {"base_model_name_or_path": base.name, "revision": base.revision, "inference_mode": True}
     plain = {key: sorted(value) if isinstance(value, set) else value for key, value in config.items()}
     # One key only: safetensors writes metadata in the order of a randomised hash map.
     files.write_bytes(folder / "adapter_model.safetensors", save(tensors, {"base": base.fingerprint}))
     files.write_json(folder / "adapter_config.json", plain)
+
+
+def skeleton(base: Path, asked: Settings) -> Any:
+    """A new adapter on this base, without data: no weights are loaded."""
+    with torch.device("meta"):
+        body = AutoModelForCausalLM.from_config(AutoConfig.from_pretrained(base, local_files_only=True))
+        return _inject(body, asked)
 
 
 def _inject(body: Any, asked: Settings) -> Any:
@@ -66,10 +77,8 @@ def _inject(body: Any, asked: Settings) -> Any:
 
 
 def _modules(base: Path, asked: Settings) -> set[str]:
-    """Full names of the modules that the settings mean on this base; no weights are loaded."""
-    with torch.device("meta"):
-        skeleton = AutoModelForCausalLM.from_config(AutoConfig.from_pretrained(base, local_files_only=True))
-    return set(_inject(skeleton, asked).base_model.targeted_module_names)
+    """Full names of the modules that the settings mean on this base."""
+    return set(skeleton(base, asked).base_model.targeted_module_names)
 
 
 def _kinds(modules: Collection[str]) -> str:

@@ -16,7 +16,7 @@ STEPS = ("checked", "pushed", "read back", "tagged")
 
 @pytest.fixture
 def ready(chain: Chain, tmp_path: Path) -> Clone:
-    """A clone whose main holds v1.1.0's commit with no tag and an empty remote: ready to be released."""
+    """A clone whose v1.1.0 is released's commit with no tag and an empty remote: ready to be released."""
     clone = chain.pulled(tmp_path / "ready")
     own = tmp_path / "origin.git"
     clone.git("clone", "-q", "--bare", "--single-branch", ".", str(own))
@@ -218,7 +218,7 @@ def test_candidate_on_an_older_parent_than_mains_is_not_released(ready: Clone, c
     lock["increment"] = "data/increments/2026-01-winter"
     (ready.path / "models.lock").write_text(json.dumps(lock, indent=2, sort_keys=True) + "\n")
     ready.commit("Another candidate on v1.0.0, merged without re-pinning")
-    assert "main holds v1.1.0" in refused(ready)
+    assert "v1.1.0 is released" in refused(ready)
 
 
 def test_tag_on_a_refused_commit_is_no_release(chain: Chain, tmp_path: Path) -> None:

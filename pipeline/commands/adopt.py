@@ -1,0 +1,80 @@
+"""graft add --adopt: an adapter that another tool made becomes the parent of the first candidate."""
+
+import shutil
+from dataclasses import replace
+from pathlib import Path
+
+import click
+
+from pipeline import files, params
+from pipeline.chain import candidate, lockfile, outputs, releases
+from pipeline.chain.candidate import Tree
+from pipeline.chain.store import Store
+from pipeline.data import arrow, golden, increment, index
+from pipeline.data.increment import Increment
+from pipeline.errors import GraftError
+from pipeline.stages import prepare
+
+SCRATCH = Path(".graft/adopted")
+GOLDEN = Path("data/golden")
+
+
+def refuse_if_released(tree: Tree) -> None:
+    """Only the first candidate has room for a parent that is no release.
+
+    Raises:
+        GraftError: the chain has releases.
+    """
+    if tree.releases:
+        raise GraftError(
+            f"the chain has releases ({tree.releases[-1].tag}): an adapter is adopted before the first one",
+            help="begin a chain of its own in a fresh clone of the code",
+        )
+
+
+def adopt(adapter: Path) -> None:
+    """Make the adapter in a folder the parent of the open candidate; the index of what was seen is empty.
+
+    Raises:
+        GraftError: it does not fit the pinned base or params.yaml; nothing is changed then.
+    """
+    lock, store = lockfile.load(), Store()
+    store.reproduce("base")
+    from pipeline.model import adopted, pinned
+    from pipeline.model.lora_settings import Settings
+
+    asked = params.load_all()["train"]
+    settings = Settings(**{name: asked[name] for name in ("rank", "alpha", "dropout", "targets")})
+    made = files.empty_dir(SCRATCH)
+    try:
+        (made / "models/adapter").mkdir(parents=True)
+        for warning in adopted.rewrite(adapter, pinned.load(), settings, made / "models/adapter"):
+            click.echo(f"warning: {adapter}: {warning}", err=True)
+        _nothing_seen(made, _labels(Path(lock.increment), store))
+        state = {path: {"md5": store.save(made / path)} for path in outputs.STATE}
+    finally:
+        shutil.rmtree(made)
+    parent = lockfile.Parent(release=releases.ADOPTED, commit=releases.NO_COMMIT, state=state)
+    if store.remote_name():  # a colleague or a runner trains this candidate before its release pushes anything
+        store.push(output["md5"] for output in state.values())
+    candidate.save(replace(lock, parent=parent))
+    click.echo(f"parent: {releases.ADOPTED}: {adapter}; nothing counts as seen, and the gate compares with it")
+
+
+def _nothing_seen(made: Path, labels: list[str]) -> None:
+    """The state of an adapter that no data is known of; it is asked for the labels of the increment."""
+    index.Index().extended(files.empty_dir(made / "data/assembled/index"), "", index.keys([]))
+    arrow.write_records(made / "data/assembled/reservoir.arrow", [])
+    arrow.write_records(made / "data/assembled/slices/golden-none.arrow", [])  # DVC keeps no empty folder
+    files.write_json(made / "data/assembled/labels.json", labels)
+    files.write_text(made / "reports/predictions.jsonl", "")
+
+
+def _labels(folder: Path, store: Store) -> list[str]:
+    """Every label of the open increment and of the golden items."""
+    if not (folder / increment.RAW).is_dir():
+        candidate.check_out_data(folder, store)
+    made: Increment = increment.load(folder)
+    counted = prepare.prepare(made, folder, params.load("prepare", prepare.Params)).report["labels"]
+    asked = (item.answer for items in golden.load(GOLDEN, made.instruction).values() for item in items)
+    return sorted({*counted, *asked})

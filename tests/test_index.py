@@ -124,3 +124,19 @@ def test_agrees_with_a_dictionary(tmp_path):
     asked = [(int(n), answer) for n in source.integers(0, 4000, 2000) for answer in "xy"]
     expected = [NEW if n not in known else SEEN if known[n] == answer else CONFLICT for n, answer in asked]
     assert current.compare(keys(*asked)).tolist() == expected
+
+
+def test_a_long_chain_has_few_runs_and_forgets_nothing(tmp_path, monkeypatch):
+    monkeypatch.setattr(index, "BLOCK", 7)  # so that runs are united in pieces
+    batches = [(f"month-{n}", [(3 * n + k, "x") for k in range(1 + n % 3)]) for n in range(75)]
+    current = grown(tmp_path, *batches)
+    assert [run.file for run in current.runs[:2]] == ["00001+64.run", "00065+8.run"]
+    assert [run.span for run in current.runs] == [64, 8, 1, 1, 1]
+    assert sorted(path.name for path in current.folder.glob("*.run")) == [run.file for run in current.runs]
+    pairs = [pair for _, batch in batches for pair in batch]
+    assert current.compare(keys(*pairs)).tolist() == [SEEN] * len(pairs)
+    assert current.compare(keys(*((n, "y") for n, _ in pairs))).tolist() == [CONFLICT] * len(pairs)
+    assert current.compare(keys((1000, "x"))).tolist() == [NEW]
+    united = np.fromfile(current.folder / "00001+64.run", dtype="<u8").reshape(5, -1)
+    assert np.all(united[0][:-1] < united[0][1:])
+    assert grown(tmp_path / "again", *batches).runs == current.runs

@@ -12,7 +12,6 @@ from pipeline import params
 from pipeline.chain import candidate, git, lockfile
 from pipeline.chain.candidate import INCREMENTS, Tree
 from pipeline.chain.store import Store
-from pipeline.commands import adopt as adoption
 from pipeline.data import detect, golden, increment
 from pipeline.data.increment import FileSpec
 from pipeline.errors import GraftError
@@ -67,6 +66,8 @@ def add(
     tree = candidate.tree()
     candidate.require_history(tree)
     if adopt:
+        from pipeline.commands import adopt as adoption
+
         adoption.refuse_if_released(tree)
     if no_data:
         what = "no new files: the parent's adapter is handed on, golden items, gate and merge are today's"

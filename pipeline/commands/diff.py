@@ -24,6 +24,7 @@ class Diff:
     after: str
     params: list[Changed]
     lock: list[Changed]  # base, parent, increment, toolchain
+    data: list[Changed]  # rows, records by fate, rejects by reason, labels
     training: list[Changed]  # records, steps, tokens, ...
     bytes: list[Changed]  # per output
     slices: list[Slice]
@@ -39,7 +40,7 @@ class Diff:
 def diff(a: str | None, b: str, as_json: bool, markdown: bool) -> None:
     """Compare two releases or commits.
 
-    Params, base, toolchain, training, sizes, accuracy per slice with an exact McNemar test, and the
+    Params, base, toolchain, data, training, sizes, accuracy per slice with an exact McNemar test, and the
     very examples that were fixed and broken. A is the parent of what the tree holds, B is HEAD.
     Predictions are read from the cache or the remote; no model is loaded.
 
@@ -69,6 +70,7 @@ def compare(a: str, b: str, store: Store) -> Diff:
         after=b,
         params=comparison.changed(_params(a), _params(b)),
         lock=comparison.changed(_pins(before.lock), _pins(after.lock)),
+        data=comparison.changed(_data(store, before), _data(store, after)),
         training=comparison.changed(_json(a, "reports/training.json"), _json(b, "reports/training.json")),
         bytes=comparison.changed(_sizes(before), _sizes(after)),
         slices=comparison.slices(old, new),
@@ -102,6 +104,14 @@ def _pins(lock: lockfile.Lock) -> dict[str, Any]:
 
 def _json(revision: str, path: str) -> dict[str, Any]:
     return dict(json.loads(git.show(revision, path) or b"{}"))
+
+
+def _data(store: Store, commit: verify.Commit) -> dict[str, Any]:
+    """What became of the increment's rows; fetched, for the reports of prepare and assemble are not in git."""
+    prepared, assembled = (
+        json.loads(_object(store, commit, f"data/{s}/report.json")) for s in ("prepared", "assembled")
+    )
+    return {"rows": prepared["read"], "rejects": prepared["rejects"], **assembled}
 
 
 def _sizes(commit: verify.Commit) -> dict[str, int]:
@@ -147,6 +157,8 @@ def _table(found: Diff) -> Iterator[str]:
     for title, examples in (("fixed", found.fixed), ("broken", found.broken)):
         yield f"\n{title}: {len(examples)}"
         yield from (f"  [{e.slice}] {e.text!r}: {e.before} -> {e.after} (is {e.answer})" for e in examples[:SHOWN])
+        if len(examples) > SHOWN:
+            yield f"  and {len(examples) - SHOWN} more: --json lists all"
 
 
 def _markdown(found: Diff) -> Iterator[str]:
@@ -161,11 +173,13 @@ def _markdown(found: Diff) -> Iterator[str]:
     for title, examples in (("fixed", found.fixed), ("broken", found.broken)):
         yield f"\n**{title}: {len(examples)}**\n"
         yield from (f"- `{e.slice}` {e.text}: {e.before} → {e.after} (is {e.answer})" for e in examples[:SHOWN])
+        if len(examples) > SHOWN:
+            yield f"- and {len(examples) - SHOWN} more"
 
 
 def _sections(found: Diff) -> list[tuple[str, list[Changed]]]:
-    every = [("params", found.params), ("lock", found.lock), ("training", found.training), ("bytes", found.bytes)]
-    return [(title, changes) for title, changes in every if changes]
+    names = ("params", "lock", "data", "training", "bytes")
+    return [(name, changes) for name in names if (changes := getattr(found, name))]
 
 
 def _short(value: Any) -> str:

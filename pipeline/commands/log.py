@@ -9,6 +9,7 @@ import click
 
 from pipeline import files
 from pipeline.chain import candidate, git, keep, releases, sizes
+from pipeline.report import graph
 
 REPORTS = ("metrics", "training")
 
@@ -29,6 +30,9 @@ class Row:
     full_bytes: int  # of a full copy of models/merged
     keep: str  # full | on-demand: so released | thinned: on demand since `graft gc --thin`
     status: str  # here: the tree holds it | released | withdrawn
+    why: str | None  # it was withdrawn, as `graft rollback --why` said
+    same_as: str | None  # an older release of the same bytes: a tagged rollback
+    verdict: str  # pass: the gate's; without it there is no release
 
 
 @click.command()
@@ -55,8 +59,9 @@ def log(as_json: bool) -> None:
         click.echo(f"open candidate: {PurePosixPath(tree.lock.increment).name} on {on}")
     if not rows:
         click.echo("no release yet")
-    for row in rows:
-        click.echo(_line(row))
+    width = max((len(row.increment) for row in rows), default=0)
+    for row, (joins, left) in zip(rows, graph.drawn(_lines(rows)), strict=True):
+        click.echo("\n".join([*joins, f"{left} {_line(row, width)}"]))
 
 
 def _rows(tree: candidate.Tree) -> list[Row]:
@@ -64,6 +69,9 @@ def _rows(tree: candidate.Tree) -> list[Row]:
     names = [f"{release.commit}:reports/{name}.json" for release in newest_first for name in REPORTS]
     reports = [json.loads(content) if content else {} for content in git.contents(names)] if names else []
     withdrawn = tree.withdrawn
+    oldest: dict[str, str] = {}
+    for release in tree.releases:
+        oldest.setdefault(release.manifest, release.tag)
     status = dict.fromkeys(withdrawn, "withdrawn") | ({tree.held.tag: "here"} if tree.held else {})
     kept = keep.of(tree.releases)
     size = sizes.of(tree.releases, kept)
@@ -72,6 +80,8 @@ def _rows(tree: candidate.Tree) -> list[Row]:
             release,
             dict(zip(REPORTS, reports[len(REPORTS) * place :], strict=False)),
             status=status.get(release.tag, "released"),
+            why=withdrawn.get(release.tag) or None,
+            same_as=oldest[release.manifest] if oldest[release.manifest] != release.tag else None,
             kept=kept[release.tag],
             size=size[release.tag],
         )
@@ -79,7 +89,7 @@ def _rows(tree: candidate.Tree) -> list[Row]:
     ]
 
 
-def _row(release: releases.Release, reports: dict[str, Any], *, status: str, kept: str, size: sizes.Sizes) -> Row:
+def _row(release: releases.Release, reports: dict[str, Any], *, size: sizes.Sizes, kept: str, **known: Any) -> Row:
     metrics = reports["metrics"]
     accuracy, before = _accuracy(metrics, "candidate"), _accuracy(metrics, "parent")
     return Row(
@@ -94,7 +104,8 @@ def _row(release: releases.Release, reports: dict[str, Any], *, status: str, kep
         added_bytes=size.added,
         full_bytes=size.full,
         keep=kept,
-        status=status,
+        verdict="pass",
+        **known,
     )
 
 
@@ -103,16 +114,28 @@ def _accuracy(metrics: Any, side: str) -> float | None:
     return None if value is None else float(value)
 
 
-def _line(row: Row) -> str:
+def _lines(rows: list[Row]) -> list[tuple[str, str | None]]:
+    """Who stands on whom; a tagged rollback on the release whose bytes it brought back."""
+    known = {row.version for row in rows}
+    return [(row.version, above if (above := row.same_as or row.parent) in known else None) for row in rows]
+
+
+def _line(row: Row, width: int) -> str:
     accuracy = "accuracy   -  " if row.accuracy is None else f"accuracy {row.accuracy:.3f}"
     change = "        " if row.change is None else f"({row.change:+.3f})"
-    parent = f"on {row.parent}" if row.parent else "first"
-    mark = {"on-demand": "  on demand", "thinned": "  on demand (thinned)"}.get(row.keep, "")
-    mark += {"here": "  <- here", "withdrawn": "  withdrawn"}.get(row.status, "")
-    size = (
+    megabytes = (
         f"adapter {row.adapter_bytes / 1e6:.2f} MB, added {row.added_bytes / 1e6:.2f}, full {row.full_bytes / 1e6:.2f}"
     )
     return (
-        f"{row.version:10} {row.date}  {row.increment:24} {parent:12} {accuracy} {change}"
-        f"  {row.records or 0:>7,} records  {size}{mark}"
+        f"{row.version:8} {row.date}  {row.increment:{width}}  {row.verdict}  {accuracy} {change}"
+        f"  {row.records or 0:>7,} records  {megabytes}{_marks(row)}"
     )
+
+
+def _marks(row: Row) -> str:
+    marks = [
+        {"on-demand": "on demand", "thinned": "on demand (thinned)"}.get(row.keep),
+        f"same bytes as {row.same_as}" if row.same_as else None,
+        {"here": "<- here", "withdrawn": "withdrawn" + (f": {row.why}" if row.why else "")}.get(row.status),
+    ]
+    return "".join(f"  {mark}" for mark in marks if mark)

@@ -1,13 +1,17 @@
 """The index of seen records: which questions the chain has met, and with which answer.
 
-One run per increment, never rewritten. A run of N records is 5 columns of N little-endian uint64, one
-after the other: the prompt's SHA-256 as 4 numbers (read big-endian, so that numbers sort as the digests
-do), then the first 8 bytes of the answer's SHA-256. Rows are sorted and unique. Columns, because a binary
-search then touches a few pages of the mapped file and never copies it: the cost follows the increment.
+One run per increment. As soon as eight of one age lie there, they become one: a chain of a thousand
+has some twenty files and not a thousand, and a record is written again once for each power of eight.
+
+A run of N records is 5 columns of N little-endian uint64, one after the other: the prompt's SHA-256 as
+4 numbers (read big-endian, so that numbers sort as the digests do), then the first 8 bytes of the
+answer's SHA-256. Rows are sorted and unique. Columns, because a binary search then touches a few pages
+of the mapped file and never copies it: the cost follows the increment.
 """
 
 import hashlib
 import os
+import re
 import shutil
 from collections.abc import Iterable
 from dataclasses import asdict, dataclass
@@ -22,6 +26,9 @@ from pipeline.errors import GraftError
 ALGORITHM, VERSION = "sha256", 1
 NEW, CONFLICT, SEEN = 0, 1, 2  # conflict: the same prompt with another answer; the larger wins over runs
 COLUMNS = 5
+FAN = 8  # runs of one age that become one
+BLOCK = 1 << 20  # records merged at a time: 40 MB of them
+_UNITED = re.compile(r"\d{5,}\+(\d+)\.run")
 _HELP = "graft verify names what is damaged"
 
 # Shape legend: C = the 5 columns above, N = records.
@@ -33,8 +40,19 @@ class Run:
     """One sorted file of the index."""
 
     file: str
-    increment: str  # which one brought these records
+    increment: str  # which one brought these records; of several, the newest
     records: int
+
+    @property
+    def number(self) -> int:
+        """Place of its first increment in the chain, from 1."""
+        return int(re.split(r"[-+]", self.file, maxsplit=1)[0])
+
+    @property
+    def span(self) -> int:
+        """How many increments' runs it was made of."""
+        match = _UNITED.fullmatch(self.file)
+        return int(match[1]) if match else 1
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -55,7 +73,7 @@ class Index:
         return found_N
 
     def extended(self, target: Path, increment: str, keys_CN: Keys) -> None:
-        """Write the index with one run more to `target`; runs that exist keep their bytes.
+        """Write the index with one run more to `target`; runs keep their bytes until eight of one age unite.
 
         Args:
             target: an empty folder.
@@ -64,12 +82,14 @@ class Index:
         """
         for run in self.runs:
             _share(self._path(run), target / run.file)
-        runs = self.runs
+        runs = list(self.runs)
         if keys_CN.shape[1]:
             sorted_CN = _sorted(keys_CN)
             added = Run(file=self._next_file(increment), increment=increment, records=sorted_CN.shape[1])
             files.write_bytes(target / added.file, np.ascontiguousarray(sorted_CN, dtype="<u8").tobytes())
-            runs = (*runs, added)
+            runs.append(added)
+        while len(runs) >= FAN and len({run.span for run in runs[-FAN:]}) == 1:
+            runs[-FAN:] = [_unite(target, runs[-FAN:])]
         document = {"algorithm": ALGORITHM, "version": VERSION, "runs": [asdict(run) for run in runs]}
         files.write_json(target / "index.json", document)
 
@@ -78,8 +98,8 @@ class Index:
 
     def _next_file(self, increment: str) -> str:
         # Numbered, so that an increment that comes a second time gets a file of its own.
-        last = int(self.runs[-1].file.split("-", 1)[0]) if self.runs else 0
-        return f"{last + 1:05d}-{increment}.run"
+        following = self.runs[-1].number + self.runs[-1].span if self.runs else 1
+        return f"{following:05d}-{increment}.run"
 
 
 def load(folder: Path) -> Index:
@@ -132,6 +152,29 @@ def _sorted(keys_CN: Keys) -> Keys:
     ordered_CN = keys_CN[:, np.lexsort(keys_CN[::-1])]
     repeats_N = np.all(ordered_CN[:, 1:] == ordered_CN[:, :-1], axis=0)
     return ordered_CN[:, np.concatenate(([True], ~repeats_N))]
+
+
+def _unite(folder: Path, runs: list[Run]) -> Run:
+    """Several runs as one file in their place; memory is bounded, since hashes spread evenly."""
+    united = Run(
+        file=f"{runs[0].number:05d}+{sum(run.span for run in runs)}.run",
+        increment=runs[-1].increment,
+        records=sum(run.records for run in runs),
+    )
+    parts = [_open(folder / run.file, run.records) for run in runs]
+    whole_CN = np.memmap(folder / united.file, dtype="<u8", mode="w+", shape=(COLUMNS, united.records))
+    pieces = -(-united.records // BLOCK)
+    edges = [2**64 * piece // pieces for piece in range(1, pieces)]
+    cuts = [[0, *(int(np.searchsorted(part[0], np.uint64(edge))) for edge in edges), part.shape[1]] for part in parts]
+    done = 0
+    for piece in range(pieces):
+        block_CN = np.concatenate([p[:, c[piece] : c[piece + 1]] for p, c in zip(parts, cuts, strict=True)], axis=1)
+        whole_CN[:, done : done + block_CN.shape[1]] = block_CN[:, np.lexsort(block_CN[::-1])]
+        done += block_CN.shape[1]
+    whole_CN.flush()
+    for run in runs:
+        (folder / run.file).unlink()
+    return united
 
 
 def _compare(run_CN: Keys, keys_CN: Keys) -> npt.NDArray[np.int8]:

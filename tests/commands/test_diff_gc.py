@@ -15,6 +15,9 @@ def test_diff_names_what_changed_between_two_releases(chain: Chain, tmp_path: Pa
     found = json.loads(clone.graft("diff", "v1.0.0", "v1.1.0", "--json"))
     assert {change["name"] for change in found["lock"]} == {"increment", "parent"}
     assert found["params"] == []
+    data = {change["name"]: change["after"] for change in found["data"]}
+    assert data["increment"] == "2026-02-spring"
+    assert data["replayed"] > 0
     slices = {row["name"]: row for row in found["slices"]}
     assert slices["2026-01-winter"]["items"] > 100
     assert slices["2026-02-spring"]["before"] is None

@@ -36,6 +36,7 @@ check: setup ## ruff, types, schemas, workflows
 	@$(BIN)/mypy
 	@$(BIN)/check-jsonschema --check-metaschema schemas/*.json
 	@$(BIN)/check-jsonschema --builtin-schema vendor.github-workflows .github/workflows/*.yml
+	@$(BIN)/actionlint -shellcheck= -pyflakes=
 	@$(BIN)/zizmor --offline --quiet --persona pedantic .github/workflows
 
 demo: setup ## the whole life in a throw-away clone: release, add, refuse, roll back

@@ -6,7 +6,6 @@ when the gate refused.
 """
 
 import json
-import os
 import re
 import subprocess
 import sys
@@ -15,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from pipeline import errors, params
-from pipeline.chain import candidate, git, outputs, releases, staleness, verify
+from pipeline.chain import candidate, dvc, git, outputs, releases, staleness, verify
 from pipeline.chain.store import Store
 from pipeline.errors import GraftError
 
@@ -51,14 +50,9 @@ def _repro() -> None:
 
 def _dvc(arguments: list[str], total: int = 0) -> None:
     """Run dvc with the environment of this Python, its stages numbered and its chatter left out."""
-    environment = os.environ | {
-        "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ.get('PATH', '')}",
-        "PYTHONUNBUFFERED": "1",
-    }
-    command = [sys.executable, "-m", "dvc", *arguments]
     done = 0
     with subprocess.Popen(
-        command, env=environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
+        dvc.command(*arguments), env=dvc.environment(), stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
     ) as process:
         assert process.stdout is not None  # noqa: S101 - asked for above
         for line in _until_interrupted(process, process.stdout):

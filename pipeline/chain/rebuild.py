@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from pipeline import files
-from pipeline.chain import environment, git, outputs
+from pipeline.chain import dvc, environment, git, outputs
 from pipeline.chain.store import Store
 from pipeline.chain.verify import Commit
 from pipeline.errors import GraftError
@@ -108,10 +108,10 @@ def _prepare(revision: str, commit: Commit, clone: Path) -> None:
     git.run("clone", "--quiet", "--no-checkout", ".", str(clone))
     git.run("-C", str(clone), "-c", "advice.detachedHead=false", "checkout", "--quiet", git.commit_of(revision))
     _link_base(commit.lock.base.requested.source, clone)
-    _dvc(clone, "config", "--local", "cache.dir", str(clone / ".dvc/cache"))
-    _dvc(clone, "remote", "add", "--local", "--force", "--default", "rebuild-from", str(store.cache_dir()))
+    dvc.run("config", "--local", "cache.dir", str(clone / ".dvc/cache"), folder=clone)
+    dvc.run("remote", "add", "--local", "--force", "--default", "rebuild-from", str(store.cache_dir()), folder=clone)
     if not imported:
-        _dvc(clone, "pull", "--quiet", raw_dvc)
+        dvc.run("pull", "--quiet", raw_dvc, folder=clone)
 
 
 def _link_base(source: str, clone: Path) -> None:
@@ -125,8 +125,8 @@ def _link_base(source: str, clone: Path) -> None:
 def _repro(clone: Path) -> None:
     said: list[str] = []
     with subprocess.Popen(
-        [sys.executable, "-m", "dvc", "repro", "--force", "--no-run-cache"],
-        cwd=clone, env=_environment(), stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
+        dvc.command("repro", "--force", "--no-run-cache"),
+        cwd=clone, env=dvc.environment(), stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
     ) as process:  # fmt: skip
         assert process.stdout is not None  # noqa: S101 - asked for above
         for line in process.stdout:
@@ -176,15 +176,3 @@ def _machine(commit: Commit, clone: Path) -> dict[str, list[Any]]:
     released = commit.machine or {}
     keys = sorted(here.keys() | released.keys())
     return {key: [released.get(key), here.get(key)] for key in keys if released.get(key) != here.get(key)}
-
-
-def _dvc(clone: Path, *arguments: str) -> None:
-    command = [sys.executable, "-m", "dvc", *arguments]
-    done = subprocess.run(command, cwd=clone, env=_environment(), capture_output=True, text=True, check=False)
-    if done.returncode != 0:
-        raise GraftError(f"dvc {arguments[0]} failed", (done.stderr or done.stdout).strip().splitlines()[-5:])
-
-
-def _environment() -> dict[str, str]:
-    path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ.get('PATH', '')}"
-    return {**os.environ, "PATH": path, "PYTHONUNBUFFERED": "1"}

@@ -3,18 +3,16 @@
 The working tree is not touched. Stages that train are not run: what they put out is in the cache already.
 """
 
-import os
 import shutil
-import subprocess
-import sys
 from pathlib import Path
 
 from pipeline import scratch
-from pipeline.chain import git, outputs, verify
+from pipeline.chain import dvc, git, outputs, verify
 from pipeline.chain.store import Store
 from pipeline.errors import GraftError
 
 FOLDER = Path(".graft/remake")
+_BY_HAND = "git clone the repository, git checkout the release, dvc pull --allow-missing, dvc repro merge"
 
 
 def derived(commit: str, said: verify.Commit, store: Store) -> list[str]:
@@ -36,9 +34,9 @@ def derived(commit: str, said: verify.Commit, store: Store) -> list[str]:
     with scratch.held(FOLDER) as draft:
         git.run("clone", "--quiet", "--shared", "--no-checkout", ".", str(draft))
         git.run("-C", str(draft), "checkout", "--quiet", "--detach", commit)
-        _dvc(draft, "cache", "dir", "--local", str(store.cache_dir()))
-        _dvc(draft, "checkout", "--allow-missing", "--force")
-        _dvc(draft, "repro", "--single-item", *stages)
+        dvc.run("cache", "dir", "--local", str(store.cache_dir()), folder=draft)
+        dvc.run("checkout", "--allow-missing", "--force", folder=draft)
+        dvc.run("repro", "--single-item", *stages, folder=draft, help=_BY_HAND)
     shutil.rmtree(FOLDER)
     return stages
 
@@ -49,17 +47,3 @@ def _fetched(md5s: set[str], store: Store) -> bool:
     except GraftError:  # some are nowhere: that is what on demand means
         return False
     return True
-
-
-def _dvc(folder: Path, *arguments: str) -> None:
-    path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ.get('PATH', '')}"
-    done = subprocess.run(
-        [sys.executable, "-m", "dvc", *arguments],
-        cwd=folder, env=os.environ | {"PATH": path}, capture_output=True, text=True, check=False,
-    )  # fmt: skip
-    if done.returncode != 0:
-        raise GraftError(
-            f"dvc {' '.join(arguments)} failed in {folder}",
-            (done.stdout + done.stderr).splitlines()[-8:],
-            help="git clone the repository, git checkout the release, dvc pull --allow-missing, dvc repro merge",
-        )

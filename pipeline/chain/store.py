@@ -42,9 +42,11 @@ class Store:
 
     Args:
         root: folder that holds .dvc/.
+        remote: name of the DVC remote; the default one for None.
     """
 
     root: Path = field(default_factory=Path)
+    remote: str | None = None
 
     @cached_property
     def _repo(self) -> Any:
@@ -53,8 +55,8 @@ class Store:
         return Repo(str(self.root))
 
     def remote_name(self) -> str | None:
-        """Name of the default remote; None when the team has not set one."""
-        name: str | None = self._repo.config["core"].get("remote")
+        """Name of the remote; None when the team has not set one."""
+        name: str | None = self.remote or self._repo.config["core"].get("remote")
         return name
 
     def missing(self, md5s: Iterable[str], place: Place) -> list[str]:
@@ -316,7 +318,7 @@ class Store:
                 help="dvc remote add --default storage /path/or/url && git commit .dvc/config -m 'Add the remote'",
             )
         try:
-            return self._repo.cloud.get_remote_odb()
+            return self._repo.cloud.get_remote_odb(self.remote)
         except (ConfigError, DvcException) as error:
             raise self._unreachable(error) from error
 

@@ -5,7 +5,7 @@ from dataclasses import replace
 import click
 
 from pipeline import files, params
-from pipeline.chain import candidate, environment, lockfile, merging, releases
+from pipeline.chain import candidate, dvc, environment, lockfile, merging, releases
 from pipeline.errors import GraftError
 
 
@@ -44,21 +44,24 @@ def differences(lock: lockfile.Lock) -> list[str]:
 
 
 def _check(tree: candidate.Tree, as_json: bool) -> None:
-    found = differences(tree.lock)
+    found, stale = differences(tree.lock), dvc.stale_stage()
     upgraded = tree.held is not None and not any(line.startswith("params.yaml") for line in found)
     if as_json:
-        click.echo(files.dumps({"differences": found, "released": tree.held.tag if tree.held else None}), nl=False)
+        report = {"differences": found, "released": tree.held.tag if tree.held else None, "stale": stale}
+        click.echo(files.dumps(report), nl=False)
+        raise SystemExit(1 if (found or stale) and not upgraded else 0)
     if found and not upgraded:
-        if as_json:
-            raise SystemExit(1)
         raise GraftError("models.lock is not current", found, help="graft lock, then dvc repro")
-    if as_json:
-        return
-    if found and tree.held:
+    if stale and not upgraded:
+        raise GraftError(
+            f"dvc.lock is not current: stage {stale} and what follows would run",
+            help="dvc repro and a commit; graft plan names the causes",
+        )
+    if tree.held and (found or stale):
         click.echo(f"released {tree.held.tag}, upgraded since: the next `graft add` picks this up")
         click.echo("\n".join(f"  {line}" for line in found))
     else:
-        click.echo("models.lock is current: base, toolchain and environment agree")
+        click.echo("models.lock and dvc.lock are current: params, base, toolchain and environment agree")
 
 
 def _resolve(tree: candidate.Tree) -> None:

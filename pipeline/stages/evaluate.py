@@ -72,6 +72,20 @@ def predict(scorer: Scorer, adapter: Path, labels: Sequence[str], items: Sequenc
     return Scored(rows=rows, cost=latency.measure(served, cut, label_ids))
 
 
+def scorer() -> Scorer:
+    """What params.yaml and the pinned base say of scoring."""
+    asked, everything = params.load("evaluate", Params), params.load_all()
+    device, base = machine.settle(everything["train"]["threads"]), pinned.load()
+    return Scorer(
+        base=base,
+        chat=chat.load(base.folder),
+        device=device,
+        dtype=everything["merge"]["dtype"],
+        max_length=everything["train"]["max_length"],
+        batch_size=asked.batch_size,
+    )
+
+
 def measure(slices: Slices, predicted: Mapping[str, str]) -> dict[str, Any]:
     """Metrics of each slice and of all of them pooled; `predicted` goes from an item's id to its label."""
 
@@ -100,25 +114,15 @@ def parent_predictions(scorer: Scorer, items: Sequence[Record]) -> tuple[dict[st
 
 def main() -> None:
     """Read slices, adapters and labels; write predictions.jsonl and metrics.json."""
-    asked, everything = params.load("evaluate", Params), params.load_all()
     PREDICTIONS.unlink(missing_ok=True)
     METRICS.unlink(missing_ok=True)
     with timing.measured("evaluate") as figures:
         slices = {path.stem: arrow.read_records(path) for path in sorted(SLICES.glob("*.arrow"))}
-        device, base = machine.settle(everything["train"]["threads"]), pinned.load()
-        scorer = Scorer(
-            base=base,
-            chat=chat.load(base.folder),
-            device=device,
-            dtype=everything["merge"]["dtype"],
-            max_length=everything["train"]["max_length"],
-            batch_size=asked.batch_size,
-        )
-        items = distinct(slices)
+        told_by, items = scorer(), distinct(slices)
         print(f"evaluate: candidate: {len(items)} items to score", flush=True)
-        scored = predict(scorer, ADAPTER, files.read_json(LABELS), items)
+        scored = predict(told_by, ADAPTER, files.read_json(LABELS), items)
         told = {item.id: row for item, row in zip(items, scored.rows, strict=True)}
-        parent = parent_predictions(scorer, items) if (PARENT / "adapter").exists() else (None, None)
+        parent = parent_predictions(told_by, items) if (PARENT / "adapter").exists() else (None, None)
         found = {
             "candidate": measure(slices, {name: row["predicted"] for name, row in told.items()}),
             "parent": None if parent[0] is None else measure(slices, parent[0]),

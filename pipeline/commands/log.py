@@ -134,6 +134,7 @@ def _line(row: Row, width: int) -> str:
 
 def _marks(row: Row) -> str:
     marks = [
+        f"on {row.parent}" if row.parent == releases.ADOPTED else None,
         {"on-demand": "on demand", "thinned": "on demand (thinned)"}.get(row.keep),
         f"same bytes as {row.same_as}" if row.same_as else None,
         {"here": "<- here", "withdrawn": "withdrawn" + (f": {row.why}" if row.why else "")}.get(row.status),

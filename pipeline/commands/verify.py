@@ -130,7 +130,7 @@ def _say(
         raise GraftError(f"{name}: {len(findings)} findings", map(str, findings), help=_advice(findings))
     size = sum(digest["size"] for digest in commit.manifest.values())
     places = "git, cache and remote" if remote else "git and cache"
-    released = revision in {release.tag for release in releases.all_releases()}
+    released = releases.held_by(commit.lock, _manifest(revision), releases.all_releases())
     as_what = "as released" if released else "as in the manifest"
     count = f"{len(commit.manifest)} files, {size:,} bytes"
     click.echo(f"{', '.join([name, *ancestors])}: {count}, every SHA-256 {as_what} ({places})")

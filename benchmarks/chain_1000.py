@@ -18,6 +18,7 @@ from typing import Any
 
 from pipeline import files, yaml
 from pipeline.chain import outputs
+from pipeline.data import index
 
 ROOT = Path(__file__).resolve().parent.parent
 ENVIRONMENT = os.environ | {
@@ -89,21 +90,22 @@ def state_of(made: Tree) -> dict[str, str]:
 
 
 def made_by(number: int, before: Tree, objects: Objects) -> Tree:
-    """Outputs of the release of that number, a few bytes each; the index has one run more than its parent's."""
+    """Outputs of the release of that number, a few bytes each; the index grows as the stage `assemble` lets it."""
 
     def new(what: str) -> str:
         return objects.put(f"{what} of release {number:05d}\n".encode())
 
     old = before.get("data/assembled/index", {})
-    runs = {k: v for k, v in old.items() if k != "index.json"} if isinstance(old, dict) else {}
-    index = runs | {f"{number:05d}-{name_of(number)}.run": new("run"), "index.json": new("index.json")}
+    kept = dict(old) if isinstance(old, dict) else {}
+    names = runs_after(sorted(kept.keys() - {"index.json"}), number)
+    runs = {name: kept.get(name) or new(name) for name in names} | {"index.json": new("index.json")}
     parent = state_of(before) if before else {"NONE": objects.put(b"none\n")}
     same = objects.put(b"the same for every release\n")
     tree: Tree = {
         "models/base": {"pin.json": same},
         "models/parent": parent,
         "data/assembled/slices": {name: new(name) for name in ("history.arrow", "golden-bestsellers.arrow")},
-        "data/assembled/index": index,
+        "data/assembled/index": runs,
         "models/adapter": {name: new(name) for name in ("adapter_config.json", "adapter_model.safetensors")},
         "models/merged": {"model.safetensors": new("merged"), "tokenizer.json": same},
     }
@@ -116,6 +118,17 @@ def made_by(number: int, before: Tree, objects: Objects) -> Tree:
             "reports/predictions.jsonl", "reports/report.html",
         )
     }  # fmt: skip
+
+
+def runs_after(names: list[str], number: int) -> list[str]:
+    """The index's files once a release's run has come to those of its parent."""
+    runs = [index.Run(file=name, increment="", records=1) for name in names]
+    runs.append(index.Run(file=f"{number + 1:05d}-{name_of(number)}.run", increment="", records=1))
+    while len(runs) >= index.FAN and len({run.span for run in runs[-index.FAN :]}) == 1:
+        last = runs[-index.FAN :]
+        file = f"{last[0].number:05d}+{sum(run.span for run in last)}.run"
+        runs[-index.FAN :] = [index.Run(file=file, increment="", records=1)]
+    return [run.file for run in runs]
 
 
 def name_of(number: int) -> str:

@@ -3,11 +3,22 @@
 import json
 from pathlib import Path
 
-from tests.conftest import Chain, Clone, samples
+import pytest
+
+from tests.conftest import Chain, Clone, is_as_shipped, samples
 
 
-def test_shipped_lock_is_current(fresh: Clone) -> None:
-    assert "models.lock is current" in fresh.graft("lock", "--check")
+@pytest.mark.skipif(not is_as_shipped(), reason="this repository has data of its own")
+def test_shipped_locks_are_current(fresh: Clone) -> None:
+    assert "models.lock and dvc.lock are current" in fresh.graft("lock", "--check")
+
+
+def test_edit_without_repro_is_not_current(chain: Chain, tmp_path: Path) -> None:
+    clone = chain.clone(tmp_path / "no-data")  # nothing was pulled: hashes in git are enough
+    clone.graft("lock", "--check")
+    clone.graft("add", "2026-04-more", *samples("2026-03-shuffled"))
+    assert "dvc.lock is not current: stage parent" in clone.graft("lock", "--check", code=1)
+    assert json.loads(clone.graft("lock", "--check", "--json", code=1))["stale"] == "parent"
 
 
 def test_check_names_every_difference(fresh: Clone) -> None:

@@ -76,7 +76,7 @@ def test_state_is_pushed_also_where_a_derived_output_has_the_same_bytes() -> Non
         for name in ("train", "reservoir")
     ]
     commit = verify.Commit(
-        manifest={}, outputs=same, raw=None, lock=lockfile.load(ROOT / "models.lock"), on_demand=True
+        manifest={}, outputs=same, raw=None, lock=lockfile.load(ROOT / "models.lock"), machine=None, on_demand=True
     )
     assert (commit.objects(), commit.derived()) == ({"0" * 32}, set())
 

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
+from filelock import FileLock
 
 ROOT = Path(__file__).parent.parent
 SAMPLE = Path(__file__).parent / "sample"  # what is specific to the sample, frozen
@@ -151,11 +152,19 @@ def fresh(shipped: Path, tmp_path: Path) -> Clone:
 
 @pytest.fixture(scope="session")
 def chain(shipped: Path, tmp_path_factory: pytest.TempPathFactory) -> Chain:
-    """Two releases and a refused candidate, made by playing the tutorial to its end."""
-    folder = Path(KEPT) if KEPT else tmp_path_factory.mktemp("chain")
+    """Two releases and a refused candidate, made by playing the tutorial to its end; once for all of pytest's workers."""
+    run = tmp_path_factory.getbasetemp()
+    shared = run.parent if "PYTEST_XDIST_WORKER" in os.environ else run
+    folder = Path(KEPT) if KEPT else shared / "chain"
     made = Chain(folder / "origin.git", folder / "storage", Clone(folder / "work"))
-    if (folder / "work").exists():
-        return made
+    with FileLock(f"{folder}.lock"):
+        if not (folder / "ready").exists():
+            _play(shipped, folder, made)
+            (folder / "ready").touch()
+    return made
+
+
+def _play(shipped: Path, folder: Path, made: Chain) -> None:
     said = Clone(shipped.parent / "work").run(sys.executable, "-m", "examples.demo", str(folder))
     (folder / "demo.txt").write_text(said)
     shop = Clone(folder / "shop")
@@ -167,7 +176,6 @@ def chain(shipped: Path, tmp_path_factory: pytest.TempPathFactory) -> Chain:
     subprocess.run(["git", "symbolic-ref", "HEAD", "refs/heads/main"], cwd=made.origin, check=True)
     shop.dvc("remote", "modify", "--local", "storage", "url", str(made.storage))
     made.pulled(folder / "work")
-    return made
 
 
 def samples(name: str) -> list[str]:

@@ -152,7 +152,7 @@ def fresh(shipped: Path, tmp_path: Path) -> Clone:
 
 @pytest.fixture(scope="session")
 def chain(shipped: Path, tmp_path_factory: pytest.TempPathFactory) -> Chain:
-    """Two releases and a refused candidate, made by playing the tutorial to its end; once for all of pytest's workers."""
+    """Two releases and a refused candidate, made by playing the tutorial to its end; once for all workers."""
     run = tmp_path_factory.getbasetemp()
     shared = run.parent if "PYTEST_XDIST_WORKER" in os.environ else run
     folder = Path(KEPT) if KEPT else shared / "chain"

@@ -109,14 +109,11 @@ def objects(commit: Commit, store: Store, place: Place) -> list[Finding]:
     """
     named, findings = _named_objects(commit, store, place)
     findings += _unlisted(commit, {path for path, _ in named})
-    absent = set(store.missing({md5 for _, md5 in named}, place))
-    seen: dict[str, Any] = {}
+    seen = store.all_digests({md5 for _, md5 in named}, place)
     for path, md5 in named:
-        if md5 in absent:
+        if md5 not in seen:
             findings.append(_finding(path, place, "missing", f"object {md5}", "nothing"))
             continue
-        if md5 not in seen:
-            seen[md5] = store.digests(md5, place)
         findings += _compare(path, md5, commit.manifest.get(path), seen[md5], place)
     return findings
 

@@ -17,8 +17,20 @@ _DISK = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS)
 _SECRET = re.compile(r"pass|secret|token|key|credential|connection_string|sas")
 _USERINFO = re.compile(r"(\w+)://([^/\s'\"]*)@")
 
+_EXTRAS = ("azure", "gs", "s3", "ssh", "webdav")  # of pyproject.toml
+
 # A fault's words in the text, names and numbers of an exception, and what helps. The first that fits is it.
 _FAULTS = (
+    (
+        r"RemoteMissingDepsError",
+        "DVC's plug-in for it is not installed",
+        f"make setup EXTRAS=NAME, of {', '.join(_EXTRAS)}",
+    ),
+    (
+        r"NotImplementedError",
+        "not possible there",
+        "a plain HTTP server neither lists nor deletes: do it on the server",
+    ),
     (
         r"ENOSPC|EDQUOT|EFBIG|No space left|quota|\b507\b|InsufficientStorage|XMinioStorageFull",
         "no room left there",
@@ -34,6 +46,11 @@ _FAULTS = (
         r"|InvalidToken|ExpiredToken|NoCredentials|ClientAuthenticationError|RefreshError|DefaultCredentialsError",
         "the credentials are refused",
         "they are wrong, expired or not set: environment variables, or dvc remote modify --local",
+    ),
+    (
+        r"FileNotFoundError|NoSuchBucket|ENOENT|ResourceNotFound|\b404\b|\b409\b",
+        "not there",
+        "the bucket or the folder that the address names must exist: make it first, or mend the address",
     ),
     (
         r"SFTPFailure",
@@ -70,6 +87,16 @@ def fault(where: str, settings: Mapping[str, Any], error: BaseException, problem
     known = next(((what, help_) for words, what, help_ in _FAULTS if re.search(words, signs, re.IGNORECASE)), None)
     what, help_ = known or ("failed", "dvc remote list shows where it points; docs/remotes.md")
     return GraftError(mask(f"{where}: {what}: {said}", settings), problems, help=help_)
+
+
+def is_absence(error: BaseException) -> bool:
+    """Whether an object is not there; plain HTTP calls everything that failed a file not found."""
+    links = list(_chain(error))
+    if not isinstance(error, FileNotFoundError) or any(
+        getattr(link, "status", 404) not in (404, 410) for link in _chain(error)
+    ):
+        return False
+    return all(isinstance(link, FileNotFoundError) or not isinstance(link, OSError) for link in links)
 
 
 def is_of_disk(error: BaseException) -> bool:

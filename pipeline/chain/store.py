@@ -174,9 +174,13 @@ class Store:
     def everything(self, place: Place) -> dict[str, int]:
         """Every object that a place holds: MD5 -> bytes."""
         database = self._database(place)
+        fs, top = database.fs, database.path
         with self._errors(place):
-            found = database.fs.fs.find(database.path, detail=True) if database.fs.exists(database.path) else {}
-        named = {"".join(path.split("/")[-2:]): info["size"] for path, info in found.items()}
+            if not fs.exists(top):
+                return {}
+            local = fs.protocol == "local"
+            infos = {path: fs.info(path) for path in fs.find(top)} if local else fs.fs.find(top, detail=True)
+        named = {"".join(path.split("/")[-2:]): info["size"] for path, info in infos.items()}
         return {md5: size for md5, size in named.items() if _OBJECT.fullmatch(md5)}
 
     def delete(self, md5s: Iterable[str], place: Place) -> None:
@@ -266,7 +270,9 @@ class Store:
         if target == "cache":  # DVC may have kept the part that came
             self.delete(failed, "cache")
         first = next(iter(failed.values()))
-        problems = [f"{len(failed)} of {len(md5s)} objects did not arrive:", *sorted(failed)]
+        problems = [f"{len(failed)} of {len(md5s)} objects did not arrive", *sorted(failed)[:5], "..."][
+            : len(failed) + 1
+        ]
         raise self._fault(first, target if faults.is_of_disk(first) else "remote", problems)
 
     def _sizes(self, md5s: Iterable[str], place: Place) -> dict[str, int | None]:
@@ -281,7 +287,7 @@ class Store:
         with self._errors(place):
             infos = database.fs.info(paths, return_exceptions=True)
             for info in infos:
-                if isinstance(info, Exception) and not isinstance(info, FileNotFoundError):
+                if isinstance(info, Exception) and not faults.is_absence(info):
                     raise info
         return {m: info.get("size") for m, info in zip(md5s, infos, strict=False) if not isinstance(info, Exception)}
 
@@ -322,13 +328,13 @@ class Store:
             return self._repo.cloud.get_remote_odb()
 
     @contextlib.contextmanager
-    def _errors(self, place: Place, *through: type[BaseException]) -> Iterator[None]:
+    def _errors(self, place: Place, *through: type[Exception]) -> Iterator[None]:
         """Whatever DVC and its plug-ins raise becomes one GraftError, but for what is asked to come through."""
         try:
             yield
-        except (GraftError, *through):
-            raise
         except Exception as error:
+            if isinstance(error, (GraftError, *through)):
+                raise
             raise self._fault(error, place) from error
 
     def _fault(self, error: BaseException, place: Place, problems: Iterable[str] = ()) -> GraftError:

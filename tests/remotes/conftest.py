@@ -1,5 +1,6 @@
 """A candidate that is ready to be released to a real server."""
 
+import contextlib
 import shutil
 import subprocess
 from collections.abc import Callable, Iterator
@@ -40,10 +41,15 @@ def webdav(tmp_path: Path) -> Iterator[Remote]:
 
 
 @pytest.fixture
+def s3(tmp_path: Path) -> Iterator[Remote]:
+    needs("s3")
+    with servers.swift(tmp_path / "s3") as remote:
+        yield remote
+
+
+@pytest.fixture
 def before(request: pytest.FixtureRequest) -> Iterator[Callable[[Remote], proxy.Proxy]]:
     """Puts a proxy before a server, until the end of the test."""
-    import contextlib
-
     with contextlib.ExitStack() as stack:
         yield lambda remote: stack.enter_context(proxy.before(remote.port))
 

@@ -100,6 +100,44 @@ def nginx(folder: Path, *, methods: str = "PUT DELETE MKCOL COPY MOVE") -> Itera
 
 
 @contextlib.contextmanager
+def swift(folder: Path) -> Iterator[Remote]:
+    """OpenStack Swift's S3 interface with one account; the objects themselves live in its memory."""
+    folder.mkdir(parents=True, exist_ok=True)
+    port = free_port()
+    account = "shop"
+    script = Path(__file__).parent / "swift_server.py"
+    with running(["/usr/bin/python3", script, folder, port, account, USER, PASSWORD], port, folder / "log"):
+        remote = Remote(
+            kind="s3",
+            port=port,
+            folder=folder / "disk",
+            url=lambda _: "s3://models/graft",
+            settings=lambda at: {
+                "endpointurl": f"http://127.0.0.1:{at}",
+                "region": "us-east-1",
+                "access_key_id": f"{account}:{USER}",
+                "secret_access_key": PASSWORD,
+            },
+            wrong={"secret_access_key": "wr0ng-w0rd"},
+        )
+        make_bucket(remote)
+        yield remote
+
+
+def make_bucket(remote: Remote) -> None:
+    from botocore.session import get_session
+
+    settings = remote.settings(remote.port)
+    get_session().create_client(
+        "s3",
+        region_name=settings["region"],
+        endpoint_url=settings["endpointurl"],
+        aws_access_key_id=settings["access_key_id"],
+        aws_secret_access_key=settings["secret_access_key"],
+    ).create_bucket(Bucket="models")
+
+
+@contextlib.contextmanager
 def running(command: Sequence[object], port: int, log: Path) -> Iterator[None]:
     """A server process until the block ends; it must listen within 20 s."""
     with log.open("ab") as out:
@@ -133,9 +171,14 @@ def lacking(kind: str) -> list[str]:
         "ssh-keygen": program("ssh-keygen"),
         "nginx": program("nginx"),
         "nginx's module dav-ext": DAV_EXT.exists(),
+        "python3-swift": Path("/usr/lib/python3/dist-packages/swift").exists(),
         f"dvc-{kind}": importlib.util.find_spec(f"dvc_{kind}"),
     }
-    needed = {"ssh": ("sshd", "ssh-keygen"), "webdav": ("nginx", "nginx's module dav-ext")}[kind]
+    needed = {
+        "ssh": ("sshd", "ssh-keygen"),
+        "webdav": ("nginx", "nginx's module dav-ext"),
+        "s3": ("python3-swift",),
+    }[kind]
     return [name for name in (*needed, f"dvc-{kind}") if not there[name]]
 
 

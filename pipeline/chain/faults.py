@@ -22,7 +22,7 @@ _EXTRAS = ("azure", "gs", "s3", "ssh", "webdav")  # of pyproject.toml
 # A fault's words in the text, names and numbers of an exception, and what helps. The first that fits is it.
 _FAULTS = (
     (
-        r"RemoteMissingDepsError",
+        r"RemoteMissingDepsError|to be installed",
         "DVC's plug-in for it is not installed",
         f"make setup EXTRAS=NAME, of {', '.join(_EXTRAS)}",
     ),
@@ -53,11 +53,6 @@ _FAULTS = (
         "the bucket or the folder that the address names must exist: make it first, or mend the address",
     ),
     (
-        r"SFTPFailure",
-        "the server could not do it and does not say why",
-        f"most often its disk is full or read-only; once that is mended, {AGAIN}",
-    ),
-    (
         r"ECONNREFUSED|EHOSTUNREACH|ENETUNREACH|gaierror|Name or service not known|ConnectError|EndpointConnectionError"
         r"|ClientConnectorError|HostKeyNotVerifiable",
         "out of reach",
@@ -69,6 +64,11 @@ _FAULTS = (
         r"|Connection lost|IncompleteBody",
         "the connection broke",
         AGAIN,
+    ),
+    (
+        r"SFTPFailure|\b500\b|InternalError|internal error",
+        "the server could not do it and does not say why",
+        f"most often its disk is full or read-only; once that is mended, {AGAIN}",
     ),
 )
 

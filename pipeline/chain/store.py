@@ -253,27 +253,29 @@ class Store:
             )
         self._transfer(absent, "remote", "cache")
 
-    def _transfer(self, md5s: Iterable[str], source: Place, target: Place) -> None:
-        """Copy objects that are in `source` over those of `target`."""
-        md5s = sorted(md5s)
-        if not md5s:
-            return
+    def _transfer(self, md5s: list[str], source: Place, target: Place) -> None:
+        """Copy objects that are in `source` over those of `target`, small ones first, until one fails."""
+        sizes = self._sizes(md5s, source) if md5s else {}
+        todo = sorted(sizes, key=lambda md5: (sizes[md5] or 0, md5))
+        jobs = self._database("remote").fs.jobs
+        with progress.shown("pushing" if target == "remote" else "fetching", _total(sizes)) as count:
+            for start in range(0, len(todo), jobs):  # all at once would go on failing long after the first fault
+                try:
+                    self._copy(todo[start : start + jobs], source, target, progress.Bytes(count))
+                except Exception as error:
+                    place = target if faults.is_of_disk(error) else "remote"
+                    raise self._fault(error, place, [f"at least {start} of {len(todo)} objects arrived"]) from error
+
+    def _copy(self, md5s: list[str], source: Place, target: Place, callback: progress.Bytes) -> None:
         giver, taker = self._database(source), self._database(target)
-        failed: dict[str, BaseException] = {}
         paths = [giver.oid_to_path(md5) for md5 in md5s]
-        word = "pushing" if target == "remote" else "fetching"
-        options = {"check_exists": False, "batch_size": self._database("remote").fs.jobs}
-        with self._errors(target), progress.shown(word, _total(self._sizes(md5s, source))) as count:
-            taker.add(paths, giver.fs, md5s, on_error=failed.__setitem__, callback=progress.Bytes(count), **options)
-        if not failed:
-            return
-        if target == "cache":  # DVC may have kept the part that came
-            self.delete(failed, "cache")
-        first = next(iter(failed.values()))
-        problems = [f"{len(failed)} of {len(md5s)} objects did not arrive", *sorted(failed)[:5], "..."][
-            : len(failed) + 1
-        ]
-        raise self._fault(first, target if faults.is_of_disk(first) else "remote", problems)
+        try:
+            # With a handler for errors, DVC would keep the part that came of an object under its full name.
+            taker.add(paths, giver.fs, md5s, check_exists=False, batch_size=len(md5s), callback=callback)
+        except Exception:
+            for path in [taker.oid_to_path(md5) for md5 in self._sizes(md5s, "cache")] if target == "cache" else []:
+                taker.protect(path)
+            raise
 
     def _sizes(self, md5s: Iterable[str], place: Place) -> dict[str, int | None]:
         """Bytes of those of the objects that are there; None where the remote does not say.

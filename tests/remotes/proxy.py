@@ -13,15 +13,15 @@ class Proxy:
     """Stands before a server; a test changes its fields while it runs."""
 
     port: int
-    cut_after: int | None = None  # bytes from the client, over all connections; then everything is cut
-    rate: float | None = None  # bytes a second from the client
-    frozen: bool = False
-    passed: int = 0  # bytes from the client
+    cut_after: int | None = None  # bytes of all connections and both ways; then everything is cut
+    rate: float | None = None  # bytes a second of one connection and way
+    freeze_after: int | None = None  # bytes, as above; then nothing moves and nothing ends
+    passed: int = 0  # bytes
     _lock: threading.Lock = field(default_factory=threading.Lock)
 
     def may_pass(self, count: int) -> bool:
         """Wait as long as the rate and a freeze ask; whether these bytes may pass at all."""
-        while self.frozen:
+        while self.freeze_after is not None and self.passed > self.freeze_after:
             time.sleep(0.05)
         if self.rate:
             time.sleep(count / self.rate)
@@ -45,15 +45,13 @@ def _accept(listener: socket.socket, proxy: Proxy, server_port: int) -> None:
             client, _ = listener.accept()
             server = socket.create_connection(("127.0.0.1", server_port))
             threading.Thread(target=_pump, args=(client, server, proxy), daemon=True).start()
-            threading.Thread(target=_pump, args=(server, client, None), daemon=True).start()
+            threading.Thread(target=_pump, args=(server, client, proxy), daemon=True).start()
 
 
-def _pump(source: socket.socket, target: socket.socket, proxy: Proxy | None) -> None:
-    """Copy bytes one way; only what the client sends is counted."""
+def _pump(source: socket.socket, target: socket.socket, proxy: Proxy) -> None:
+    """Copy bytes one way."""
     with contextlib.suppress(OSError):
-        while data := source.recv(1 << 14):
-            if proxy and not proxy.may_pass(len(data)):
-                break
+        while (data := source.recv(1 << 14)) and proxy.may_pass(len(data)):
             target.sendall(data)
     for end in (source, target):
         with contextlib.suppress(OSError):

@@ -178,8 +178,8 @@ def lacking(kind: str) -> list[str]:
         "ssh": ("sshd", "ssh-keygen"),
         "webdav": ("nginx", "nginx's module dav-ext"),
         "s3": ("python3-swift",),
-    }[kind]
-    return [name for name in (*needed, f"dvc-{kind}") if not there[name]]
+    }.get(kind)
+    return [name for name in (*needed, f"dvc-{kind}") if not there[name]] if needed else []
 
 
 def program(name: str) -> str | None:

@@ -19,7 +19,7 @@ _USERINFO = re.compile(r"(\w+)://([^/\s'\"]*)@")
 
 _EXTRAS = ("azure", "gs", "s3", "ssh", "webdav")  # of pyproject.toml
 
-# A fault's words in the text, names and numbers of an exception, and what helps. The first that fits is it.
+# Signs of a fault in an exception, what it is, what helps. The first that fits is it.
 _FAULTS = (
     (
         r"RemoteMissingDepsError|to be installed",
@@ -82,10 +82,8 @@ def fault(where: str, settings: Mapping[str, Any], error: BaseException, problem
         error: what the plug-in raised.
         problems: what is affected, one line each.
     """
-    signs = " ".join(_signs(error))
     said = next(filter(None, (str(link).strip() for link in _chain(error))), type(error).__name__).splitlines()[0]
-    known = next(((what, help_) for words, what, help_ in _FAULTS if re.search(words, signs, re.IGNORECASE)), None)
-    what, help_ = known or ("failed", "dvc remote list shows where it points; docs/remotes.md")
+    what, help_ = next(filter(None, map(_known, _chain(error))), ("failed", "dvc remote list shows where it points"))
     return GraftError(mask(f"{where}: {what}: {said}", settings), problems, help=help_)
 
 
@@ -127,12 +125,9 @@ def _chain(error: BaseException) -> Iterator[BaseException]:
         link = link.__cause__ or link.__context__
 
 
-def _signs(error: BaseException) -> Iterator[str]:
-    for link in _chain(error):
-        yield type(link).__name__
-        yield str(link)
-        if isinstance(link, OSError):
-            yield errno.errorcode.get(link.errno or 0, "")
-        status = getattr(link, "status_code", None) or getattr(link, "status", None)
-        if status:
-            yield str(status)
+def _known(error: BaseException) -> tuple[str, str] | None:
+    """What is wrong and what helps, by an exception's name, text, errno and status; None for an unknown one."""
+    code = errno.errorcode.get(error.errno or 0, "") if isinstance(error, OSError) else ""
+    status = getattr(error, "status_code", None) or getattr(error, "status", "")
+    signs = f"{type(error).__name__} {error} {code} {status}"
+    return next(((what, help_) for words, what, help_ in _FAULTS if re.search(words, signs, re.IGNORECASE)), None)

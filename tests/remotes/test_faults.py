@@ -9,8 +9,9 @@ import shutil
 import signal
 import subprocess
 import sys
+import termios
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
 import pytest
@@ -24,10 +25,10 @@ from tests.remotes.servers import PASSWORD, Remote
 Before = Callable[[Remote], Proxy]
 
 
-def refused(clone: Clone, *command: str, **environment: str) -> str:
+def refused(clone: Clone, command: Sequence[str] = ("release",), **environment: str) -> str:
     """What a failing command says: an error that names the remote and a way on, and no secret."""
     tags, head = clone.git("tag"), clone.git("rev-parse", "HEAD")
-    said = clone.run(sys.executable, *GRAFT, *(command or ("release",)), code=1, **(CODE | environment))
+    said = clone.run(sys.executable, *GRAFT, *command, code=1, **(CODE | environment))
     assert said.count("Error: ") == 1
     assert "remote 'storage' (" in said
     assert "  help: " in said
@@ -51,10 +52,9 @@ def test_wrong_credentials_and_a_cut_push_then_a_release(ready: Clone, remote: R
     proxy = before(remote)
     proxy.cut_after = 1_500_000
     point(ready, remote, proxy.port)
-    said = refused(ready)
+    said = refused(ready, AWS_MAX_ATTEMPTS="1")
     assert any(words in said for words in ("the connection broke", "out of reach")), said
-    assert "run the same command again" in said or "is the host up" in said
-    proxy.cut_after = None
+    point(ready, remote)
     released(ready)
 
 
@@ -89,7 +89,7 @@ SERVER = {
 
 
 @pytest.fixture
-def small_disk(tmp_path: Path):
+def small_disk(tmp_path: Path) -> Iterator[Path]:
     """A file system of 2 MB, and what makes it larger."""
     (tmp_path / "small").mkdir()
     mount = ["mount", "-t", "tmpfs", "-o", "size=2m", "graft-test", str(tmp_path / "small")]
@@ -138,8 +138,8 @@ def test_lost_object_is_named_and_stops_a_rollback_before_anything_moves(
     said = clone.graft("rollback", "v1.0.0", code=1)
     assert any(path.parent.name + path.name in said for path in lost)
     assert clone.git("status", "--porcelain") == ""
-    # dvc push believes its own notes of what it pushed once; without them it looks
-    ready.run("dvc", "push", "-q", "--all-tags", DVC_SITE_CACHE_DIR=str(tmp_path / "no-notes"))
+    for path in lost:
+        shutil.copy(ready.path / ".dvc/cache" / path.relative_to(ssh.folder), path)
     clone.graft("rollback", "v1.0.0")
 
 
@@ -152,7 +152,7 @@ def test_cut_fetch_leaves_no_part_of_an_object_in_the_cache(
     proxy.cut_after = 2_000_000
     point(ready, webdav, proxy.port)
     shutil.rmtree(ready.path / ".dvc/cache/files")
-    said = refused(ready, "rollback", "v1.0.0")
+    said = refused(ready, ["rollback", "v1.0.0"])
     assert "the connection broke" in said or "out of reach" in said
     kept = [path for path in (ready.path / ".dvc/cache/files/md5").glob("??/*") if not path.name.startswith(".")]
     for path in kept:
@@ -166,6 +166,7 @@ def test_slow_server_shows_progress_and_ctrl_c_ends_at_once(ready: Clone, webdav
     proxy.rate = 100_000
     point(ready, webdav, proxy.port)
     master, terminal = pty.openpty()
+    termios.tcsetwinsize(terminal, (24, 100))
     process = subprocess.Popen(
         [sys.executable, *GRAFT, "release"],
         cwd=ready.path, env=ENVIRONMENT | CODE, stdout=terminal, stderr=terminal,
@@ -202,7 +203,7 @@ def test_silent_server_is_given_up_when_ssh_is_told_to_ask(
     (tmp_path / ".ssh/config").write_text("Host *\n  ServerAliveInterval 1\n  ServerAliveCountMax 2\n")
     proxy.freeze_after = 1_000_000
     assert "the connection broke" in refused(ready, HOME=str(tmp_path))
-    proxy.freeze_after = None
+    point(ready, ssh)
     released(ready)
 
 

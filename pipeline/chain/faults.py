@@ -23,7 +23,7 @@ _EXTRAS = ("azure", "gs", "s3", "ssh", "webdav")  # of pyproject.toml
 _FAULTS = (
     (
         r"RemoteMissingDepsError|to be installed",
-        "DVC's plug-in for it is not installed",
+        "the plug-in for it is not installed",
         f"make setup EXTRAS=NAME, of {', '.join(_EXTRAS)}",
     ),
     (
@@ -83,7 +83,7 @@ def fault(where: str, settings: Mapping[str, Any], error: BaseException, problem
         problems: what is affected, one line each.
     """
     said = next(filter(None, (str(link).strip() for link in _chain(error))), type(error).__name__).splitlines()[0]
-    what, help_ = next(filter(None, map(_known, _chain(error))), ("failed", "dvc remote list shows where it points"))
+    what, help_ = next(filter(None, map(_known, _chain(error))), ("failed", "dvc remote list shows where it points; docs/remotes.md says more"))
     return GraftError(mask(f"{where}: {what}: {said}", settings), problems, help=help_)
 
 

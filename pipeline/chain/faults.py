@@ -82,8 +82,13 @@ def fault(where: str, settings: Mapping[str, Any], error: BaseException, problem
         error: what the plug-in raised.
         problems: what is affected, one line each.
     """
-    said = next(filter(None, (str(link).strip() for link in _chain(error))), type(error).__name__).splitlines()[0]
-    what, help_ = next(filter(None, map(_known, _chain(error))), ("failed", "dvc remote list shows where it points; docs/remotes.md says more"))
+    # Some plug-ins look for a file in the wake of a fault, and find none: that is the last thing to name.
+    links = sorted(_chain(error), key=lambda link: "NotFound" in type(link).__name__)
+    known = ((link, *found) for link in links if (found := _known(link)))
+    link, what, help_ = next(
+        known, (error, "failed", "dvc remote list shows where it points; docs/remotes.md says more")
+    )
+    said = (str(link).strip() or type(link).__name__).splitlines()[0]
     return GraftError(mask(f"{where}: {what}: {said}", settings), problems, help=help_)
 
 

@@ -4,16 +4,18 @@ BIN := .venv/bin
 READY := .venv/.ready
 # An index of torch's CPU build, for machines without a GPU: see README.md.
 TORCH_INDEX ?=
+# DVC's plug-ins for remotes, see docs/remotes.md: make setup EXTRAS=s3,ssh
+EXTRAS ?=
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 export OMP_WAIT_POLICY ?= PASSIVE
 
 .DEFAULT_GOAL := help
-.PHONY: help setup run test check demo bench base samples docs hooks soak pins clean
+.PHONY: help setup extras run test check demo bench base samples docs hooks soak pins clean
 
 help: ## this list
 	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## /  make \1	/' | expand -t 16
 
-setup: $(READY) ## make .venv and install the pinned environment
+setup: $(READY) $(if $(EXTRAS),extras) ## make .venv and install the pinned environment; EXTRAS=s3,ssh adds remotes
 
 $(READY): requirements.lock pyproject.toml
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "Error: $(PYTHON) is older than 3.11; name another: make setup PYTHON=python3.12"; exit 1; }
@@ -23,6 +25,9 @@ $(READY): requirements.lock pyproject.toml
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-build-isolation --no-deps --editable .
 	@touch $@
 	@echo "ready: source .venv/bin/activate gives you graft and dvc; make hooks adds a check before tags are pushed"
+
+extras: $(READY)
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-build-isolation --constraint requirements.lock --constraint requirements-remotes.lock --editable '.[$(EXTRAS)]'
 
 run: setup ## the main job: dvc repro on the open increment, then the report
 	@$(BIN)/python -m pipeline.run
@@ -61,12 +66,16 @@ hooks: ## ask git to check a release's tag before it is pushed
 soak: setup ## kill every command at random moments, many times (long)
 	@$(BIN)/python -m pytest -m slow
 
-pins: ## write requirements.lock from pyproject.toml (installs into a fresh folder)
+pins: ## write the two requirements locks from pyproject.toml (installs into a fresh folder)
 	@rm -rf .venv-pins && $(PYTHON) -m venv .venv-pins
 	@.venv-pins/bin/python -m pip install --quiet $(if $(TORCH_INDEX),--extra-index-url $(TORCH_INDEX)) setuptools '.[dev]'
 	@{ echo "# The whole environment, one version each: \`make pins\` writes it from pyproject.toml."; \
 	   echo "# Versions carry no local suffix, so the same file fits torch's CPU and CUDA builds."; \
 	   .venv-pins/bin/python -m pip freeze --all --exclude graft-models --exclude pip | sed -E 's/\+[a-z0-9.]+$$//; /^(nvidia|triton|cuda)/d' | LC_ALL=C sort -f; } > requirements.lock
+	@.venv-pins/bin/python -m pip install --quiet --constraint requirements.lock '.[azure,gs,s3,ssh,webdav]'
+	@{ echo "# DVC's plug-ins for remotes, one version each, beside requirements.lock: \`make pins\` writes it."; \
+	   echo "# Constraints: make setup EXTRAS=s3,ssh installs what those extras need and nothing else."; \
+	   .venv-pins/bin/python -m pip freeze --all --exclude graft-models --exclude pip | sed -E 's/\+[a-z0-9.]+$$//; /^(nvidia|triton|cuda)/d' | grep -vxFf requirements.lock | LC_ALL=C sort -f; } > requirements-remotes.lock
 	@rm -rf .venv-pins
 
 clean: ## remove the environment and caches of tools; data, models and DVC's cache stay

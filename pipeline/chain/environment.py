@@ -6,6 +6,7 @@ from importlib import metadata
 from pathlib import Path
 
 REQUIREMENTS = Path("requirements.lock")
+REMOTES = Path("requirements-remotes.lock")  # extras: what is absent is not asked for
 # Packages whose version can change an adapter's, a merged model's or a record's bytes.
 TOOLCHAIN = (
     "huggingface_hub",
@@ -35,12 +36,18 @@ def differences(pinned: dict[str, str], found: dict[str, str]) -> list[str]:
     ]
 
 
-def unpinned(requirements: Path = REQUIREMENTS) -> list[str]:
-    """Installed versions that differ from requirements.lock, one line each; extras may be absent."""
+def unpinned() -> list[str]:
+    """Installed versions that differ from the pinned ones, one line each; extras may be absent."""
+    pins, extras = _pins(REQUIREMENTS), _pins(REMOTES)
+    here = {name: version for name in pins | extras if (version := _installed(name)) is not None}
+    wanted = pins | {name: version for name, version in extras.items() if name in here}
+    found = differences(wanted, here)
+    return [f"{REMOTES if line.partition(':')[0] in extras else REQUIREMENTS}: {line}" for line in found]
+
+
+def _pins(requirements: Path) -> dict[str, str]:
     lines = requirements.read_text().splitlines() if requirements.is_file() else []
-    pins: dict[str, str] = {match[1]: match[2] for line in lines if (match := _PIN.match(line)) is not None}
-    here = {name: version for name in pins if (version := _installed(name)) is not None}
-    return [f"{requirements}: {line}" for line in differences(pins, here)]
+    return {match[1]: match[2] for line in lines if (match := _PIN.match(line)) is not None}
 
 
 def _installed(name: str) -> str | None:

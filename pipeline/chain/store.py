@@ -10,17 +10,20 @@ import hashlib
 import io
 import logging
 import re
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, TypeVar
 
 import orjson
 
+from pipeline.chain import faults, progress
 from pipeline.errors import GraftError
 
 Place = Literal["cache", "remote"]
+T = TypeVar("T")
 _OBJECT = re.compile(r"[0-9a-f]{32}(\.dir)?")
 logging.getLogger("dvc").setLevel(logging.ERROR)
 logging.getLogger("dvc_data").setLevel(logging.CRITICAL)  # failed transfers are named below, once
@@ -65,19 +68,9 @@ class Store:
         Raises:
             GraftError: the remote is not set or cannot be reached.
         """
-        md5s = set(md5s)
-        database = self._database(place)
-        try:
-            # A local database's own oids_exist deletes what it takes for corrupt; nothing is deleted here.
-            local = database.fs.protocol == "local"
-            there = (
-                {m for m in md5s if database.fs.exists(database.oid_to_path(m))}
-                if local
-                else (set(database.oids_exist(md5s)))
-            )
-        except Exception as error:
-            raise self._unreachable(error) from error
-        return sorted(md5s - there)
+        md5s = sorted(set(md5s))
+        there = self._sizes(md5s, place)
+        return [md5 for md5 in md5s if md5 not in there]
 
     def listing(self, md5: str, place: Place) -> dict[str, str]:
         """Files of a folder object: relative path -> MD5.
@@ -87,7 +80,7 @@ class Store:
             GraftError: it is there and is not a folder's listing any more.
         """
         database = self._database(place)
-        with database.fs.open(database.oid_to_path(md5), "rb") as file:
+        with self._errors(place, FileNotFoundError), database.fs.open(database.oid_to_path(md5), "rb") as file:
             text = file.read()
         try:  # not by dvc_data's Tree: ten times slower, and a chain has thousands of listings
             return {entry["relpath"]: entry["md5"] for entry in orjson.loads(text)}
@@ -111,15 +104,29 @@ class Store:
             FileNotFoundError: it is not there.
             GraftError: the remote cannot be reached.
         """
-        hashes = hashlib.md5(usedforsecurity=False), hashlib.sha256()
-        size = self._read(md5, place, hashes)
-        return Digests(hashes[0].hexdigest(), hashes[1].hexdigest(), size)
+        return self._digests(md5, place, lambda _: None)
 
-    def sha256(self, md5: str, place: Place) -> str:
-        """SHA-256 of an object's bytes, read to their end: thrice as fast as both digests. Raises like them."""
-        digest = hashlib.sha256()
-        self._read(md5, place, [digest])
-        return digest.hexdigest()
+    def all_digests(self, md5s: Iterable[str], place: Place) -> dict[str, Digests]:
+        """Digests of many objects, read side by side; those that are not there are left out.
+
+        Raises:
+            GraftError: the remote cannot be reached.
+        """
+        sizes = self._sizes(md5s, place)
+        with progress.shown("reading back" if place == "remote" else "hashing", _total(sizes)) as count:
+            return dict(self._side_by_side(lambda md5: (md5, self._digests(md5, place, count)), sizes, place))
+
+    def all_sha256(self, md5s: Iterable[str], place: Place) -> dict[str, str]:
+        """SHA-256 of many objects, read side by side: thrice as fast as both digests. Raises like `all_digests`."""
+        sizes = self._sizes(md5s, place)
+
+        def sha256(md5: str) -> tuple[str, str]:
+            digest = hashlib.sha256()
+            self._read(md5, place, [digest], count)
+            return md5, digest.hexdigest()
+
+        with progress.shown("reading back" if place == "remote" else "hashing", _total(sizes)) as count:
+            return dict(self._side_by_side(sha256, sizes, place))
 
     def cache_dir(self) -> Path:
         """The cache's folder, which clones may share."""
@@ -151,9 +158,11 @@ class Store:
         Raises:
             GraftError: an object is not in the cache, or the remote failed (what got there is named).
         """
-        every = self.closure(md5s, "cache")
-        new = self.missing(every, "remote")
-        absent = self.missing(new, "cache")
+        every = sorted(self.closure(md5s, "cache"))
+        here, there = self._sizes(every, "cache"), self._sizes(every, "remote")
+        # SFTP leaves what it had written when a push was cut: an object of another size is none.
+        new = [m for m in every if m not in there or (m in here and there[m] not in (here[m], None))]
+        absent = [m for m in new if m not in here]
         if absent:
             raise GraftError(
                 f"{len(absent)} objects are neither in the cache nor in the remote",
@@ -184,22 +193,27 @@ class Store:
     def everything(self, place: Place) -> dict[str, int]:
         """Every object that a place holds: MD5 -> bytes."""
         database = self._database(place)
-        try:
-            if not database.fs.exists(database.path):
+        fs, top = database.fs, database.path
+        with self._errors(place):
+            if not fs.exists(top):
                 return {}
-            paths = list(database.fs.find(database.path))
-            sizes = [info["size"] for info in database.fs.info(paths)]
-        except Exception as error:
-            raise self._unreachable(error) from error
-        named = ["".join(path.split("/")[-2:]) for path in paths]
-        return {md5: size for md5, size in zip(named, sizes, strict=True) if _OBJECT.fullmatch(md5)}
+            local = fs.protocol == "local"
+            infos = {path: fs.info(path) for path in fs.find(top)} if local else fs.fs.find(top, detail=True)
+        named = {"".join(path.split("/")[-2:]): info["size"] for path, info in infos.items()}
+        return {md5: size for md5, size in named.items() if _OBJECT.fullmatch(md5)}
 
     def delete(self, md5s: Iterable[str], place: Place) -> None:
         """Delete objects; folder listings first, so that one that stays is whole."""
         database = self._database(place)
-        for md5 in sorted(md5s, key=lambda name: not name.endswith(".dir")):
+
+        def remove(md5: str) -> None:
             with contextlib.suppress(FileNotFoundError):  # another one was faster
-                database.fs.remove(database.oid_to_path(md5))
+                database.fs.rm_file(database.oid_to_path(md5))
+
+        md5s = set(md5s)
+        listings = {md5 for md5 in md5s if md5.endswith(".dir")}
+        for batch in (listings, md5s - listings):
+            self._side_by_side(remove, batch, place)
 
     def save(self, path: Path) -> str:
         """Put a copy of a file or folder into the cache, without tracking it; returns its MD5."""
@@ -256,21 +270,6 @@ class Store:
         self.check_out(union.oid, path)
         return self.add(path)
 
-    def _read(self, md5: str, place: Place, hashes: Iterable[Any]) -> int:
-        """Feed an object's bytes to these hashes; returns how many there were."""
-        database, size = self._database(place), 0
-        try:
-            with database.fs.open(database.oid_to_path(md5), "rb") as file:
-                while chunk := file.read(1 << 20):
-                    size += len(chunk)
-                    for digest in hashes:
-                        digest.update(chunk)
-        except FileNotFoundError:
-            raise
-        except OSError as error:
-            raise self._unreachable(error) from error
-        return size
-
     def _bring(self, md5s: Iterable[str]) -> None:
         absent = self.missing(md5s, "cache")
         if not absent:
@@ -284,23 +283,70 @@ class Store:
             )
         self._transfer(absent, "remote", "cache")
 
-    def _transfer(self, md5s: Iterable[str], source: Place, target: Place) -> None:
-        from dvc_data.hashfile.hash_info import HashInfo
-        from dvc_data.hashfile.transfer import transfer
+    def _transfer(self, md5s: list[str], source: Place, target: Place) -> None:
+        """Copy objects that are in `source` over those of `target`, small ones first, until one fails."""
+        sizes = self._sizes(md5s, source) if md5s else {}
+        todo = sorted(sizes, key=lambda md5: (sizes[md5] or 0, md5))
+        jobs = self._database("remote").fs.jobs
+        with progress.shown("pushing" if target == "remote" else "fetching", _total(sizes)) as count:
+            for start in range(0, len(todo), jobs):  # all at once would go on failing long after the first fault
+                try:
+                    self._copy(todo[start : start + jobs], source, target, progress.Bytes(count))
+                except Exception as error:
+                    place = target if faults.is_of_disk(error) else "remote"
+                    raise self._fault(error, place, [f"at least {start} of {len(todo)} objects arrived"]) from error
 
-        infos = {HashInfo("md5", md5) for md5 in md5s}
-        if not infos:
-            return
+    def _copy(self, md5s: list[str], source: Place, target: Place, callback: progress.Bytes) -> None:
+        giver, taker = self._database(source), self._database(target)
+        paths = [giver.oid_to_path(md5) for md5 in md5s]
         try:
-            result = transfer(self._database(source), self._database(target), infos, shallow=True, hardlink=False)
-        except Exception as error:
-            raise self._unreachable(error) from error
-        if result.failed:
-            raise GraftError(
-                f"{source} -> {target}: {len(result.failed)} of {len(infos)} objects did not arrive",
-                sorted(str(info.value) for info in result.failed),
-                help="what arrived stays; run the same command again to go on",
-            )
+            # With a handler for errors, DVC would keep the part that came of an object under its full name.
+            taker.add(paths, giver.fs, md5s, check_exists=False, batch_size=len(md5s), callback=callback)
+        except Exception:
+            for path in [taker.oid_to_path(md5) for md5 in self._sizes(md5s, "cache")] if target == "cache" else []:
+                taker.protect(path)
+            raise
+
+    def _sizes(self, md5s: Iterable[str], place: Place) -> dict[str, int | None]:
+        """Bytes of those of the objects that are there; None where the remote does not say.
+
+        Nothing is asked for a listing: it would grow with history. (And a local database's own
+        oids_exist deletes what it takes for corrupt.) Without objects, the place itself is asked for.
+        """
+        database = self._database(place)
+        md5s = list(md5s)
+        paths = [database.oid_to_path(md5) for md5 in md5s] or [database.path]
+        with self._errors(place):
+            infos = database.fs.info(paths, return_exceptions=True)
+            for info in infos:
+                if isinstance(info, Exception) and not faults.is_absence(info):
+                    raise info
+        return {m: info.get("size") for m, info in zip(md5s, infos, strict=False) if not isinstance(info, Exception)}
+
+    def _digests(self, md5: str, place: Place, count: Callable[[int], object]) -> Digests:
+        hashes = hashlib.md5(usedforsecurity=False), hashlib.sha256()
+        size = self._read(md5, place, hashes, count)
+        return Digests(hashes[0].hexdigest(), hashes[1].hexdigest(), size)
+
+    def _read(self, md5: str, place: Place, hashes: Iterable[Any], count: Callable[[int], object]) -> int:
+        """Feed an object's bytes to these hashes; returns how many there were."""
+        database, size = self._database(place), 0
+        with self._errors(place, FileNotFoundError), database.fs.open(database.oid_to_path(md5), "rb") as file:
+            while chunk := file.read(1 << 20):
+                size += len(chunk)
+                count(len(chunk))
+                for digest in hashes:
+                    digest.update(chunk)
+        return size
+
+    def _side_by_side(self, work: Callable[[str], T], md5s: Iterable[str], place: Place) -> list[T]:
+        """Results of `work`, in as many threads as the remote's `jobs`: a remote answers late, not slowly."""
+        with self._errors(place), ThreadPoolExecutor(self._database(place).fs.jobs) as pool:
+            try:
+                return list(pool.map(work, md5s))
+            except BaseException:
+                pool.shutdown(cancel_futures=True)  # the first error is enough
+                raise
 
     def _database(self, place: Place) -> Any:
         if place == "cache":
@@ -309,23 +355,31 @@ class Store:
 
     @cached_property
     def _remote(self) -> Any:
-        from dvc.config import ConfigError
-        from dvc.exceptions import DvcException
-
         if self.remote_name() is None:
             raise GraftError(
                 "no DVC remote is set",
                 help="dvc remote add --default storage /path/or/url && git commit .dvc/config -m 'Add the remote'",
             )
-        try:
+        with self._errors("remote"):
             return self._repo.cloud.get_remote_odb(self.remote)
-        except (ConfigError, DvcException) as error:
-            raise self._unreachable(error) from error
 
-    def _unreachable(self, error: BaseException) -> GraftError:
-        if isinstance(error, GraftError):
-            return error
-        detail = str(error).splitlines()[0] if str(error) else type(error).__name__
-        return GraftError(
-            f"remote {self.remote_name()!r}: {detail}", help="dvc remote list shows where it points; nothing was tagged"
-        )
+    @contextlib.contextmanager
+    def _errors(self, place: Place, *through: type[Exception]) -> Iterator[None]:
+        """Whatever DVC and its plug-ins raise becomes one GraftError, but for what is asked to come through."""
+        try:
+            yield
+        except Exception as error:
+            if isinstance(error, (GraftError, *through)):
+                raise
+            raise self._fault(error, place) from error
+
+    def _fault(self, error: BaseException, place: Place, problems: Iterable[str] = ()) -> GraftError:
+        if place == "cache":
+            return faults.fault(f"DVC's cache ({self._database('cache').path})", {}, error, problems)
+        name = self.remote_name()
+        settings = self._repo.config["remote"].get(name, {})
+        return faults.fault(f"remote {name!r} ({settings.get('url')})", settings, error, problems)
+
+
+def _total(sizes: dict[str, int | None]) -> int:
+    return sum(filter(None, sizes.values()))

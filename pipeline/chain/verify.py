@@ -147,12 +147,11 @@ def objects(commit: Commit, store: Store, place: Place) -> list[Finding]:
     findings += _unlisted(commit, {path for path, _ in named})
     absent = set(store.missing({md5 for _, md5 in named}, place))
     seen = _as_listed([(path, md5) for path, md5 in named if md5 not in absent], commit, store, place)
+    seen |= store.all_digests({md5 for _, md5 in named} - absent - seen.keys(), place)
     for path, md5 in named:
-        if md5 in absent:
+        if md5 not in seen:
             findings.append(_finding(path, place, commit.absence(path), f"object {md5}", "nothing"))
             continue
-        if md5 not in seen:
-            seen[md5] = store.digests(md5, place)
         findings += _compare(path, md5, commit.manifest.get(path), seen[md5], place)
     return findings
 
@@ -253,10 +252,7 @@ def _named_objects(commit: Commit, store: Store, place: Place) -> tuple[list[tup
 def _as_listed(named: list[tuple[str, str]], commit: Commit, store: Store, place: Place) -> dict[str, Digests]:
     """Objects whose SHA-256 is the manifest's: MD5, which is slower and weaker, has nothing to add."""
     listed = {md5: commit.manifest[path]["sha256"] for path, md5 in named if path in commit.manifest}
-    if place == "remote":
-        found = {md5: store.sha256(md5, place) for md5 in listed}
-    else:
-        found = hashing.together(lambda md5: store.sha256(md5, place), listed)
+    found = store.all_sha256(listed, place)
     return {md5: Digests(md5, sha256, 0) for md5, sha256 in found.items() if sha256 == listed[md5]}
 
 

@@ -163,11 +163,9 @@ def _read_back(commit: verify.Commit, tree: Tree, store: Store, pushed: list[str
     """Hash what the remote now gives back, but for what an earlier release read back already."""
     verified = _objects_of_parent(tree, store) - set(pushed)
     wanted = sorted(store.closure(commit.objects(), "cache") - verified)
-    bad = [
-        f"{md5}: found md5 {found}"
-        for md5 in wanted
-        if (found := store.digests(md5, "remote").md5) != md5.removesuffix(".dir")
-    ]
+    digests = store.all_digests(wanted, "remote")
+    found = {md5: digests[md5].md5 if md5 in digests else "nothing" for md5 in wanted}
+    bad = [f"{md5}: found md5 {found[md5]}" for md5 in wanted if found[md5] != md5.removesuffix(".dir")]
     if bad:
         raise GraftError(
             f"not released: the remote gives back other bytes than were sent ({len(pushed)} objects were pushed)",

@@ -44,8 +44,10 @@ class Values:
         """`||`, `&&`, `==` and `!=` as GitHub has them; what else stands there is looked up whole."""
         found = ""
         for part in expression.split("||"):
-            terms = [self._term(term.strip()) for term in part.split("&&")]
-            found = next((term for term in terms if not term), terms[-1])
+            for term in part.split("&&"):
+                found = self._term(term.strip())
+                if not found:
+                    break
             if found:
                 return found
         return found

@@ -15,6 +15,7 @@ from tests.workflows.runner import Played
 
 BRANCH = "more-titles"
 NAME = "2026-04-more"
+WANTED = "needs.plan.outputs.wanted"
 KEPT_BY_GIT = {"dvc.lock", "reports/metrics.json", "reports/verdict.json", "reports/report.md", "reports/manifest.json"}
 LOADS = """
 from transformers import AutoModelForCausalLM, AutoTokenizer
@@ -77,7 +78,7 @@ def trained(proposed: Story) -> Story:
     forge, machines = proposed.forge, proposed.machines
     event = forge.propose(BRANCH)
     planned = done(forge.play("retrain.yml", "plan", machines / "plan", event=event))
-    event["needs.plan.outputs.wanted"] = planned.outputs["wanted"]
+    event[WANTED] = planned.outputs["wanted"]
     storage = bytes_of(forge.storage)
     trained = done(forge.play("retrain.yml", "train", machines / "train", event=event))
     assert bytes_of(forge.storage) == storage, "a training job writes to the quarantine alone"
@@ -126,7 +127,7 @@ def test_training_is_wanted_for_what_it_reads_alone(proposed: Story, tmp_path: P
         forge.touches("docs/data/page.md", "README.md")
         assert done(forge.play("retrain.yml", "plan", tmp_path / "1", event=event)).outputs == {"wanted": "false"}
         assert done(forge.play("retrain.yml", "plan", tmp_path / "2", event=labelled)).outputs == {"wanted": "true"}
-        assert forge.play("retrain.yml", "train", tmp_path / "3", event=event | {"needs.plan.outputs.wanted": "false"}) is None
+        assert forge.play("retrain.yml", "train", tmp_path / "3", event=event | {WANTED: "false"}) is None
         assert forge.play("retrain.yml", "plan", tmp_path / "4", event=fork) is None
         assert forge.play("check.yml", "comment", tmp_path / "5", event=fork) is None
     finally:
@@ -174,13 +175,24 @@ def test_forks_candidate_that_no_remote_answers_for_is_never_green(trained: Stor
 
 def test_next_runner_takes_up_what_the_quarantine_holds(trained: Story, tmp_path: Path) -> None:
     """As after a runner that was taken away: the same commit, on an empty machine."""
-    forge = trained.forge
-    untrained = Clone(forge.origin).git("rev-parse", f"{BRANCH}^")
-    event = forge.propose(BRANCH) | {"github.event.pull_request.head.sha": untrained, "needs.plan.outputs.wanted": "true"}
-    again = done(forge.play("retrain.yml", "train", tmp_path / "again", event=event))
+    bare, event = Clone(trained.forge.origin), trained.forge.propose(BRANCH)
+    event |= {"github.event.pull_request.head.sha": bare.git("rev-parse", f"{BRANCH}^"), WANTED: "true"}
+    again = done(trained.forge.play("retrain.yml", "train", tmp_path / "again", event=event))
+    assert "an earlier runner's stages are here" in again.said
+    assert "Running stage 'evaluate'" in again.said
     assert "Running stage 'train'" not in again.said
-    assert "Stage 'train' is cached" in again.said
-    assert Clone(again.folder).read("dvc.lock") == Clone(forge.origin).git("show", f"{BRANCH}:dvc.lock") + "\n"
+    assert Clone(again.folder).read("dvc.lock").strip() == bare.git("show", f"{BRANCH}:dvc.lock")
+
+
+def test_commit_of_the_workflow_is_not_trained_again(trained: Story, tmp_path: Path) -> None:
+    forge, event = trained.forge, trained.forge.propose(BRANCH) | {WANTED: "true"}
+    head = forge.head(BRANCH)
+    again = done(forge.play("retrain.yml", "train", tmp_path / "again", event=event))
+    assert "Running stage" not in again.said
+    committed = done(forge.play("retrain.yml", "commit", tmp_path / "commit", event=event))
+    assert "nothing to commit" in committed.said
+    assert forge.head(BRANCH) == head
+    assert len(forge.comments()) == 1
 
 
 def test_nothing_is_promoted_from_a_corrupt_quarantine(trained: Story, tmp_path: Path) -> None:

@@ -1,11 +1,14 @@
 """A forge of folders: a bare origin with pull requests, the remotes `storage` and `quarantine`, a stand-in for gh."""
 
+import configparser
 import json
 import shutil
 import subprocess
 import sys
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 import pytest
@@ -69,13 +72,21 @@ class Forge:
         squashed = bare.git("commit-tree", f"{branch}^{{tree}}", "-p", "main", "-m", f"More titles (#{NUMBER})")
         bare.git("update-ref", "refs/heads/main", squashed)
 
-    def play(self, workflow: str, job: str, machine: Path, *, remotes: dict[str, Path] | None = None, **more: Any) -> Any:
+    def play(
+        self,
+        workflow: str,
+        job: str,
+        machine: Path,
+        *,
+        event: Mapping[str, str] = MappingProxyType({}),
+        remotes: Mapping[str, Path] = MappingProxyType({}),
+    ) -> Played | None:
         """Run a job of a workflow on a machine of its own; None: its `if` says no.
 
         Args:
             machine: folder of that machine, made for it.
+            event: what stands for expressions, beside what holds for every run.
             remotes: DVC remotes that lie elsewhere for this machine.
-            more: `event`: mapping of expressions to values.
         """
         values = {f"vars.{name}": "" for name in _VARIABLES} | {f"secrets.{name}": "" for name in _SECRETS}
         values |= {
@@ -93,9 +104,9 @@ class Forge:
             origin=self.origin,
             artifacts=self.folder / "artifacts",
             folder=machine,
-            values=Values(values | more.get("event", {})),
+            values=Values(values | dict(event)),
             extra=extra,
-            remotes=remotes or {},
+            remotes=remotes,
         )
         return runner.play(workflow, job)
 
@@ -126,8 +137,12 @@ def make_forge(chain: Chain, folder: Path) -> Forge:
     gh.write_text(f'#!/bin/sh\nexec {sys.executable} {ROOT / "tests/workflows/gh.py"} "$@"\n')
     gh.chmod(0o755)
     admin = forge.clone(folder / "admin")
-    admin.dvc("remote", "modify", "storage", "url", str(forge.storage))
-    admin.dvc("remote", "add", "quarantine", str(forge.quarantine))
+    config = configparser.ConfigParser()
+    config.read(admin.path / ".dvc/config")
+    for remote in (forge.storage, forge.quarantine):
+        config[f"'remote \"{remote.name}\"'"] = {"url": str(remote)}
+    with (admin.path / ".dvc/config").open("w") as file:
+        config.write(file)
     if KEPT:  # a chain of another day
         for name in (".github", "pipeline/ci"):
             shutil.copytree(ROOT / name, admin.path / name, dirs_exist_ok=True)
@@ -157,4 +172,11 @@ def done(played: Played | None) -> Played:
     """A job that ran to its end."""
     assert played is not None, "the job's `if` said no"
     assert played.failed is None, played.said
+    return played
+
+
+def stopped(played: Played | None, step: str) -> Played:
+    """A job that ended at this step."""
+    assert played is not None, "the job's `if` said no"
+    assert played.failed == step, played.said
     return played

@@ -31,7 +31,8 @@ def api(words: list[str], texts: dict[str, str]) -> None:
     elif "PATCH" in words:
         comments[int(place[-1]) - 1]["body"] = next(iter(texts.values()))
     elif place[-1] == "comments":
-        print("\n".join(str(comment["id"]) for comment in comments if comment["body"].splitlines()[0] in " ".join(words)))
+        asked = " ".join(words)
+        print("\n".join(str(comment["id"]) for comment in comments if comment["body"].splitlines()[0] in asked))
     else:
         print("\n".join(json.loads((STATE / "files.json").read_text())))
     (STATE / "comments.json").write_text(json.dumps(comments))

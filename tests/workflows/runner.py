@@ -160,12 +160,12 @@ class Runner:
         tags = ["+refs/tags/*:refs/tags/*"] if options.get("fetch-tags") == "true" else []
         if options.get("fetch-depth") == "0":
             clone.git("fetch", "-q", "origin", "+refs/heads/*:refs/remotes/origin/*", "+refs/tags/*:refs/tags/*")
-            clone.git("checkout", "-q", "--detach", ref)
+            clone.git("checkout", "-q", "--detach", ref.replace("refs/heads/", "refs/remotes/origin/"))
         else:
             clone.git("fetch", "-q", "--no-tags", "--depth", "1", "origin", *[f"+{ref}:refs/remotes/pull/it", *tags])
             clone.git("checkout", "-q", "--detach", "refs/remotes/pull/it")
-        for name, url in self.remotes.items():
-            clone.dvc("remote", "modify", "--local", name, "url", str(url))
+        elsewhere = "".join(f"['remote \"{name}\"']\n    url = {url}\n" for name, url in self.remotes.items())
+        (clone.path / ".dvc/config.local").write_text(elsewhere)
 
     def _actions_upload_artifact(self, options: Mapping[str, str], _: object) -> None:
         target = self.artifacts / options["name"]

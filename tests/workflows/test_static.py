@@ -10,9 +10,7 @@ from tests.conftest import ROOT
 from tests.workflows.runner import WORKFLOWS, load
 
 NAMES = sorted(path.name for path in WORKFLOWS.glob("*.yml"))
-JOBS = [
-    pytest.param(load(name), job, id=f"{name}-{key}") for name in NAMES for key, job in load(name)["jobs"].items()
-]
+JOBS = [pytest.param(load(name), job, id=f"{name}-{key}") for name in NAMES for key, job in load(name)["jobs"].items()]
 _PINNED = re.compile(r"uses: [\w.-]+/[\w./-]+@[0-9a-f]{40} # v\d+\.\d+\.\d+$")
 
 

@@ -226,6 +226,39 @@ class Store:
         transfer(staged, cache, {made.hash_info}, shallow=False, hardlink=False)
         return str(made.hash_info.value)
 
+    def note(self, name: str) -> bytes | None:
+        """Text that `write_note` laid into the remote under this name, if any; no object and known to no release.
+
+        Raises:
+            GraftError: the remote is not set or cannot be reached.
+        """
+        database = self._database("remote")
+        try:
+            with database.fs.open(self._note(name), "rb") as file:
+                return bytes(file.read())
+        except FileNotFoundError:
+            return None
+        except Exception as error:
+            raise self._unreachable(error) from error
+
+    def write_note(self, name: str, text: bytes) -> None:
+        """Lay a text into the remote, in place of one of that name.
+
+        Raises:
+            GraftError: the remote is not set or cannot be reached.
+        """
+        database = self._database("remote")
+        try:
+            database.fs.makedirs(database.fs.parent(self._note(name)), exist_ok=True)
+            with database.fs.open(self._note(name), "wb") as file:
+                file.write(text)
+        except Exception as error:
+            raise self._unreachable(error) from error
+
+    def _note(self, name: str) -> str:
+        database = self._database("remote")
+        return str(database.fs.join(database.path, "graft-notes", name))
+
     def reproduce(self, dvc_file: Path | str) -> None:
         """Run `dvc repro` on one .dvc file, as its import or check asks, or on a stage."""
         from dvc.exceptions import DvcException

@@ -1,19 +1,23 @@
 """Train a pull request's candidate on a runner: `python -m pipeline.ci.retrain`.
 
-Finished stages lie in the quarantine as soon as the training is done, run cache and all, so a runner that is
-taken away costs what came after. A refusal is a result: it is pushed, reported and exits 0.
+The trained adapter lies in the quarantine as soon as it is there, so a runner that is taken away afterwards costs
+what came after. (DVC's run cache does not do it: it leaves out stages with outputs that git keeps, as `train`.)
+A refusal is a result: it is pushed, reported and exits 0.
 """
 
+import json
 import subprocess
 from pathlib import Path
 
 from pipeline import errors, files
-from pipeline.chain import candidate, dvc, lockfile
+from pipeline.chain import candidate, dvc, lockfile, verify
 from pipeline.chain.store import Store
 from pipeline.ci import quarantine, summary
 from pipeline.errors import GraftError
 
 SUMMARY = Path("summary.md")
+LOCK = Path("dvc.lock")
+TRAINED = ("dvc.lock", "reports/training.json", "reports/plots/loss.csv")  # what git keeps of the stages up to train
 
 
 def bring_data() -> None:
@@ -39,27 +43,53 @@ def repro(*stages: str) -> None:
         raise GraftError("dvc repro failed; what it said stands above")
 
 
-def resume() -> None:
-    """Bring what an earlier runner finished; an empty quarantine is no fault."""
-    try:
-        dvc.run("fetch", "--run-cache", "--remote", summary.QUARANTINE)
-    except GraftError:
-        print("retrain: nothing to resume from the quarantine")
+def is_done() -> bool:
+    """Whether dvc.lock is current and the quarantine has all that it names, as after this workflow's own commit."""
+    objects = verify.read(None).objects()
+    return dvc.stale_stage() is None and not Store(remote=summary.QUARANTINE).missing(objects, "remote")
 
 
 def keep() -> None:
-    """Lay every finished stage into the quarantine, with the run cache."""
-    dvc.run("push", "--run-cache", "--remote", summary.QUARANTINE)
+    """Lay the finished stages into the quarantine: the objects, and last a note that says what they are."""
+    dvc.run("push", "--remote", summary.QUARANTINE, "--with-deps", "train")
+    texts = {name: Path(name).read_text(encoding="utf-8") for name in TRAINED}
+    Store(remote=summary.QUARANTINE).write_note(_candidate(), files.dumps(texts).encode())
+
+
+def resume() -> None:
+    """Bring what an earlier runner kept. DVC then decides what of it still fits this commit."""
+    note = Store(remote=summary.QUARANTINE).note(_candidate())
+    if note is None:
+        print("retrain: the quarantine holds nothing of this candidate yet")
+        return
+    before = LOCK.read_text(encoding="utf-8")
+    kept = json.loads(note)
+    try:
+        for name in TRAINED:  # and no other name that a note may hold
+            files.write_text(Path(name), kept[name])
+        dvc.run("fetch", "--remote", summary.QUARANTINE, "--with-deps", "train")
+        dvc.run("checkout", "--with-deps", "train")
+        print("retrain: an earlier runner's stages are here")
+    except GraftError as error:
+        files.write_text(LOCK, before)
+        print(f"retrain: from the beginning, for {error.message}")
+
+
+def _candidate() -> str:
+    return f"{Path(lockfile.load().increment).name}.json"
 
 
 def main() -> None:
     """Resume, train, push to the quarantine, write summary.md."""
-    bring_data()
-    resume()
-    repro("train")
-    keep()
-    repro()
-    quarantine.push()
+    if is_done():
+        print("retrain: dvc.lock is current, and the quarantine has all of it")
+    else:
+        bring_data()
+        resume()
+        repro("train")
+        keep()
+        repro()
+        quarantine.push()
     files.write_text(SUMMARY, "\n\n".join([summary.MARK, *summary.blocks()]) + "\n")
 
 

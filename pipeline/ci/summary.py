@@ -32,10 +32,10 @@ def blocks() -> Iterator[str]:
     lines = [f"- models.lock: {line}" for line in found] or ["- models.lock is current"]
     lines.append(f"- dvc.lock: stage `{stale}` and what follows must run" if stale else "- dvc.lock is current")
     yield "\n".join(lines)
-    yield _data()
     if stale:
-        yield f"{NOT_CHECKED}: the gate's report is of an earlier candidate until `dvc repro` has run"
+        yield f"{NOT_CHECKED}: data and gate, whose reports are of an earlier candidate until `dvc repro` has run"
         return
+    yield f"Data: that of {tree.held.tag}, verified when it was released" if tree.held else _data()
     yield Path("reports/report.md").read_text(encoding="utf-8").rstrip()
     yield f"Look at it: `git fetch && git checkout BRANCH && dvc pull -r {QUARANTINE}`"
 
@@ -47,7 +47,7 @@ def _data() -> str:
     except GraftError as error:
         return f"Data: {NOT_CHECKED}: {error.message}"
     rejects = "".join(f"\n- rejected, {reason}: {count:,}" for reason, count in sorted(report["rejects"].items()))
-    return f"Data: {report['read']:,} rows, {report['records']:,} records of dvc.lock's last run{rejects}"
+    return f"Data: {report['read']:,} rows, {report['records']:,} records{rejects}"
 
 
 def _prepared() -> bytes:

@@ -1,0 +1,72 @@
+"""The job that holds the write token: what it takes from a training, and what it says."""
+
+from pathlib import Path
+
+import pytest
+
+from tests.conftest import Clone
+from tests.workflows.conftest import Forge, done, stopped
+
+BRANCH = "titles"
+
+
+@pytest.fixture
+def event(forge: Forge, tmp_path: Path) -> dict[str, str]:
+    """A pull request, and a training's artifact for it."""
+    author = forge.clone(tmp_path / "author")
+    author.git("switch", "-q", "-c", BRANCH)
+    author.commit("More titles")
+    author.git("push", "-q", "origin", BRANCH)
+    artifact = forge.folder / "artifacts/trained"
+    (artifact / "reports").mkdir(parents=True)
+    (artifact / "summary.md").write_text("<!-- graft: candidate -->\n\nfirst\n")
+    (artifact / "reports/report.md").write_text("trained\n")
+    return forge.propose(BRANCH)
+
+
+def test_only_named_regular_files_are_committed(forge: Forge, event: dict[str, str], tmp_path: Path) -> None:
+    artifact = forge.folder / "artifacts/trained"
+    (artifact / ".github/workflows").mkdir(parents=True)
+    (artifact / ".github/workflows/check.yml").write_text("on: push\n")
+    (artifact / "params.yaml").write_text("gate: none\n")
+    (artifact / "reports/more.json").write_text("{}\n")
+    (artifact / "reports/verdict.json").symlink_to("/etc/hostname")
+    (artifact / "dvc.lock").symlink_to(tmp_path)
+    done(forge.play("retrain.yml", "commit", tmp_path / "run", event=event))
+    bare = Clone(forge.origin)
+    assert bare.git("diff", "--name-only", f"{BRANCH}^", BRANCH) == "reports/report.md"
+    assert bare.git("show", f"{BRANCH}:reports/report.md") == "trained"
+
+
+def test_branch_that_moved_on_is_not_overwritten(forge: Forge, event: dict[str, str], tmp_path: Path) -> None:
+    author = Clone(tmp_path / "author")
+    author.commit("Meanwhile")
+    author.git("push", "-q", "origin", BRANCH)
+    stopped(forge.play("retrain.yml", "commit", tmp_path / "run", event=event), "Commit")
+    assert forge.head(BRANCH) == author.git("rev-parse", "HEAD")
+    assert forge.comments() == []
+
+
+def test_comment_is_posted_once_and_then_written_anew(forge: Forge, event: dict[str, str], tmp_path: Path) -> None:
+    done(forge.play("retrain.yml", "commit", tmp_path / "first", event=event))
+    (forge.folder / "artifacts/trained/summary.md").write_text("<!-- graft: candidate -->\n\nsecond\n")
+    event |= {"github.event.pull_request.head.sha": forge.head(BRANCH)}
+    done(forge.play("retrain.yml", "commit", tmp_path / "second", event=event))
+    assert forge.comments() == ["<!-- graft: candidate -->\n\nsecond\n"]
+    assert [call["words"][2] for call in forge.asked("api", "--method")] == ["POST", "PATCH"]
+
+
+def test_apps_commit_starts_the_check_by_itself(forge: Forge, event: dict[str, str], tmp_path: Path) -> None:
+    event |= {"vars.GRAFT_APP_ID": "1"}
+    done(forge.play("retrain.yml", "commit", tmp_path / "run", event=event))
+    assert forge.asked("workflow") == []
+
+
+def test_params_that_break_their_schema_fail_the_check(forge: Forge, event: dict[str, str], tmp_path: Path) -> None:
+    author = Clone(tmp_path / "author")
+    params = author.path / "params.yaml"
+    params.write_text(params.read_text().replace("  rank: 8", "  rank: eight"))
+    author.commit("A typo")
+    author.git("push", "-q", "origin", BRANCH)
+    played = forge.play("check.yml", "candidate", tmp_path / "run", event=forge.propose(BRANCH))
+    assert "train.rank" in stopped(played, "Say what the candidate is").said

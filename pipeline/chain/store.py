@@ -234,12 +234,10 @@ class Store:
         """
         database = self._database("remote")
         try:
-            with database.fs.open(self._note(name), "rb") as file:
+            with self._errors("remote", FileNotFoundError), database.fs.open(self._note(name), "rb") as file:
                 return bytes(file.read())
         except FileNotFoundError:
             return None
-        except Exception as error:
-            raise self._unreachable(error) from error
 
     def write_note(self, name: str, text: bytes) -> None:
         """Lay a text into the remote, in place of one of that name.
@@ -248,12 +246,10 @@ class Store:
             GraftError: the remote is not set or cannot be reached.
         """
         database = self._database("remote")
-        try:
+        with self._errors("remote"):
             database.fs.makedirs(database.fs.parent(self._note(name)), exist_ok=True)
             with database.fs.open(self._note(name), "wb") as file:
                 file.write(text)
-        except Exception as error:
-            raise self._unreachable(error) from error
 
     def _note(self, name: str) -> str:
         database = self._database("remote")

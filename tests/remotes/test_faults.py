@@ -126,7 +126,7 @@ def test_lost_object_is_named_and_stops_a_rollback_before_anything_moves(
     ready.dvc("push", "-q", "--all-tags")
     ready.graft("release", "--push")
     weights = ready.git("show", "v1.0.0:reports/manifest.json")
-    size = json.loads(weights)["outputs"]["models/merged/model.safetensors"]["size"]
+    size = json.loads(weights)["outputs"]["models/merged/model-adapted-00001-of-00001.safetensors"]["size"]
     lost = [path for path in ssh.objects() if path.stat().st_size == size]
     for path in lost:
         path.unlink()
@@ -135,7 +135,7 @@ def test_lost_object_is_named_and_stops_a_rollback_before_anything_moves(
     point(clone, ssh)
     found = json.loads(clone.graft("verify", "v1.0.0", "--remote", "--json", code=1))["findings"]
     missing = [(finding["path"], finding["problem"]) for finding in found if finding["place"] == "remote"]
-    assert missing == [("models/merged/model.safetensors", "missing")]
+    assert missing == [("models/merged/model-adapted-00001-of-00001.safetensors", "missing")]
     said = clone.graft("rollback", "v1.0.0", code=1)
     assert any(path.parent.name + path.name in said for path in lost)
     assert clone.git("status", "--porcelain") == ""

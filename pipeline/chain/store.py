@@ -252,8 +252,9 @@ class Store:
                 file.write(text)
 
     def _note(self, name: str) -> str:
+        """Beside the objects, which lie in files/md5."""
         database = self._database("remote")
-        return str(database.fs.join(database.path, "graft-notes", name))
+        return str(database.fs.join(database.fs.parent(database.fs.parent(database.path)), "graft-notes", name))
 
     def reproduce(self, dvc_file: Path | str) -> None:
         """Run `dvc repro` on one .dvc file, as its import or check asks, or on a stage."""

@@ -8,9 +8,9 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from pipeline import errors
-from pipeline.chain import candidate, dvc, verify
+from pipeline.chain import candidate, dvc, staleness, verify
 from pipeline.chain.store import Store
-from pipeline.commands.lock import differences
+from pipeline.commands.lock import differences, only_upgraded
 from pipeline.commands.plan import describe
 from pipeline.errors import GraftError
 
@@ -27,17 +27,19 @@ def main() -> None:
 def blocks() -> Iterator[str]:
     """Paragraphs: where the tree stands, whether its locks are current, its data, the gate's report."""
     tree = candidate.tree()
-    yield f"**{describe(tree, [])}**"
     found, stale = differences(tree.lock), dvc.stale_stage()
+    yield f"**{describe(tree, staleness.reasons(Store().stale()) if stale else [])}**"
     lines = [f"- models.lock: {line}" for line in found] or ["- models.lock is current"]
     lines.append(f"- dvc.lock: stage `{stale}` and what follows must run" if stale else "- dvc.lock is current")
     yield "\n".join(lines)
-    if stale:
+    if tree.held and only_upgraded(tree, found, stale):
+        yield f"Data and gate: those of {tree.held.tag}, verified when it was released"
+    elif stale:
         yield f"{NOT_CHECKED}: data and gate, whose reports are of an earlier candidate until `dvc repro` has run"
-        return
-    yield f"Data: that of {tree.held.tag}, verified when it was released" if tree.held else _data()
-    yield Path("reports/report.md").read_text(encoding="utf-8").rstrip()
-    yield f"Look at it: `git fetch && git checkout BRANCH && dvc pull -r {QUARANTINE}`"
+    else:
+        yield _data()
+        yield Path("reports/report.md").read_text(encoding="utf-8").rstrip()
+        yield f"Look at it: `git fetch && git checkout BRANCH && dvc pull -r {QUARANTINE}`"
 
 
 def _data() -> str:

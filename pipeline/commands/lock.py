@@ -5,7 +5,8 @@ from dataclasses import replace
 import click
 
 from pipeline import files, params
-from pipeline.chain import candidate, dvc, environment, lockfile, merging, releases
+from pipeline.chain import candidate, dvc, environment, lockfile, merging, releases, staleness
+from pipeline.chain.store import Store
 from pipeline.errors import GraftError
 
 
@@ -43,9 +44,22 @@ def differences(lock: lockfile.Lock) -> list[str]:
     return found + environment.unpinned()
 
 
+def only_upgraded(tree: candidate.Tree, found: list[str], stale: str | None) -> bool:
+    """Whether the tree holds a release, and code or toolchain moved on and nothing that people asked for did.
+
+    Args:
+        tree: where the working tree stands.
+        found: what `differences` says of it.
+        stale: the first stage that would run, if any.
+    """
+    if tree.held is None or any(line.startswith("params.yaml") for line in found):
+        return False
+    return stale is None or staleness.upgraded(staleness.reasons(Store().stale()))
+
+
 def _check(tree: candidate.Tree, as_json: bool) -> None:
     found, stale = differences(tree.lock), dvc.stale_stage()
-    upgraded = tree.held is not None and not any(line.startswith("params.yaml") for line in found)
+    upgraded = only_upgraded(tree, found, stale)
     if as_json:
         report = {"differences": found, "released": tree.held.tag if tree.held else None, "stale": stale}
         click.echo(files.dumps(report), nl=False)
@@ -59,7 +73,8 @@ def _check(tree: candidate.Tree, as_json: bool) -> None:
         )
     if tree.held and (found or stale):
         click.echo(f"released {tree.held.tag}, upgraded since: the next `graft add` picks this up")
-        click.echo("\n".join(f"  {line}" for line in found))
+        for line in found:
+            click.echo(f"  {line}")
     else:
         click.echo("models.lock and dvc.lock are current: params, base, toolchain and environment agree")
 

@@ -144,7 +144,7 @@ def make_forge(chain: Chain, folder: Path) -> Forge:
     with (admin.path / ".dvc/config").open("w") as file:
         config.write(file)
     if KEPT:  # a chain of another day
-        for name in (".github", "pipeline/ci"):
+        for name in (".github", "pipeline/ci", "pipeline/chain", "pipeline/commands"):
             shutil.copytree(ROOT / name, admin.path / name, dirs_exist_ok=True)
     admin.commit("The remotes")
     admin.git("push", "-q", "origin", "main")

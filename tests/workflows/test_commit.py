@@ -63,10 +63,34 @@ def test_apps_commit_starts_the_check_by_itself(forge: Forge, event: dict[str, s
 
 
 def test_params_that_break_their_schema_fail_the_check(forge: Forge, event: dict[str, str], tmp_path: Path) -> None:
-    author = Clone(tmp_path / "author")
-    params = author.path / "params.yaml"
-    params.write_text(params.read_text().replace("  rank: 8", "  rank: eight"))
-    author.commit("A typo")
-    author.git("push", "-q", "origin", BRANCH)
+    edit(Clone(tmp_path / "author"), "params.yaml", "  rank: 8", "  rank: eight")
     played = forge.play("check.yml", "candidate", tmp_path / "run", event=forge.propose(BRANCH))
     assert "train.rank" in stopped(played, "Say what the candidate is").said
+
+
+def test_other_params_on_a_release_fail_the_check_until_they_are_trained(
+    forge: Forge, event: dict[str, str], tmp_path: Path
+) -> None:
+    edit(Clone(tmp_path / "author"), "params.yaml", "  rank: 8", "  rank: 4")
+    event = forge.propose(BRANCH)
+    checked = stopped(forge.play("check.yml", "candidate", tmp_path / "run", event=event), "Are the locks current?")
+    assert "a sibling of v1.1.0" in checked.summary
+    assert "not checked" in checked.summary
+
+
+def test_forks_other_code_on_a_release_passes_without_any_remote(
+    forge: Forge, event: dict[str, str], tmp_path: Path
+) -> None:
+    edit(Clone(tmp_path / "author"), "pipeline/stages/prepare.py", '"""', '"""In short: ', 1)
+    event = forge.propose(BRANCH) | {"github.event.pull_request.head.repo.full_name": "stranger/shop"}
+    blind = {"storage": tmp_path / "none", "quarantine": tmp_path / "none"}
+    checked = done(forge.play("check.yml", "candidate", tmp_path / "run", event=event, remotes=blind))
+    assert "released, upgraded: holds v1.1.0" in checked.summary
+
+
+def edit(author: Clone, name: str, old: str, new: str, count: int = -1) -> None:
+    """Change a file on the branch, and push it."""
+    path = author.path / name
+    path.write_text(path.read_text().replace(old, new, count))
+    author.commit("An edit")
+    author.git("push", "-q", "origin", BRANCH)

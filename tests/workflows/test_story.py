@@ -172,15 +172,36 @@ def test_forks_candidate_that_no_remote_answers_for_is_never_green(trained: Stor
     assert "Data: ⚠️ **not checked**" in checked.summary
 
 
-def test_next_runner_takes_up_what_the_quarantine_holds(trained: Story, tmp_path: Path) -> None:
+def test_next_runner_takes_up_a_training_that_the_quarantine_holds(trained: Story, tmp_path: Path) -> None:
     """As after a runner that was taken away: the same commit, on an empty machine."""
+    runner = trained.forge.clone(tmp_path / "runner", f"origin/{BRANCH}^")
+    up_to_train = "from pipeline.ci.retrain import *; bring_data(); resume(); repro('train')"
+    said = runner.run("python", "-c", up_to_train)
+    assert "an earlier runner's stages are here" in said
+    assert "Stage 'train' didn't change" in said
+    assert "Running stage" not in said
+
+
+@pytest.mark.slow
+def test_resumed_training_ends_in_the_same_bytes(trained: Story, tmp_path: Path) -> None:
     bare, event = Clone(trained.forge.origin), trained.forge.propose(BRANCH)
     event |= {"github.event.pull_request.head.sha": bare.git("rev-parse", f"{BRANCH}^"), WANTED: "true"}
     again = done(trained.forge.play("retrain.yml", "train", tmp_path / "again", event=event))
-    assert "an earlier runner's stages are here" in again.said
     assert "Running stage 'evaluate'" in again.said
     assert "Running stage 'train'" not in again.said
     assert Clone(again.folder).read("dvc.lock").strip() == bare.git("show", f"{BRANCH}:dvc.lock")
+
+
+def test_note_of_another_candidate_is_of_no_harm(trained: Story, tmp_path: Path) -> None:
+    runner = trained.forge.clone(tmp_path / "runner", f"origin/{BRANCH}^")
+    before = runner.read("dvc.lock")
+    bad = tmp_path / "quarantine"
+    [note] = (trained.forge.quarantine / "graft-notes").iterdir()
+    (bad / "graft-notes").mkdir(parents=True)
+    (bad / "graft-notes" / note.name).write_text(note.read_text())
+    runner.dvc("remote", "modify", "--local", "quarantine", "url", str(bad))  # it holds none of the objects
+    assert "from the beginning" in runner.run("python", "-c", "from pipeline.ci import retrain; retrain.resume()")
+    assert runner.read("dvc.lock") == before
 
 
 def test_commit_of_the_workflow_is_not_trained_again(trained: Story, tmp_path: Path) -> None:

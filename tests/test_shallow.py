@@ -47,11 +47,7 @@ def test_whole_pull_request_works_in_a_depth_1_clone_after_a_squash_merge(
     clone = shallow(squashed, storage, tmp_path / "runner")
     assert clone.git("rev-list", "--count", "HEAD") == "1"
     assert not (clone.path / "data/increments/2026-01-winter/raw").exists()
-<<<<<<< HEAD
-    assert "are current" in clone.graft("lock", "--check")
-=======
     assert "models.lock and dvc.lock are current" in clone.graft("lock", "--check")
->>>>>>> part-e
     assert "every SHA-256 as released" in clone.graft("verify", "v1.1.0", "--remote")
     assert [row["status"] for row in json.loads(clone.graft("log", "--json"))] == ["here", "released"]
     clone.git("checkout", "-q", "-b", "pull-request")
@@ -62,11 +58,7 @@ def test_whole_pull_request_works_in_a_depth_1_clone_after_a_squash_merge(
     assert "train" in plan["stages"]
     assert plan["data"]["new"] > 0
     clone.dvc("repro")
-<<<<<<< HEAD
-    assert "are current" in clone.graft("lock", "--check")
-=======
     assert "models.lock and dvc.lock are current" in clone.graft("lock", "--check")
->>>>>>> part-e
     clone.commit("More titles")
     clone.dvc("push", "-q")
     clone.git("push", "-q", "origin", "HEAD")

@@ -67,8 +67,12 @@ def _look(commit: Commit, revision: str | None, remote: bool, known: list[Releas
     if revision is not None:
         findings += check.in_git(commit, revision)
     findings += check.parentage(commit, known)
-    findings += check.objects(commit, store, "cache")
-    findings += check.objects(commit, store, "remote") if remote else []
+    cached = check.objects(commit, store, "cache")
+    if remote:  # what is only there is not missing: a fresh clone, or an ancestor that nobody pulled
+        findings += [finding for finding in cached if finding.problem != "missing"]
+        findings += check.objects(commit, store, "remote")
+    else:
+        findings += cached
     signed, notes = _signature(revision, known)
     release = releases.held_by(commit.lock, _manifest(revision), known)
     if release is not None:
@@ -149,7 +153,10 @@ def _advice(findings: list[Finding]) -> str:
     if any(problem in {"unsigned", "wrong-signature"} for problem, _ in problems):
         return "docs/how-to/signing.md; do not deploy a release that nobody vouches for"
     if all(problem == "missing" for problem, _ in problems):
-        return "dvc pull brings what is missing here; dvc push what is missing in the remote"
+        return (
+            "dvc pull, in a checkout of that release, brings what is missing here; --remote looks into the remote "
+            "instead; dvc push brings there what it lacks"
+        )
     if ("corrupt", "remote") in problems:
         return "delete the corrupt object in the remote and dvc push from a clone whose verify passes"
     return "delete the corrupt object in .dvc/cache/files/md5, then dvc pull; or dvc repro makes outputs again"

@@ -171,3 +171,13 @@ def test_upgrade_after_the_release_is_a_note_and_no_finding(clone: Clone) -> Non
 
 def test_revision_that_does_not_exist_is_named(clone: Clone) -> None:
     assert "v9.9.9: no such release or commit" in clone.graft("verify", "v9.9.9", code=1)
+
+
+def test_fresh_clone_verifies_the_remote_and_needs_no_cache(chain: Chain, tmp_path: Path) -> None:
+    clone = chain.clone(tmp_path / "fresh")
+    said = clone.graft("verify", "v1.1.0", "--remote", "--chain", code=1)
+    assert "in workspace" in said  # nothing was pulled into the tree, which holds v1.1.0
+    assert "in cache" not in said
+    clone.dvc("pull", "-q")
+    assert "v1.1.0, v1.0.0: " in clone.graft("verify", "v1.1.0", "--remote", "--chain")
+    assert "--remote looks into the remote" in clone.graft("verify", "v1.0.0", code=1)

@@ -5,6 +5,7 @@ from pathlib import Path
 from pipeline.chain import git
 from pipeline.chain.releases import Release
 from pipeline.chain.verify import Finding
+from pipeline.words import counted
 
 ASKED = ("data/golden", "dvc.lock", "params.yaml")  # and the increment: an edit makes another model
 CODE = ("dvc.yaml", "examples/base", "pipeline", "requirements.lock", "schemas")
@@ -34,7 +35,11 @@ def changes(held: Release, revision: str | None) -> list[Finding]:
 def upgrade(held: Release, revision: str | None) -> list[str]:
     """Where code moved on since the release, in one line; the next increment picks it up."""
     paths = _differing(held, revision, CODE)
-    return [f"{held.tag}, upgraded since: {len(paths)} files of {', '.join(_tops(paths))} changed"] if paths else []
+    return (
+        [f"{held.tag}, upgraded since: {counted(len(paths), 'file')} of {', '.join(_tops(paths))} changed"]
+        if paths
+        else []
+    )
 
 
 def _differing(held: Release, revision: str | None, paths: tuple[str, ...]) -> list[str]:

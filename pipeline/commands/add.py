@@ -8,7 +8,7 @@ from typing import Any
 
 import click
 
-from pipeline import params
+from pipeline import params, words
 from pipeline.chain import candidate, git, lockfile
 from pipeline.chain.candidate import INCREMENTS, Tree
 from pipeline.chain.store import Store
@@ -144,7 +144,12 @@ def _add_files(
         shutil.rmtree(draft, ignore_errors=True)
     candidate.ignore_all_but([tree.lock.increment, folder.as_posix()])
     Store().add(folder / increment.RAW)
-    _open(tree, folder.as_posix(), parent, f"{'joined' if joins else 'opened'} with {len(sources)} files: {counted}")
+    _open(
+        tree,
+        folder.as_posix(),
+        parent,
+        f"{'joined' if joins else 'opened'} with {words.counted(len(sources), 'file')}: {counted}",
+    )
 
 
 def _joins(tree: Tree, folder: Path, replace: bool) -> bool:

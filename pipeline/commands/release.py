@@ -4,7 +4,7 @@ from pathlib import Path, PurePosixPath
 
 import click
 
-from pipeline import files
+from pipeline import files, words
 from pipeline.chain import candidate, git, limits, outputs, publish, releases, staleness, verify
 from pipeline.chain.candidate import Tree
 from pipeline.chain.store import Store
@@ -37,11 +37,11 @@ def release(version: str, push: bool, sign: str | None) -> None:
     signed = publish.signature(tag, sign)
     click.echo("checked: clean, up to date, verdict pass, every SHA-256 as in the manifest")
     pushed = store.push(commit.objects())
-    click.echo(f"pushed: {len(pushed)} new objects to remote {store.remote_name()!r}")
+    click.echo(f"pushed: {words.counted(len(pushed), 'new object')} to remote {store.remote_name()!r}")
     if commit.derived():
         click.echo("on demand: not pushed, dvc repro merge makes them: " + ", ".join(outputs.DERIVED))
     count = _read_back(commit, tree, store, pushed)
-    click.echo(f"read back: {count} objects, every hash right")
+    click.echo(f"read back: {words.counted(count, 'object')}, every hash right")
     publish.set_tag(tag, commit, signed)
     click.echo(f"tagged: {tag}{', signed' if signed else ''}")
     if push:

@@ -12,6 +12,7 @@ from pipeline.chain.releases import Release
 from pipeline.chain.store import Store
 from pipeline.chain.verify import Commit, Finding
 from pipeline.errors import GraftError
+from pipeline.words import counted
 
 
 @click.command()
@@ -55,7 +56,7 @@ def verify(revision: str | None, chain: bool, remote: bool, again: bool, within:
     if on_demand:
         places = ", ".join(sorted({finding.place for finding in on_demand}))
         count = len({finding.path for finding in on_demand})
-        notes.append(f"on demand: {count} files ({places}): not missing, dvc repro merge makes them")
+        notes.append(f"on demand: {counted(count, 'file')} ({places}): not missing, dvc repro merge makes them")
     _say(revision, commit, findings, notes, rebuilt, [r.tag for r in ancestors], remote)
 
 
@@ -131,7 +132,7 @@ def _say(
 ) -> None:
     name = revision or "working tree"
     if findings:
-        raise GraftError(f"{name}: {len(findings)} findings", map(str, findings), help=_advice(findings))
+        raise GraftError(f"{name}: {counted(len(findings), 'finding')}", map(str, findings), help=_advice(findings))
     size = sum(digest["size"] for digest in commit.manifest.values())
     places = "git, cache and remote" if remote else "git and cache"
     released = releases.held_by(commit.lock, _manifest(revision), releases.all_releases())

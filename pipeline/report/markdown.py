@@ -4,6 +4,8 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from pipeline.words import counted
+
 METRICS = {"accuracy": "accuracy", "macro_f1": "macro-F1"}
 FEW = 30  # evaluation items; one of them is then more than 0.03 of a score
 FUNNEL = {  # what became of the increment's records, in the words of data/assembled/report.json
@@ -102,8 +104,8 @@ def _training(facts: Facts) -> Iterator[str]:
     trainable, total = training["trainable_parameters"], training["total_parameters"]
     machine = ", ".join(f"{name} {value}" for name, value in sorted(training["machine_class"].items()))
     lines = [
-        f"{_count(training['records'], 'record')}, {_count(training['epochs'], 'epoch')}, "
-        f"{_count(training['steps'], 'step')}, {training['tokens']:,} tokens; "
+        f"{counted(training['records'], 'record')}, {counted(training['epochs'], 'epoch')}, "
+        f"{counted(training['steps'], 'step')}, {training['tokens']:,} tokens; "
         f"loss of the last steps {training['final_loss']:.4f}",
         f"{trainable:,} of {total:,} parameters trained, "
         + ("continuing the parent's adapter" if training["continued_from"] else "in a new adapter"),
@@ -117,10 +119,6 @@ def _training(facts: Facts) -> Iterator[str]:
 def _block(measured: Mapping[str, Any], name: str) -> Mapping[str, Any]:
     found: Mapping[str, Any] = measured["all"] if name == "all" else measured["slices"][name]
     return found
-
-
-def _count(number: int, noun: str) -> str:
-    return f"{number:,} {noun}{'' if number == 1 else 's'}"
 
 
 def _number(value: float | None) -> str:

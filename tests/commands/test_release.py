@@ -120,7 +120,7 @@ def merged_object(clone: Clone, storage: Path) -> Path:
 
 def test_object_that_the_remote_lost_is_pushed_again(ready: Clone, tmp_path: Path) -> None:
     merged_object(ready, tmp_path / "storage").unlink()
-    assert "pushed: 1 new objects" in ready.graft("release")
+    assert "pushed: 1 new object " in ready.graft("release")
 
 
 @pytest.mark.parametrize("mode", [0o444, 0o644])

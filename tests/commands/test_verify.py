@@ -166,7 +166,7 @@ def test_edit_after_the_release_is_an_unreleased_change(clone: Clone) -> None:
 def test_upgrade_after_the_release_is_a_note_and_no_finding(clone: Clone) -> None:
     (clone.path / "pipeline/new.py").write_text('"""New."""\n')
     clone.commit("A newer Graft")
-    assert "v1.1.0, upgraded since: 1 files of pipeline changed" in clone.graft("verify")
+    assert "v1.1.0, upgraded since: 1 file of pipeline changed" in clone.graft("verify")
 
 
 def test_revision_that_does_not_exist_is_named(clone: Clone) -> None:

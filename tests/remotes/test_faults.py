@@ -116,7 +116,7 @@ def test_object_that_a_cut_push_left_in_part_is_sent_again(ready: Clone, ssh: Re
     ready.dvc("push", "-q")
     largest = max(ssh.objects(), key=lambda path: path.stat().st_size)
     os.truncate(largest, 1000)
-    assert "pushed: 1 new objects" in ready.graft("release")
+    assert "pushed: 1 new object " in ready.graft("release")
 
 
 def test_lost_object_is_named_and_stops_a_rollback_before_anything_moves(

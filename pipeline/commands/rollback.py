@@ -48,6 +48,8 @@ def rollback(version: str, why: str | None, tag: bool, push: bool, sign: str | N
     """
     if (push or sign) and not tag:
         raise click.UsageError("--push and --sign go with --tag")
+    if tag and git.branch() != git.default_branch():
+        raise GraftError(f"nothing done: releases are tagged on {git.default_branch()}", help="git switch, then again")
     tree, store = candidate.tree_of("HEAD"), Store()
     target = releases.find(version, tree.releases)
     there = tree.held is not None and tree.held.manifest == target.manifest
@@ -99,8 +101,6 @@ def _tag(target: Release, store: Store, key: str | None) -> None:
     newest = tree.releases[-1]
     if newest.manifest == target.manifest:
         raise GraftError(f"the newest release, {newest.tag}, holds these bytes already", help="git push --tags")
-    if git.branch() != git.default_branch():
-        raise GraftError(f"not tagged: releases are cut on {git.default_branch()}", help="git switch, then again")
     commit = verify.read("HEAD")
     absent = store.missing(store.closure(commit.objects(), "cache"), "remote")
     if absent:

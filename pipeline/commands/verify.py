@@ -153,6 +153,8 @@ def _advice(findings: list[Finding]) -> str:
         return "git restore takes an edit back; dvc repro and graft release make it a release"
     if any(problem in {"unsigned", "wrong-signature"} for problem, _ in problems):
         return "docs/how-to/signing.md; do not deploy a release that nobody vouches for"
+    if all(place == "workspace" for _, place in problems):
+        return "dvc checkout lays the files of dvc.lock into the working tree again; dvc pull in a fresh clone"
     if all(problem == "missing" for problem, _ in problems):
         return (
             "dvc pull, in a checkout of that release, brings what is missing here; --remote looks into the remote "

@@ -142,3 +142,11 @@ def test_tagged_rollback_killed_after_a_step_can_be_run_again(published: Clone, 
         published.graft("rollback", "v1.0.0", "--tag", "--push")
     assert "refs/tags/v1.1.1" in published.git("ls-remote", "--tags", "origin")
     assert published.git("tag").split() == ["v1.0.0", "v1.1.0", "v1.1.1"]
+
+
+def test_tagged_rollback_off_the_default_branch_does_nothing(published: Clone) -> None:
+    published.git("checkout", "-q", "--detach")
+    before = published.git("rev-parse", "HEAD")
+    assert "releases are tagged on main" in published.graft("rollback", "v1.0.0", "--tag", code=1)
+    assert published.git("rev-parse", "HEAD") == before
+    assert "the working tree" in published.graft("rollback", "v1.0.0")

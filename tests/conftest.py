@@ -5,6 +5,7 @@ import os
 import shutil
 import subprocess
 import sys
+import time
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -71,6 +72,7 @@ class Clone:
                 if line.startswith(step):
                     process.kill()
                     break
+        time.sleep(0.5)  # a git that it started may live on, and end what it began
 
     def commit(self, message: str) -> None:
         self.git("add", "-A")

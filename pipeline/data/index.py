@@ -137,7 +137,7 @@ class Index:
         """
         asked = [(number, ask(_open(self._path(run), run))) for number, run in enumerate(self.runs)]
         if not asked:
-            return Matches(np.zeros(0, np.int64), np.zeros((runs.COLUMNS, 0), np.uint64))
+            return Matches(np.zeros(0, np.int64), runs.none())
         query_M = np.concatenate([found.query_M for _, found in asked])
         rows_CM = np.concatenate([found.rows_CM for _, found in asked], axis=1)
         run_M = np.concatenate([np.full(len(found.query_M), number) for number, found in asked])

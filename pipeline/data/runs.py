@@ -110,6 +110,11 @@ def band_hash(band_N: Rows, marks_N: Rows) -> Rows:
     return mix(band_N ^ mix(marks_N))
 
 
+def none() -> Rows:
+    """No rows."""
+    return np.zeros((COLUMNS, 0), _U64)
+
+
 def sorted_rows(rows_CN: Rows) -> Rows:
     """By prompt and id; of rows that are the same in these, the last given."""
     order_N = np.lexsort((-np.arange(rows_CN.shape[1]), rows_CN[ID], rows_CN[P1], rows_CN[P0]))

@@ -96,6 +96,7 @@ def known_answers() -> list[str]:
 def _codes(forms: pa.Array) -> tuple[npt.NDArray[np.uint32], npt.NDArray[np.int64]]:
     """All characters one after the other, each text followed by as many zeros as make its end a shingle."""
     gap = "\0" * (SHINGLE - 1)
+    forms = pc.if_else(pc.equal(forms, ""), "\0", forms)  # each text has a shingle
     joined = gap.join(forms.to_pylist()) + gap
     lengths_N = pc.utf8_length(forms).to_numpy(zero_copy_only=False).astype(np.int64) + len(gap)
     codes_C = np.frombuffer(joined.encode("utf-32-le", "surrogatepass"), dtype="<u4")
@@ -122,8 +123,6 @@ def _sketch(codes_C: npt.NDArray[np.uint32], starts_N: npt.NDArray[np.int64]) ->
     keep_C = np.ones(len(wide_C), dtype=bool)
     for place in range(SHINGLE - 1):
         keep_C[lasts_N + place] = False
-    empty_N = lasts_N == starts_N[:-1]
-    keep_C[starts_N[:-1][empty_N]] = True  # an empty text is one shingle of zeros
     mixed_S = mix(hashes_S[keep_C])
     firsts_N = np.concatenate(([0], np.cumsum(np.add.reduceat(keep_C, starts_N[:-1], dtype=np.int64))))[:-1]
     return _lowest(mixed_S, firsts_N), _marks(wide_C, starts_N)

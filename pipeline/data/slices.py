@@ -6,10 +6,12 @@ from pathlib import Path
 import numpy as np
 import pyarrow as pa
 
+from pipeline import files
 from pipeline.data import arrow, views
 from pipeline.data.arrow import SCHEMA
 
 HISTORY = "history"  # what the oldest slices fold into
+ORDER = "order.json"  # names of the chain's slices, oldest first
 
 
 def lowest(items: pa.Table, count: int) -> pa.Table:
@@ -46,15 +48,14 @@ def united(tables: Iterable[pa.Table]) -> pa.Table:
     return pa.concat_tables([SCHEMA.empty_table(), *tables]).combine_chunks()
 
 
-def read(folder: Path, order: Iterable[str]) -> dict[str, pa.Table]:
-    """Slices of a folder: `history`, then those named in `order`; others (golden ones) are left out."""
-    names = dict.fromkeys((HISTORY, *order))
-    paths = {name: folder / f"{name}.arrow" for name in names}
-    return {name: arrow.read_table(path) for name, path in paths.items() if path.exists()}
+def read(folder: Path) -> dict[str, pa.Table]:
+    """The chain's slices of a folder, oldest first; golden ones are left out: they are kept by hand."""
+    return {name: arrow.read_table(folder / f"{name}.arrow") for name in files.read_json(folder / ORDER)}
 
 
-def write(folder: Path, slices: Mapping[str, pa.Table]) -> None:
-    """One NAME.arrow for each slice that holds something."""
+def write(folder: Path, slices: Mapping[str, pa.Table], golden: Iterable[str] = ()) -> None:
+    """One NAME.arrow for each slice, and the order of those that are not `golden`."""
     folder.mkdir(parents=True, exist_ok=True)
     for name, items in slices.items():
         arrow.write_table(folder / f"{name}.arrow", items)
+    files.write_json(folder / ORDER, [name for name in slices if name not in golden])

@@ -85,6 +85,7 @@ class Assembled:
 
     train: pa.Table  # new and replayed, by id
     slices: dict[str, pa.Table]  # each by id
+    golden: tuple[str, ...]  # which of them are kept by hand
     reservoir: pa.Table  # by id
     labels: list[str]  # every label that the chain was trained on, sorted
     counts: dict[str, int]  # label -> records of the increment that the chain did not know
@@ -129,6 +130,7 @@ def assemble(new: Increment, parent: Parent, options: Params) -> Assembled:
     return Assembled(
         train=slices.united([learned, replayed]).sort_by("id"),
         slices=kept_slices,
+        golden=tuple(new.golden),
         reservoir=reservoir.kept(kept, views.view(kept).labels.to_pylist(), options.reservoir),
         labels=sorted(set(_values(labels, fate == "train_new")) | set(() if new.fresh else parent.labels)),
         counts=views.counted(labels.filter(pa.array(unknown))),
@@ -177,7 +179,7 @@ def load_parent(folder: Path = PARENT) -> Parent:
     return Parent(
         index=seen,
         reservoir=arrow.read_table(folder / "reservoir.arrow"),
-        slices=slices.read(folder / "slices", [run.increment for run in seen.runs]),
+        slices=slices.read(folder / "slices"),
         labels=files.read_json(folder / "labels.json"),
     )
 
@@ -225,7 +227,7 @@ def main() -> None:
 def write(made: Assembled, parent: Parent, name: str, out: Path = OUT) -> None:
     """Write every output of the stage below `out`."""
     arrow.write_table(out / "train.arrow", made.train)
-    slices.write(out / "slices", made.slices)
+    slices.write(out / "slices", made.slices, made.golden)
     parent.index.extended(files.empty_dir(out / "index"), name, made.rows_CN, made.counts)
     arrow.write_table(out / "reservoir.arrow", made.reservoir)
     files.write_json(out / "labels.json", made.labels)

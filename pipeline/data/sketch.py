@@ -20,6 +20,7 @@ import pyarrow.compute as pc
 NORMALISER = 1  # version of the normal form; another one cannot be compared with it
 SHINGLE = 4  # characters
 HASHES = 64
+TEXTS = 10_000  # taken apart at a time
 BLOCK = 1 << 17  # characters hashed at a time: the arrays then stay in the processor's cache
 _PUNCTUATION = r"[\p{P}\p{Z}\p{C}\s]+"
 # Tokens without a digit that name another product all the same: sizes and the usual marks of a model.
@@ -46,12 +47,13 @@ class Sketches:
 
 def sketches(texts: Sequence[str | None] | pa.Array | pa.ChunkedArray) -> Sketches:
     """Sketches of texts, in their order; a text of punctuation alone is compared as it stands."""
-    forms = normal_forms(texts)
-    codes_C, starts_N = _codes(forms)
-    parts = [
-        _sketch(codes_C[starts_N[low] : starts_N[high]], starts_N[low : high + 1] - starts_N[low])
-        for low, high in _blocks(starts_N)
-    ]
+    forms, parts = normal_forms(texts), []
+    for first in range(0, len(forms), TEXTS):
+        codes_C, starts_N = _codes(forms[first : first + TEXTS])
+        parts += [
+            _sketch(codes_C[starts_N[low] : starts_N[high]], starts_N[low : high + 1] - starts_N[low])
+            for low, high in _blocks(starts_N)
+        ]
     if not parts:
         return Sketches(np.zeros((0, HASHES), np.uint8), np.zeros(0, _U64))
     return Sketches(np.concatenate([part for part, _ in parts]), np.concatenate([part for _, part in parts]))

@@ -101,7 +101,9 @@ def join(
         if value is not None and there[name] not in (None, value)
     ]
     if problems:
-        raise GraftError(f"{folder / NAME}: {problems[0]}", problems[1:], help="an increment is of one task: open another")
+        raise GraftError(
+            f"{folder / NAME}: {problems[0]}", problems[1:], help="an increment is of one task: open another"
+        )
     _extend(document, more or {})
     document["files"].update(_documents(specs))
     yaml.dump(folder / NAME, document)

@@ -7,7 +7,7 @@ from typing import Any
 Turn = tuple[str, str, str | None, float | None]  # role, content, tool_calls, weight: as arrow.MESSAGE
 
 
-class Unusable(Exception):
+class UnusableError(Exception):
     """A row that is no example; its text is the reason, the same for all rows of one kind."""
 
 
@@ -26,11 +26,11 @@ def string(values: Mapping[str, Any], column: str | None, name: str) -> str:
     """The text of a column.
 
     Raises:
-        Unusable: there is none, or it is no text.
+        UnusableError: there is none, or it is no text.
     """
     value = values.get(column) if column is not None else None
     if value is None:
-        raise Unusable(f"no {name}")
+        raise UnusableError(f"no {name}")
     if not isinstance(value, str):
-        raise Unusable(f"{name} is not a string")
+        raise UnusableError(f"{name} is not a string")
     return value

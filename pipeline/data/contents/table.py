@@ -4,13 +4,15 @@ import re
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from pipeline.data.contents.example import Unusable, string
+from pipeline.data.contents.example import UnusableError, string
 from pipeline.data.filespec import FileSpec, slots
 
 _SLOT = re.compile(r"\{[^{}]*\}")
 
 
-def pairs(rows: Sequence[Mapping[str, Any] | None], spec: FileSpec) -> tuple[list[str | None], list[str | None], list[str | None]]:
+def pairs(
+    rows: Sequence[Mapping[str, Any] | None], spec: FileSpec
+) -> tuple[list[str | None], list[str | None], list[str | None]]:
     """Text, label and problem of each row; None where there is none."""
     texts: list[str | None] = []
     labels: list[str | None] = []
@@ -32,7 +34,7 @@ def _carefully(values: Mapping[str, Any], spec: FileSpec) -> tuple[str | None, s
     try:
         text = string(values, spec.text, "text") if spec.template is None else filled(values, spec.template)
         return text, string(values, spec.label, "label"), None
-    except Unusable as reason:
+    except UnusableError as reason:
         return None, None, str(reason)
 
 
@@ -40,12 +42,12 @@ def filled(values: Mapping[str, Any], template: str) -> str:
     """A template with the row's values in it; what a row does not say is left empty.
 
     Raises:
-        Unusable: the row says nothing of what the template asks for, or says it in no text and no number.
+        UnusableError: the row says nothing of what the template asks for, or says it in no text and no number.
     """
     asked = {name: values.get(name) for name in slots(template)}
     if all(value is None or value == "" for value in asked.values()):
-        raise Unusable("no text")
+        raise UnusableError("no text")
     if any(isinstance(value, bool | list | dict) for value in asked.values()):
-        raise Unusable("text is not a string")
+        raise UnusableError("text is not a string")
     said = {name: "" if value is None else str(value) for name, value in asked.items()}
     return _SLOT.sub(lambda match: said[match[0][1:-1]], template)

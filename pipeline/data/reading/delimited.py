@@ -116,14 +116,10 @@ def _plain(number: int, texts: Sequence[str], dialect: Dialect, limits: Limits) 
     if not all(map(str.strip, bare)) or max(map(len, bare)) > limits.max_line:
         return None
     split = [text.split(dialect.delimiter) for text in bare]
-    return Cells(
-        list(range(number, number + len(bare))), list(map(shown, bare)), split, [None] * len(bare)
-    ), len(bare)
+    return Cells(list(range(number, number + len(bare))), list(map(shown, bare)), split, [None] * len(bare)), len(bare)
 
 
-def _split(
-    number: int, texts: Sequence[str], dialect: Dialect, limits: Limits, *, last: bool
-) -> tuple[Cells, int]:
+def _split(number: int, texts: Sequence[str], dialect: Dialect, limits: Limits, *, last: bool) -> tuple[Cells, int]:
     """Rows of some lines, and how many lines they are; a row that may go on after them is left."""
     found = Cells()
     place = 0
@@ -144,9 +140,7 @@ def _split(
     return found, place
 
 
-def _quoted(
-    texts: Sequence[str], place: int, dialect: Dialect, limits: Limits, *, last: bool
-) -> tuple[list[str], int]:
+def _quoted(texts: Sequence[str], place: int, dialect: Dialect, limits: Limits, *, last: bool) -> tuple[list[str], int]:
     """The row that begins at `place` and its number of lines.
 
     No cells: its first line is not CSV. No lines: more of them are needed to tell.

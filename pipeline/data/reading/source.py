@@ -84,7 +84,9 @@ def faults(path: Path) -> Iterator[None]:
         yield
     except (pa.ArrowException, OSError) as error:
         said = error.strerror if isinstance(error, OSError) and error.strerror else str(error).split("\n")[0]
-        raise GraftError(f"{path}: cannot be read: {said}", help="a damaged file is refused whole: bring it anew") from None
+        raise GraftError(
+            f"{path}: cannot be read: {said}", help="a damaged file is refused whole: bring it anew"
+        ) from None
 
 
 def _too_large(path: Path, limits: Limits) -> GraftError:

@@ -14,13 +14,20 @@ from pipeline.data import arrow
 from pipeline.data.contents import build, table
 from pipeline.data.filespec import FileSpec
 from pipeline.data.increment import Increment
-from pipeline.data.reading import delimited, jsonl
+from pipeline.data.reading import columnar, delimited, document, jsonl, txt
 from pipeline.data.reading.chunk import Chunk
 from pipeline.data.reading.source import Limits
 
 __all__ = ["Limits", "batches"]
 
-_READERS = {"csv": delimited.chunks, "jsonl": jsonl.chunks}
+_READERS = {
+    "csv": delimited.chunks,
+    "jsonl": jsonl.chunks,
+    "json": document.chunks,
+    "txt": txt.chunks,
+    "parquet": columnar.chunks,
+    "arrow": columnar.chunks,
+}
 _KEY = "the key is neither text nor a whole number"
 
 

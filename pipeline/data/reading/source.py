@@ -48,7 +48,7 @@ def opened(path: Path, compression: str | None, limits: Limits) -> Iterator[Bina
     """
     with faults(path):
         if compression is None and path.stat().st_size > limits.max_bytes:
-            raise _too_large(path, limits)
+            raise too_large(path, limits)
         with path.open("rb") as file, _Unpacked(path, file, compression, limits) as stream:
             yield io.BufferedReader(stream, COPY)
 
@@ -89,7 +89,8 @@ def faults(path: Path) -> Iterator[None]:
         ) from None
 
 
-def _too_large(path: Path, limits: Limits) -> GraftError:
+def too_large(path: Path, limits: Limits) -> GraftError:
+    """The refusal of a file that holds too much."""
     return GraftError(
         f"{path}: more than {limits.max_bytes:,} bytes, unpacked",
         help="split it into several files, or raise prepare.max_bytes",
@@ -111,6 +112,6 @@ class _Unpacked(io.RawIOBase):
             block = self._stream.read(len(buffer))
         self._read += len(block)
         if self._read > self._limits.max_bytes:
-            raise _too_large(self._path, self._limits)
+            raise too_large(self._path, self._limits)
         buffer[: len(block)] = block
         return len(block)

@@ -122,7 +122,7 @@ def stages(folder: Path) -> tuple[float, float]:
     """Seconds of the two stages together, start-up included, and the higher peak (MB)."""
     both = [timed(sys.executable, "-m", f"pipeline.stages.{name}", folder=folder) for name in ("prepare", "assemble")]
     for name, (seconds, megabytes) in zip(("prepare", "assemble"), both, strict=True):
-        print(f"  {name}: {seconds:.2f} s, peak {megabytes:.0f} MB")
+        print(f"  {name}: {seconds:.2f} s, peak {megabytes:.0f} MB", flush=True)
     return sum(seconds for seconds, _ in both), max(megabytes for _, megabytes in both)
 
 

@@ -21,6 +21,7 @@ COLUMNS, BANDS = 14, 8
 FINDERS = BANDS + 1
 BLOCK = 1 << 19  # rows merged at a time: some 60 MB of them
 BUCKET = 8  # rows of one bucket that are looked at: those of a larger one are near each other
+VERSIONS = 1000  # rows of one key that are looked at: a united run holds many versions of an item
 EVAL, GONE, LABELLED = 1, 2, 4  # bits of STATE; the upper 48 are of the label's hash
 LABEL = ~np.uint64(0xFFFF)
 
@@ -70,9 +71,10 @@ class Open:
 
     def by_key(self, keys_Q: Rows) -> Matches:
         """Rows of the same keys, no key being 0."""
-        query_M, place_M = self._found(BANDS, mix(keys_Q), limit=None)
-        rows_CM = self.rows(place_M)
-        same_M = (rows_CM[KEY] == keys_Q[query_M]) & (keys_Q[query_M] != 0)
+        (asked_Q,) = np.nonzero(keys_Q)
+        query_M, place_M = self._found(BANDS, mix(keys_Q[asked_Q]), limit=VERSIONS)
+        query_M, rows_CM = asked_Q[query_M], self.rows(place_M)
+        same_M = rows_CM[KEY] == keys_Q[query_M]
         return Matches(query_M[same_M], rows_CM[:, same_M])
 
     def by_sketch(self, sketches: Sketches) -> Matches:
@@ -89,7 +91,7 @@ class Open:
         same_M = rows_CM[MARKS] == sketches.marks_N[query_M]
         return Matches(query_M[same_M], rows_CM[:, same_M])
 
-    def _found(self, finder: int, hashes_Q: Rows, limit: int | None) -> tuple[Places, Places]:
+    def _found(self, finder: int, hashes_Q: Rows, limit: int) -> tuple[Places, Places]:
         """Queries and row numbers whose entry in a finder has the same 32 bits of hash."""
         order_Q = np.argsort(hashes_Q)
         low_bits = hashes_Q[order_Q] & ~_LOW32
@@ -99,9 +101,7 @@ class Open:
         there_Q[there_Q] = (column[low_Q[there_Q]] & ~_LOW32) == low_bits[there_Q]
         high_Q = low_Q.copy()
         high_Q[there_Q] = np.searchsorted(column, low_bits[there_Q] | _LOW32, "right")
-        if limit is not None:
-            high_Q = np.minimum(high_Q, low_Q + limit)
-        query_M, entry_M = _spread(low_Q, high_Q)
+        query_M, entry_M = _spread(low_Q, np.minimum(high_Q, low_Q + limit))
         return order_Q[query_M], (column[entry_M] & _LOW32).astype(np.int64)
 
 

@@ -90,13 +90,18 @@ class _Chooser:
         )
         conflicts.refuse(found, policy, "prepare")
         answers = conflicts.read_answers() if policy == "review" else {}
-        settled = []
+        settled: list[tuple[Conflict, str | None]] = []
+        lost: set[int] = set()
         for conflict in sorted(found, key=lambda one: one.text):
             kept = conflicts.settle(conflict, policy, answers)
             settled.append((conflict, kept.label if kept else None))
             for claim in conflict.claims:
                 if claim is not kept and claim.row is not None:
                     self.drop(claim.row, CONFLICT)
+                    lost.add(claim.row)
+        for row, keeper in self.stands_for.items():
+            if keeper in lost:  # a repeat of what nobody believes is no repeat that may be left out
+                self.reasons[row] = CONFLICT
         return settled
 
     def near(self, similarity: float) -> None:

@@ -4,8 +4,9 @@ Stateless: only the increment and the params count, never the chain. Every row r
 reject. Records are sorted by id, so the order of files and rows does not change what is trained.
 """
 
+from collections import Counter
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
@@ -14,12 +15,14 @@ import pyarrow.compute as pc
 
 from pipeline import errors, files, params
 from pipeline.chain import lockfile
-from pipeline.data import arrow, clean, conflicts, jsonl, rejects, rows, selection, validate, views
+from pipeline.data import arrow, conflicts, jsonl, rejects, rows, selection, validate, views
 from pipeline.data import increment as increments
 from pipeline.data import prepared as reports
 from pipeline.data.arrow import SCHEMA
+from pipeline.data.clean import clean, pii
 from pipeline.data.increment import Increment
 from pipeline.data.records import Record
+from pipeline.model import pinned
 
 OUT = Path("data/prepared")
 KEPT_REJECTS = Path(".graft/rejects.jsonl")  # where a stopped run leaves them: DVC removes a failed stage's outputs
@@ -82,17 +85,22 @@ def prepare(increment: Increment, folder: Path, options: Params) -> Prepared:
 def read(increment: Increment, folder: Path, options: Params) -> tuple[pa.Table, pa.Table, dict[str, int]]:
     """Every row of every file, cleaned: those that can be used, the rejects, and what was masked."""
     limits = rows.Limits(max_bytes=options.max_bytes, max_line=options.max_line)
-    cleaning = clean.Options.of(options.normalize, options.pii, options.quality, options.min_chars, options.max_chars)
-    kept, lost, masked = [], [], dict[str, int]()
+    cleaning = clean.Options.of(asdict(options), _tokenizer(options))
+    kept, lost, masked = [], [], Counter[str]()
     for file, spec in sorted(increment.files.items()):
         for batch in rows.batches(folder / file, file, spec, increment, limits):
             cleaned = clean.clean(batch, cleaning)
             good = pc.is_null(cleaned.column("problem"))
             kept.append(views.instructed(cleaned.filter(good), increment.instruction))
             lost.append(rejects.of(bad := cleaned.filter(pc.invert(good)), bad.column("problem").to_pylist()))
-            for name, count in clean.masked(kept[-1]).items():
-                masked[name] = masked.get(name, 0) + count
+            masked.update(pii.counts(kept[-1].column("messages").flatten().field("content")))
     return pa.Table.from_batches(kept, arrow.ROWS), rejects.united(lost), masked
+
+
+def _tokenizer(options: Params) -> Path | None:
+    """The base's tokenizer, if texts are bounded in tokens."""
+    bounded = options.quality["min_tokens"] is not None or options.quality["max_tokens"] is not None
+    return pinned.load().folder / "tokenizer.json" if bounded else None
 
 
 def finished(rows: pa.Table, increment: Increment) -> pa.Table:

@@ -6,13 +6,15 @@ from pathlib import Path
 import pytest
 
 from pipeline import schema
+from pipeline.data import prepared as reports
 from pipeline.data import records
 from pipeline.data.increment import FileSpec, Increment
 from pipeline.errors import GraftError
 from pipeline.stages import prepare
-from pipeline.stages.prepare import Params, check
+from pipeline.stages.prepare import Params
 
-OPTIONS = Params(max_reject_share=0.2, min_chars=3, max_chars=40)
+DEFAULTS = params_of(ROOT / "params.yaml")
+OPTIONS = replace(DEFAULTS, max_reject_share=0.2, min_chars=3, max_chars=40)
 SPEC = FileSpec(
     format="csv", encoding="utf-8", delimiter=",", header=False, columns=("title", "kind"), text="title", label="kind"
 )
@@ -28,9 +30,17 @@ def prepared(folder: Path, options: Params = OPTIONS, instruction: str = "", **c
     return prepare.prepare(increment, folder, options)
 
 
+def rejected(result):
+    return result.rejects.to_pylist()
+
+
 def fates(result):
     kept = [(item.file, item.line, "record") for item in result.records]
-    return sorted(kept + [(item.file, item.line, item.reason) for item in result.rejects])
+    return sorted(kept + [(item["file"], item["line"], item["reason"]) for item in rejected(result)])
+
+
+def check(result, options):
+    reports.check(result.report, options.max_reject_share)
 
 
 def test_a_row_becomes_a_canonical_record(tmp_path):
@@ -62,7 +72,7 @@ def test_a_row_becomes_a_canonical_record(tmp_path):
 def test_csv_reject(tmp_path, row, reason):
     result = prepared(tmp_path, a=f"good row,a\n{row}\nother row,a\n")
     assert fates(result) == [("raw/a", 1, "record"), ("raw/a", 2, reason), ("raw/a", 3, "record")]
-    assert result.rejects[0].raw == row
+    assert rejected(result)[0]["raw"] == row
 
 
 @pytest.mark.parametrize(
@@ -79,7 +89,7 @@ def test_csv_reject(tmp_path, row, reason):
 )
 def test_jsonl_reject(tmp_path, row, reason):
     result = prepared(tmp_path, jsonl=row + "\n")
-    assert [(item.line, item.reason, item.raw) for item in result.rejects] == [(1, reason, row)]
+    assert [(item["line"], item["reason"], item["raw"]) for item in rejected(result)] == [(1, reason, row)]
 
 
 def test_contacts_are_masked_and_counted(tmp_path):

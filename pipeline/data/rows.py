@@ -22,9 +22,9 @@ from pipeline.data.reading import columnar, delimited, document, jsonl, txt
 from pipeline.data.reading.chunk import Chunk
 from pipeline.data.reading.source import Limits
 
-__all__ = ["Limits", "batches"]
+__all__ = ["READERS", "Limits", "batches"]
 
-_READERS = {
+READERS = {
     "csv": delimited.chunks,
     "jsonl": jsonl.chunks,
     "json": document.chunks,
@@ -50,7 +50,7 @@ def batches(path: Path, file: str, spec: FileSpec, increment: Increment, limits:
     """
     raw = path.parents[min(len(PurePosixPath(file).parts), len(path.parents) + 1) - 2]
     layout = Layout(spec, Images(raw, path.parent), single=increment.task == "classification")
-    for chunk in _READERS[spec.format](path, spec, limits):
+    for chunk in READERS[spec.format](path, spec, limits):
         for start in range(0, len(chunk.lines), arrow.BATCH):
             yield _batch(chunk.part(start, start + arrow.BATCH), file, layout, increment)
 

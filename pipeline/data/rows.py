@@ -5,22 +5,26 @@ damaged archive, another header. Memory stays bounded, whatever the size of the 
 """
 
 from collections.abc import Iterator, Mapping, Sequence
-from pathlib import Path
+from datetime import date
+from pathlib import Path, PurePosixPath
 from typing import Any
 
 import pyarrow as pa
 
 from pipeline.data import arrow
-from pipeline.data.contents import build, table
+from pipeline.data.contents import build, layouts, table
+from pipeline.data.contents.example import Example, UnusableError
+from pipeline.data.contents.images import Images
+from pipeline.data.contents.layouts import Layout
 from pipeline.data.filespec import FileSpec
 from pipeline.data.increment import Increment
 from pipeline.data.reading import columnar, delimited, document, jsonl, txt
 from pipeline.data.reading.chunk import Chunk
 from pipeline.data.reading.source import Limits
 
-__all__ = ["Limits", "batches"]
+__all__ = ["READERS", "Limits", "batches"]
 
-_READERS = {
+READERS = {
     "csv": delimited.chunks,
     "jsonl": jsonl.chunks,
     "json": document.chunks,
@@ -28,7 +32,6 @@ _READERS = {
     "parquet": columnar.chunks,
     "arrow": columnar.chunks,
 }
-_KEY = "the key is neither text nor a whole number"
 
 
 def batches(path: Path, file: str, spec: FileSpec, increment: Increment, limits: Limits) -> Iterator[pa.RecordBatch]:
@@ -45,24 +48,52 @@ def batches(path: Path, file: str, spec: FileSpec, increment: Increment, limits:
         GraftError: the file cannot be opened, is not in its encoding, is damaged or larger than allowed, or has
             another header than declared.
     """
-    for chunk in _READERS[spec.format](path, spec, limits):
+    raw = path.parents[min(len(PurePosixPath(file).parts), len(path.parents) + 1) - 2]
+    layout = Layout(spec, Images(raw, path.parent), single=increment.task == "classification")
+    for chunk in READERS[spec.format](path, spec, limits):
         for start in range(0, len(chunk.lines), arrow.BATCH):
-            yield _batch(chunk.part(start, start + arrow.BATCH), file, spec, increment)
+            yield _batch(chunk.part(start, start + arrow.BATCH), file, layout, increment)
 
 
-def _batch(chunk: Chunk, file: str, spec: FileSpec, increment: Increment) -> pa.RecordBatch:
-    texts, labels, unusable = table.pairs(chunk.values, spec)
+def _batch(chunk: Chunk, file: str, layout: Layout, increment: Increment) -> pa.RecordBatch:
+    kind = increment.task if layout.spec.content not in ("preference", "kto", "text") else layout.spec.content
+    if layout.spec.content == "table":
+        texts, labels, unusable = table.pairs(chunk.values, layout.spec)
+        content = build.pairs(texts, labels)
+    else:
+        found, unusable = _examples(chunk.values, layout)
+        content = build.examples(found)
     problems = [first or second for first, second in zip(chunk.problems, unusable, strict=True)]
-    names: dict[str, Sequence[str | None]] = {}
-    if increment.key is not None:
-        names["key"] = [_name(values, increment.key) for values in chunk.values]
-    if increment.date is not None:
-        names["date"] = [_name(values, increment.date) for values in chunk.values]
-    content = build.pairs(texts, labels)
-    kind = "classification" if increment.task == "classification" else "sft"
+    usable = [None if problem else values for values, problem in zip(chunk.values, problems, strict=True)]
+    named = (("key", increment.key), ("date", increment.date))
+    names = {name: [_named(values, column) for values in usable] for name, column in named if column is not None}
     return build.batch(chunk, file, kind, content, problems, names)
 
 
-def _name(values: Mapping[str, Any] | None, column: str) -> str | None:
-    value = None if values is None else values.get(column)
-    return value if isinstance(value, str) else None
+def _examples(
+    rows: Sequence[Mapping[str, Any] | None], layout: Layout
+) -> tuple[list[Example | None], list[str | None]]:
+    read = layouts.of(layout.spec.content)
+    found: list[Example | None] = []
+    problems: list[str | None] = []
+    for values in rows:
+        example = problem = None
+        if values is not None:
+            try:
+                example = read(values, layout)
+            except UnusableError as reason:
+                problem = str(reason)
+        found.append(example)
+        problems.append(problem)
+    return found, problems
+
+
+def _named(values: Mapping[str, Any] | None, column: str) -> str | None:
+    """What a key's or a date's column says, as text; None for nothing."""
+    value: Any = None if values is None else values.get(column)
+    if isinstance(value, str):
+        return value.strip() or None
+    if isinstance(value, date):
+        return value.isoformat()
+    whole = isinstance(value, int) or (isinstance(value, float) and value.is_integer() and abs(value) < 2**53)
+    return str(int(value)) if whole and not isinstance(value, bool) else None

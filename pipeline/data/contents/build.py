@@ -1,6 +1,6 @@
 """Rows as an Arrow batch of arrow.ROWS: nested columns from flat ones, never from Python objects row by row."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -45,7 +45,7 @@ def batch(
     kind: str,
     content: dict[str, pa.Array],
     problems: Sequence[str | None],
-    names: dict[str, Sequence[str | None]],
+    names: Mapping[str, Sequence[str | None]],
 ) -> pa.RecordBatch:
     """A batch of arrow.ROWS.
 

@@ -110,7 +110,9 @@ def timed(*command: str, folder: Path) -> tuple[float, float]:
     """Wall seconds and peak memory (MB) of a command on one core."""
     environment = os.environ | {"PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1", "ARROW_NUM_THREADS": "1"}
     started = time.perf_counter()
-    with subprocess.Popen(["taskset", "-c", "0", *command], cwd=folder, env=environment, stdout=subprocess.DEVNULL) as run:
+    with subprocess.Popen(
+        ["taskset", "-c", "0", *command], cwd=folder, env=environment, stdout=subprocess.DEVNULL
+    ) as run:
         _, status, usage = os.wait4(run.pid, 0)
         run.returncode = os.waitstatus_to_exitcode(status)
     if run.returncode:
@@ -180,12 +182,18 @@ def main() -> None:
     claim("records a second against 10M seen", round(rate), f"target {RATE}", rate / RATE, 1.0, "records/s")
     claim("peak memory", round(megabytes), "limit 1000", 1000 / megabytes, 1.0, "MB")
     claim("10th increment over the 2nd", round(growth, 3), "limit 1.15", 1.15 / growth, 1.0, "ratio of seconds")
-    claim("new data, whole, against MinHash alone", round(seconds, 2), f"{PEER}: {theirs:.1f}", theirs / seconds, 5.0, "s")
+    claim(
+        "new data, whole, against MinHash alone", round(seconds, 2), f"{PEER}: {theirs:.1f}", theirs / seconds, 5.0, "s"
+    )
 
 
 def claim(name: str, ours: float, theirs: str, ratio: float, target: float, unit: str) -> None:
     """One line of JSON."""
-    print(json.dumps({"name": name, "ours": ours, "theirs": theirs, "ratio": round(ratio, 2), "target": target, "unit": unit}))
+    print(
+        json.dumps(
+            {"name": name, "ours": ours, "theirs": theirs, "ratio": round(ratio, 2), "target": target, "unit": unit}
+        )
+    )
 
 
 if __name__ == "__main__":

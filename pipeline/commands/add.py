@@ -13,6 +13,7 @@ from pipeline.chain import candidate, git, lockfile
 from pipeline.chain.candidate import INCREMENTS, Tree
 from pipeline.chain.store import Store
 from pipeline.data import detect, golden, increment
+from pipeline.data import prepared as reports
 from pipeline.data.increment import FileSpec
 from pipeline.errors import GraftError
 from pipeline.stages import prepare
@@ -242,8 +243,8 @@ def _count(draft: Path, name: str, *, first: bool) -> str:
     options = params.load("prepare", prepare.Params)
     options = params.load("prepare", prepare.Params)
     prepared = prepare.prepare(with_changes(made, name=name), draft, options)
-    prepare.check(prepared, options)
     report = prepared.report
+    reports.check(report, options.max_reject_share)
     if first:
         _warn_of_golden(made.instruction, set(report["labels"]))
     rejects = ", ".join(f"{count} {reason}" for reason, count in sorted(report["rejects"].items()))

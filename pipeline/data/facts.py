@@ -109,7 +109,8 @@ class _Met:
         found = np.zeros(len(self.group), bool)
         for one, two in (self.pairs_2M, self.pairs_2M[::-1]):
             found[one[(self.group[one] == which) & (self.group[two] == other)]] = True
-        return found[self.group == which]
+        members: Flags = found[self.group == which]
+        return members
 
 
 def _asked(prompts_N4: Digests, items: pa.Table) -> Flags:

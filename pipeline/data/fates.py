@@ -99,7 +99,8 @@ def _replaced(facts: Facts, fate_N: npt.NDArray[np.object_]) -> Flags:
     """History's rows of items that now come with other content."""
     at_M = facts.same_key.query_M
     stays_N = (fate_N == None) | (fate_N == "seen")  # noqa: E711 - elementwise
-    return stays_N[at_M] & (facts.same_key.rows_CM[ID] != facts.rows_CN[ID][at_M])
+    replaced_M: Flags = stays_N[at_M] & (facts.same_key.rows_CM[ID] != facts.rows_CN[ID][at_M])
+    return replaced_M
 
 
 def _settle(

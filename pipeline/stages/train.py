@@ -102,7 +102,7 @@ def _refuse_kinds(records: Sequence[Record]) -> None:
     if set(kinds) - {"classification"}:
         raise GraftError(
             f"train: records of kinds that cannot be trained on yet: {', '.join(f'{k} {n}' for k, n in kinds.items())}",
-            help="task: classification in increment.yaml, where the answers are labels; data/assembled holds the records",
+            help="where the answers are labels, say task: classification in increment.yaml",
         )
 
 

@@ -14,7 +14,20 @@ from pipeline.stages import assemble
 from pipeline.stages.assemble import Increment, Params, Parent
 
 OPTIONS = Params(eval_share=0.3, slice_items=20, max_slices=4, reservoir=50, replay_share=0.5)
-WORDS = "lamp sofa chair spoon radio kettle mirror basket blanket hammer pencil wallet".split()
+WORDS = [
+    "lamp",
+    "sofa",
+    "chair",
+    "spoon",
+    "radio",
+    "kettle",
+    "mirror",
+    "basket",
+    "blanket",
+    "hammer",
+    "pencil",
+    "wallet",
+]
 
 
 def title(n: int) -> str:

@@ -14,9 +14,8 @@ from pipeline.chain.candidate import INCREMENTS, Tree
 from pipeline.chain.store import Store
 from pipeline.commands import incoming
 from pipeline.commands.incoming import Incoming
-from pipeline.data import golden, increment
+from pipeline.data import increment
 from pipeline.errors import GraftError
-from pipeline.stages import prepare
 
 GOLDEN = Path("data/golden")
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}")
@@ -183,6 +182,8 @@ def _bring_raw(folder: Path) -> None:
 
 def _count(draft: Path, name: str, *, first: bool) -> str:
     """Run prepare's own checks on the draft, so that `dvc repro` will not stop at it."""
+    from pipeline.stages import prepare  # pyarrow and numpy: not for every command
+
     made = increment.load(draft)
     options = params.load("prepare", prepare.Params)
     prepared = prepare.prepare(with_changes(made, name=name), draft, options)
@@ -196,6 +197,8 @@ def _count(draft: Path, name: str, *, first: bool) -> str:
 
 def _warn_of_golden(instruction: str, labels: set[str]) -> None:
     """Say now that golden items ask for labels which nothing teaches: the gate would refuse after the training."""
+    from pipeline.data import golden
+
     for name, items in golden.load(GOLDEN, instruction).items():
         unknown = sorted({item.answer for item in items} - labels)
         if unknown:

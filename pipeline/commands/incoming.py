@@ -9,9 +9,9 @@ from typing import Any
 import click
 
 from pipeline import files, params
-from pipeline.data import dataset_info, detect, increment
+from pipeline.data import dataset_info, increment
 from pipeline.data.filespec import CONTENTS, FileSpec
-from pipeline.data.reading.source import Limits
+from pipeline.data.limits import Limits
 from pipeline.errors import GraftError
 
 _READING = (
@@ -99,6 +99,8 @@ class Incoming:
         Raises:
             GraftError: they teach different things.
         """
+        from pipeline.data import detect
+
         if self.options.get("task"):
             return str(self.options["task"])
         found = {source: detect.task(source, specs[_target(source)], self.limits) for source in self.sources}
@@ -123,6 +125,8 @@ class Incoming:
                 _copy(source, raw / increment.IMAGES / source.relative_to(self.images))
 
     def _spec(self, source: Path) -> FileSpec:
+        from pipeline.data import detect  # pyarrow: not for every command
+
         columns = self.options.get("columns")
         said = {name: self.options.get(name) for name in _READING} | {
             "columns": columns.split(",") if columns else None

@@ -1,6 +1,8 @@
 """Whatever bytes a file holds: no exception but GraftError, and every row is there once."""
 
+import contextlib
 import io
+import itertools
 import json
 from dataclasses import replace
 from pathlib import Path
@@ -59,7 +61,7 @@ def read(path: Path, spec: FileSpec, limits: rows.Limits = LIMITS, task: str = "
 
 
 def well_formed(found: list[dict]) -> None:
-    assert all(0 < before["line"] < after["line"] for before, after in zip(found, found[1:], strict=False))
+    assert all(0 < before["line"] < after["line"] for before, after in itertools.pairwise(found))
     for row in found:
         assert len(row["raw"]) <= 8 * chunk.RAW
         if row["problem"] is None:
@@ -192,10 +194,8 @@ def test_damaged_columnar_files_become_rows_or_a_refusal(tmp_path: Path, data: s
     for _ in range(data.draw(st.integers(1, 4))):
         content[data.draw(st.integers(0, len(content) - 1))] = data.draw(st.integers(0, 255))
     path.write_bytes(content[: data.draw(st.integers(len(content) // 2, len(content)))])
-    try:
+    with contextlib.suppress(GraftError):
         well_formed(read(path, SPECS[form]))
-    except GraftError:
-        pass
 
 
 CONTENTS = st.sampled_from(["alpaca", "sharegpt", "messages", "preference", "kto", "text"])

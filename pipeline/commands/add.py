@@ -182,13 +182,14 @@ def _bring_raw(folder: Path) -> None:
 
 def _count(draft: Path, name: str, *, first: bool) -> str:
     """Run prepare's own checks on the draft, so that `dvc repro` will not stop at it."""
-    from pipeline.stages import prepare  # pyarrow and numpy: not for every command
+    from pipeline.data import prepared as reports  # pyarrow and numpy: not for every command
+    from pipeline.stages import prepare
 
     made = increment.load(draft)
     options = params.load("prepare", prepare.Params)
     prepared = prepare.prepare(with_changes(made, name=name), draft, options)
-    prepare.check(prepared, options)
     report = prepared.report
+    reports.check(report, options.max_reject_share)
     if first and made.task == "classification":
         _warn_of_golden(made.instruction, set(report["labels"]))
     rejects = ", ".join(f"{count} {reason}" for reason, count in sorted(report["rejects"].items()))

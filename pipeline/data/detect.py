@@ -11,8 +11,8 @@ from pipeline.data import content_of, detect_csv, rows
 from pipeline.data import encoding as encodings
 from pipeline.data.detect_rows import FIRST_ROWS, ROWS, Wishes, by_content
 from pipeline.data.filespec import FileSpec
+from pipeline.data.limits import Limits
 from pipeline.data.reading import columnar, document, jsonl, source
-from pipeline.data.reading.source import Limits
 from pipeline.errors import GraftError
 
 _JSON = re.compile(r"\s*(?:\[\s*[{\]]|\{\s*[\"}])")

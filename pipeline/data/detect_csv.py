@@ -9,9 +9,9 @@ from pathlib import Path
 from pipeline.data.columns import has_header
 from pipeline.data.detect_rows import FIRST_ROWS, ROWS, Wishes, by_content
 from pipeline.data.filespec import FileSpec
+from pipeline.data.limits import Limits
 from pipeline.data.reading import delimited, lines
 from pipeline.data.reading.delimited import Dialect
-from pipeline.data.reading.source import Limits
 from pipeline.errors import GraftError
 
 DELIMITERS = (",", "\t", ";", "|")

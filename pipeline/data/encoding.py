@@ -5,8 +5,8 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 from pipeline.data.filespec import known_encoding
+from pipeline.data.limits import Limits
 from pipeline.data.reading import source
-from pipeline.data.reading.source import Limits
 from pipeline.errors import GraftError
 
 HEAD = 1 << 20  # bytes that are looked at

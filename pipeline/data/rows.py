@@ -18,9 +18,9 @@ from pipeline.data.contents.images import Images
 from pipeline.data.contents.layouts import Layout
 from pipeline.data.filespec import FileSpec
 from pipeline.data.increment import Increment
+from pipeline.data.limits import Limits
 from pipeline.data.reading import columnar, delimited, document, jsonl, txt
 from pipeline.data.reading.chunk import Chunk
-from pipeline.data.reading.source import Limits
 
 __all__ = ["READERS", "Limits", "batches"]
 

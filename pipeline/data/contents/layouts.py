@@ -27,6 +27,7 @@ _USUAL = {  # our name -> what it is called where a file's entry says nothing, t
     "rejected": ("rejected",),
     "desirable": ("kto_tag", "label", "desirable"),
 }
+_PARTS = {"role", "content"}  # of a message, not of a row
 _TRUE, _FALSE = (True, 1, "true", "True", "1"), (False, 0, "false", "False", "0")
 
 
@@ -40,8 +41,8 @@ class Layout:
 
     def value(self, values: Values, name: str) -> Any:
         """What a row says under one of our names; None for nothing."""
-        if name in self.spec.keys:
-            return values.get(self.spec.keys[name])
+        if self.spec.keys.keys() - _PARTS:  # they name all columns that count
+            return values.get(self.spec.keys[name]) if name in self.spec.keys else None
         return turns.first(values, _USUAL[name])
 
     @property

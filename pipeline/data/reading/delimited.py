@@ -10,10 +10,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from pipeline.data.filespec import FileSpec
+from pipeline.data.limits import Limits
 from pipeline.data.reading import lines
 from pipeline.data.reading.chunk import Chunk, shown
 from pipeline.data.reading.lines import Lines
-from pipeline.data.reading.source import Limits
 from pipeline.errors import GraftError
 
 SPAN = 200  # lines that one row may span

@@ -4,10 +4,10 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 from pipeline.data.filespec import FileSpec
+from pipeline.data.limits import Limits
 from pipeline.data.reading import jsonl, lines
 from pipeline.data.reading.chunk import Chunk, shown
 from pipeline.data.reading.elements import Scanner
-from pipeline.data.reading.source import Limits
 
 
 def chunks(path: Path, spec: FileSpec, limits: Limits) -> Iterator[Chunk]:

@@ -9,9 +9,9 @@ from typing import Any
 import orjson
 
 from pipeline.data.filespec import FileSpec
+from pipeline.data.limits import Limits
 from pipeline.data.reading import lines
 from pipeline.data.reading.chunk import Chunk, shown
-from pipeline.data.reading.source import Limits
 
 # Escaped backslash | surrogate pair | one surrogate alone
 _HEX = "[0-9a-fA-F]"

@@ -7,8 +7,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TextIO
 
+from pipeline.data.limits import Limits
 from pipeline.data.reading import chunk, source
-from pipeline.data.reading.source import Limits
 from pipeline.errors import GraftError
 
 Lines = tuple[int, list[str]]  # the first one's number from 1, texts with their line ends

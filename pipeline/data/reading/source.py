@@ -4,24 +4,16 @@ import io
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, BinaryIO
 
 import pyarrow as pa
 
+from pipeline.data.limits import Limits
 from pipeline.errors import GraftError
 
 COPY = 1 << 20  # bytes moved at a time
 _MAGIC = ((b"\x1f\x8b", "gzip"), (b"\x28\xb5\x2f\xfd", "zstd"))
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Limits:
-    """What one file and one row of it may come to."""
-
-    max_bytes: int = 2_000_000_000  # of a file, unpacked; above it the file is refused
-    max_line: int = 1 << 20  # characters of a row; a longer one is rejected
 
 
 def compression_of(path: Path) -> str | None:

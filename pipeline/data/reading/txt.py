@@ -4,9 +4,9 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from pipeline.data.filespec import FileSpec
+from pipeline.data.limits import Limits
 from pipeline.data.reading import lines
 from pipeline.data.reading.chunk import Chunk, shown
-from pipeline.data.reading.source import Limits
 
 TEXT = "text"  # the one column
 

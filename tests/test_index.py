@@ -200,7 +200,7 @@ def test_a_long_chain_has_few_runs_and_forgets_nothing(tmp_path, monkeypatch):
     assert states(current, rows(*pairs)) == ["seen"] * len(pairs)
     assert states(current, rows(*((n, "y") for n, _ in pairs))) == ["conflict"] * len(pairs)
     assert states(current, rows((1000, "x"))) == ["new"]
-    found, how = current.near(sketched([f"question {'abcdefghij'[n % 10] * 9} number {n}" for n, _ in pairs]), 1.0)
+    found, _ = current.near(sketched([f"question {'abcdefghij'[n % 10] * 9} number {n}" for n, _ in pairs]), 1.0)
     assert set(found.query_M.tolist()) == set(range(len(pairs)))
     united = np.fromfile(current.folder / "00001+64.run", dtype="<u8").reshape(runs.COLUMNS + runs.FINDERS, -1)
     assert np.all(united[0][:-1] < united[0][1:])

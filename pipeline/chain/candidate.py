@@ -3,10 +3,11 @@
 import json
 import shutil
 import tempfile
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
+from typing import Any
 
 from pipeline import files, schema, yaml
 from pipeline.chain import environment, git, lockfile, outputs, releases
@@ -14,6 +15,7 @@ from pipeline.chain.lockfile import Lock
 from pipeline.chain.releases import Release
 from pipeline.chain.store import Store
 from pipeline.data import increment
+from pipeline.data.increment import Increment
 from pipeline.errors import GraftError
 
 INCREMENTS = Path("data/increments")
@@ -145,9 +147,33 @@ def unite(tree: Tree, folder: Path, store: Store) -> None:
         for file, spec in part.files.items()
     }
     folder.mkdir(parents=True, exist_ok=True)
-    increment.save(folder, instructions.pop(), specs)
+    increment.save(folder, instructions.pop(), specs, task=_one(loaded, "task"), more=_more(loaded))
     ignore_all_but([tree.lock.increment, folder.as_posix()])
     store.union(raw, folder / increment.RAW)
+
+
+def _one(parts: Mapping[str, Increment], name: str) -> Any:
+    """What all of the chain's increments say, those that say nothing aside.
+
+    Raises:
+        GraftError: they say different things.
+    """
+    said = {getattr(part, name) for part in parts.values()} - {None}
+    if len(said) > 1:
+        raise GraftError(f"the chain's increments differ in {name}", sorted(map(str, said)))
+    return next(iter(said), None)
+
+
+def _more(parts: Mapping[str, Increment]) -> dict[str, Any]:
+    """Key, date, withdrawn and evaluation files of the chain's increments together."""
+    evaluation = [
+        f"{increment.RAW}/{name}/{file.removeprefix('raw/')}"
+        for name, part in parts.items()
+        for file in part.evaluation
+    ]
+    withdrawn = dict.fromkeys(key for part in parts.values() for key in part.withdrawn)
+    once = {name: _one(parts, name) for name in ("key", "date")}
+    return once | {"withdrawn": list(withdrawn), "evaluation": evaluation}
 
 
 def _since_last_union(line: list[Release]) -> list[Release]:

@@ -16,6 +16,7 @@ from pipeline import errors, files, params
 from pipeline.chain import lockfile
 from pipeline.ci import refresh
 from pipeline.data import detect, increment
+from pipeline.data import prepared as reports
 from pipeline.data.records import Record
 from pipeline.errors import GraftError
 from pipeline.stages import prepare
@@ -39,8 +40,8 @@ def records(sources: list[Path], instruction: str) -> list[Record]:
         specs = {f"{increment.RAW}/{source.name}": detect.detect(source) for source in sources}
         increment.save(folder, instruction, specs)
         prepared = prepare.prepare(increment.load(folder), folder, options)
-        prepare.check(prepared, options)
-    return list(prepared.records)
+        reports.check(prepared.report, options.max_reject_share)
+    return prepared.records
 
 
 def measure(items: list[Record]) -> dict[str, Any]:

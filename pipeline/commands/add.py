@@ -12,10 +12,10 @@ from pipeline import params, words
 from pipeline.chain import candidate, git, lockfile
 from pipeline.chain.candidate import INCREMENTS, Tree
 from pipeline.chain.store import Store
-from pipeline.data import detect, golden, increment
-from pipeline.data.increment import FileSpec
+from pipeline.commands import incoming
+from pipeline.commands.incoming import Incoming
+from pipeline.data import increment
 from pipeline.errors import GraftError
-from pipeline.stages import prepare
 
 GOLDEN = Path("data/golden")
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}")
@@ -28,12 +28,7 @@ _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}")
 @click.option("--no-data", is_flag=True, help="Open a candidate without new files: new code, params, golden items.")
 @click.option("--full", is_flag=True, help="Open a refresh: train from the base over all increments of the chain.")
 @click.option("--adopt", metavar="DIR", help="Continue an adapter that another tool made (PEFT's format).")
-@click.option("--text", help="Column that holds the text.")
-@click.option("--label", help="Column that holds the label.")
-@click.option("--columns", help="Names of a CSV's columns, comma-separated, where it has no header.")
-@click.option("--header/--no-header", default=None, help="Whether the first row of a CSV names its columns.")
-@click.option("--delimiter", help="What separates the columns of a CSV.")
-@click.option("--encoding", help="Encoding of the files, such as utf-8 or gb18030.")
+@incoming.options
 @click.option("--instruction", default="", help="A line that stands above each text in the prompt.")
 @click.pass_obj
 def add(
@@ -58,6 +53,8 @@ def add(
     Example:
       graft add 2026-02-spring new.csv more.jsonl
       graft add titles offers.csv --no-header --columns id,title,category --text title --label category
+      graft add chats talks.jsonl.gz --images photos     JSON, Parquet, Arrow, text, packed or not
+      graft add prices new.csv --key id --withdrawn gone.txt --evaluation judged.csv
       graft add --no-data              after an edit of params or code
       graft add 2026-refresh --full    train again from the base, over everything
       graft add --adopt ../adapter     the open candidate, before the first release, on that adapter
@@ -79,7 +76,7 @@ def add(
         if full:
             _open_full(tree, folder)
         else:
-            _add_files(tree, folder, [called_from / path for path in paths], replace, instruction, reading)
+            _add_files(tree, folder, incoming.gather(called_from, paths, reading), replace, instruction)
     if adopt:
         adoption.adopt(called_from / adopt)
 
@@ -117,12 +114,10 @@ def _held(tree: Tree, *, sibling_too: bool = False) -> lockfile.Parent:
     return candidate.parent_of(held)
 
 
-def _add_files(
-    tree: Tree, folder: Path, sources: list[Path], replace: bool, instruction: str, reading: dict[str, Any]
-) -> None:
+def _add_files(tree: Tree, folder: Path, handed: Incoming, replace: bool, instruction: str) -> None:
     joins = _joins(tree, folder, replace)
     parent = candidate.parent_of(tree.held) if tree.held else tree.lock.parent
-    specs = _detect(sources, reading)
+    specs, more = handed.specs(), handed.more
     draft = candidate.draft_of(folder)
     try:
         if joins:
@@ -131,13 +126,13 @@ def _add_files(
             shutil.copy(folder / increment.NAME, draft / increment.NAME)
             if instruction:
                 raise GraftError("--instruction: the open increment has one", help=f"edit {folder / increment.NAME}")
-        _copy(sources, draft / increment.RAW)
+        handed.copy(draft / increment.RAW)
         if (folder / "raw.dvc").exists():  # a kill must leave it changed, never absent: it names the data
             shutil.copy(folder / "raw.dvc", draft / "raw.dvc")
         if joins:
-            increment.join(draft, specs)
+            increment.join(draft, specs, task=handed.options["task"], more=more)
         else:
-            increment.save(draft, instruction, specs)
+            increment.save(draft, instruction, specs, task=handed.task(specs), more=more)
         counted = _count(draft, folder.name, first=parent is None)
         candidate.put_in_place(draft, folder)
     finally:
@@ -148,7 +143,7 @@ def _add_files(
         tree,
         folder.as_posix(),
         parent,
-        f"{'joined' if joins else 'opened'} with {words.counted(len(sources), 'file')}: {counted}",
+        f"{'joined' if joins else 'opened'} with {words.counted(len(handed.sources), 'file')}: {counted}",
     )
 
 
@@ -179,72 +174,23 @@ def _joins(tree: Tree, folder: Path, replace: bool) -> bool:
     return False
 
 
-def _detect(sources: list[Path], reading: dict[str, Any]) -> dict[str, FileSpec]:
-    """How each file is read; every file that cannot be is named at once."""
-    columns = reading["columns"]
-    options = reading | {"columns": tuple(columns.split(",")) if columns else None}
-    specs: dict[str, FileSpec] = {}
-    problems: list[str] = []
-    for source in sources:
-        target = f"{increment.RAW}/{source.name}"
-        if unusable := _unusable(source):
-            problems.append(f"{source.name!r}: {unusable}")
-            continue
-        if target in specs:
-            problems.append(f"{source}: another file is called {source.name}, too")
-            continue
-        try:
-            specs[target] = detect.detect(source, **options)
-        except GraftError as error:
-            problems += [error.message, *error.problems, *([f"help: {error.help}"] if error.help else [])]
-    if problems:
-        raise GraftError(f"not added: {problems[0]}", problems[1:])
-    return specs
-
-
-def _unusable(source: Path) -> str | None:
-    """Why a path can be no file of an increment, before it is opened."""
-    if not source.exists():
-        return f"no such file: {source}"
-    if not source.is_file():
-        return "not a regular file"
-    if source.name in {".dvcignore", ".gitignore", "raw.dvc"} or ".." in source.name or "\\" in source.name:
-        return "a name that git, DVC or increment.yaml reads otherwise; rename it"
-    try:
-        source.name.encode()
-    except UnicodeEncodeError:
-        return "its name is not UTF-8; rename it"
-    return None
-
-
 def _bring_raw(folder: Path) -> None:
     """Have the open increment's files here, as a fresh clone has not."""
     if not (folder / increment.RAW).is_dir():
         candidate.check_out_data(folder, Store())
 
 
-def _copy(sources: list[Path], raw: Path) -> None:
-    raw.mkdir(exist_ok=True)
-    for source in sources:
-        target = raw / source.name
-        if target.exists() and target.read_bytes() != source.read_bytes():
-            raise GraftError(
-                f"{source.name} is in the increment already, with other content",
-                help="rename the new file, or give all files with --replace",
-            )
-        target.unlink(missing_ok=True)  # a copy of a link into the cache is read-only
-        shutil.copyfile(source, target)
-
-
 def _count(draft: Path, name: str, *, first: bool) -> str:
     """Run prepare's own checks on the draft, so that `dvc repro` will not stop at it."""
+    from pipeline.data import prepared as reports  # pyarrow and numpy: not for every command
+    from pipeline.stages import prepare
+
     made = increment.load(draft)
     options = params.load("prepare", prepare.Params)
-    options = params.load("prepare", prepare.Params)
     prepared = prepare.prepare(with_changes(made, name=name), draft, options)
-    prepare.check(prepared, options)
     report = prepared.report
-    if first:
+    reports.check(report, options.max_reject_share)
+    if first and made.task == "classification":
         _warn_of_golden(made.instruction, set(report["labels"]))
     rejects = ", ".join(f"{count} {reason}" for reason, count in sorted(report["rejects"].items()))
     return f"{report['read']:,} rows, {report['records']:,} records" + (f" ({rejects})" if rejects else "")
@@ -252,6 +198,8 @@ def _count(draft: Path, name: str, *, first: bool) -> str:
 
 def _warn_of_golden(instruction: str, labels: set[str]) -> None:
     """Say now that golden items ask for labels which nothing teaches: the gate would refuse after the training."""
+    from pipeline.data import golden
+
     for name, items in golden.load(GOLDEN, instruction).items():
         unknown = sorted({item.answer for item in items} - labels)
         if unknown:

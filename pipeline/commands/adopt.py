@@ -10,7 +10,7 @@ from pipeline import files, params
 from pipeline.chain import candidate, lockfile, outputs, releases
 from pipeline.chain.candidate import Tree
 from pipeline.chain.store import Store
-from pipeline.data import arrow, golden, increment, index
+from pipeline.data import arrow, golden, increment, index, runs, slices
 from pipeline.data.increment import Increment
 from pipeline.errors import GraftError
 from pipeline.stages import prepare
@@ -63,9 +63,9 @@ def adopt(adapter: Path) -> None:
 
 def _nothing_seen(made: Path, labels: list[str]) -> None:
     """The state of an adapter that no data is known of; it is asked for the labels of the increment."""
-    index.Index().extended(files.empty_dir(made / "data/assembled/index"), "", index.keys([]))
+    index.Index().extended(files.empty_dir(made / "data/assembled/index"), "", runs.none(), {})
     arrow.write_records(made / "data/assembled/reservoir.arrow", [])
-    arrow.write_records(made / "data/assembled/slices/golden-none.arrow", [])  # DVC keeps no empty folder
+    slices.write(made / "data/assembled/slices", {})
     files.write_json(made / "data/assembled/labels.json", labels)
     files.write_text(made / "reports/predictions.jsonl", "")
 

@@ -1,170 +1,124 @@
-"""How to read a file that a user hands in: format, encoding, delimiter, header, and which columns matter."""
+"""How to read a file that a user hands in: compression, format, encoding, content, and which columns matter."""
 
 import itertools
-from collections import Counter
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+import re
+from collections.abc import Iterator, Mapping
+from dataclasses import replace
 from pathlib import Path
-from typing import NoReturn
+from typing import Any
 
+from pipeline.data import content_of, detect_csv, rows
 from pipeline.data import encoding as encodings
-from pipeline.data import readers
-from pipeline.data.columns import Column, has_header, label_column, text_column
-from pipeline.data.increment import FileSpec
+from pipeline.data.detect_rows import FIRST_ROWS, ROWS, Wishes, by_content
+from pipeline.data.filespec import FileSpec
+from pipeline.data.limits import Limits
+from pipeline.data.reading import columnar, document, jsonl, source
 from pipeline.errors import GraftError
 
-ROWS = 50_000  # rows that columns are judged by
-FIRST_ROWS = 1_000  # rows that the format and the delimiter are judged by
-DELIMITERS = (",", "\t", ";", "|")
+_JSON = re.compile(r"\s*(?:\[\s*[{\]]|\{\s*[\"}])")
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class _Wishes:
-    """What the user said; None is detected."""
-
-    text: str | None
-    label: str | None
-    columns: Sequence[str] | None
-    header: bool | None
-    delimiter: str | None
-
-
-def detect(
-    path: Path,
-    *,
-    text: str | None = None,
-    label: str | None = None,
-    columns: Sequence[str] | None = None,
-    header: bool | None = None,
-    delimiter: str | None = None,
-    encoding: str | None = None,
-) -> FileSpec:
+def detect(path: Path, limits: Limits | None = None, **said: Any) -> FileSpec:
     r"""How to read `path`: what the user said, and the rest from its content.
 
     Args:
         path: the file.
-        text: name of the text's column or key.
-        label: name of the label's column or key.
-        columns: names of all columns, for a CSV file without a header; otherwise c1, c2, ... JSON lines
-            take no notice of this, nor of header and delimiter: files of both kinds may come together.
-        header: whether the first row names the columns.
-        delimiter: one character, or "\t" as typed in a shell.
-        encoding: a name that Python knows.
+        limits: of its size.
+        said: fields of Wishes. text, label: names of columns or keys. columns: names of all columns, for a CSV
+            file without a header; otherwise c1, c2, ... header: whether the first row names the columns.
+            delimiter: one character, or "\t" as typed in a shell. encoding: a name that Python knows.
+            format, content, template, blocks: as in increment.yaml. What does not concern a file's format is
+            taken no notice of: files of several kinds may come together.
 
     Raises:
         GraftError: the file cannot be opened, is empty or binary, lacks a column that the user named, or
             something cannot be told safely; the message says which option tells it.
     """
-    encoding = encodings.detect(path, encoding)
-    delimiter = "\t" if delimiter in ("\\t", "tab") else delimiter
-    wishes = _Wishes(text=text, label=label, columns=columns, header=header, delimiter=delimiter)
-    return _json(path, encoding, wishes) if _is_json(path, encoding) else _csv(path, encoding, wishes)
+    limits, wishes = limits or Limits(), Wishes(**said)
+    compression = source.compression_of(path)
+    form = wishes.format or _columnar(path, compression, limits)
+    if form in ("parquet", "arrow"):
+        return _objects(path, FileSpec(format=form, compression=compression), wishes, limits)
+    encoding = encodings.detect(path, wishes.encoding, compression)
+    draft = FileSpec(format=form or "jsonl", encoding=encoding, compression=compression)
+    draft = replace(draft, format=form or _textual(path, draft, wishes, limits))
+    if draft.format == "csv":
+        return detect_csv.table(path, draft, wishes, limits)
+    if draft.format == "txt":
+        return replace(draft, content="text", blocks=wishes.blocks)
+    return _objects(path, draft, wishes, limits)
 
 
-def _is_json(path: Path, encoding: str) -> bool:
-    rows = list(itertools.islice(readers.json_rows(readers.lines(path, encoding)), FIRST_ROWS))
-    start = rows[0].raw.strip() if rows else ""
-    lists = sum(row.raw.lstrip().startswith("[") and row.raw.rstrip().endswith("]") for row in rows)
-    if start in ("{", "[") or start.startswith("[{") or lists > 0.5 * len(rows):
-        raise GraftError(f"{path}: JSON, but not one object a line", help="jq -c '.[]' FILE makes JSON lines of it")
-    return sum(row.problem is None for row in rows) > 0.5 * len(rows)
+def task(path: Path, spec: FileSpec, limits: Limits | None = None) -> str:
+    """What a file most likely teaches."""
+    if spec.content in ("preference", "kto", "text"):
+        return spec.content
+    if spec.content == "table":
+        return "classification"
+    few = spec.content == "alpaca" and content_of.few_answers(sample(path, spec, limits or Limits(), ROWS), spec.keys)
+    return "classification" if few else "sft"
 
 
-def _json(path: Path, encoding: str, wishes: _Wishes) -> FileSpec:
-    values: dict[str, list[str]] = {}
-    for row in itertools.islice(readers.json_rows(readers.lines(path, encoding)), ROWS):
-        for key, value in row.values.items():
-            values.setdefault(key, [])
-            if isinstance(value, str) and value.strip():
-                values[key].append(value)
-    text, label = _choose(path, [Column(key, found) for key, found in values.items()], wishes)
-    return FileSpec(format="jsonl", encoding=encoding, text=text, label=label)
+def sample(path: Path, spec: FileSpec, limits: Limits, count: int) -> list[Mapping[str, Any]]:
+    """Values of a file's first rows, without those that have a problem."""
+    read = (values for chunk in rows.READERS[spec.format](path, spec, limits) for values in chunk.values)
+    return [values for values in itertools.islice(read, count) if values is not None]
 
 
-def _csv(path: Path, encoding: str, wishes: _Wishes) -> FileSpec:
-    delimiter = wishes.delimiter or _delimiter(path, encoding)
-    if len(delimiter) != 1 or delimiter in '"\r\n':
-        raise GraftError(f"{path}: the delimiter is one character, not {delimiter!r}")
-    width, _ = _width(_cells(path, encoding, delimiter, FIRST_ROWS))
-    rows = [cells for cells in _cells(path, encoding, delimiter, ROWS) if len(cells) == width]
-    if width < 2:
-        raise GraftError(f"{path}: no two columns with the delimiter {delimiter!r}", help="name it: --delimiter")
-    header = wishes.header
-    if header is None:
-        header = has_header(rows[0], rows[1:]) if wishes.columns is None else _names(rows[0]) == tuple(wishes.columns)
-    columns = _names(rows[0]) if header else tuple(wishes.columns or (f"c{place + 1}" for place in range(width)))
-    _check_columns(path, columns, width, wishes)
-    body = list(zip(*rows[1 if header else 0 :], strict=True)) or [()] * width
-    sample = [Column(name, [v for v in found if v.strip()]) for name, found in zip(columns, body, strict=True)]
-    text, label = _choose(path, sample, wishes)
-    return FileSpec(
-        format="csv",
-        encoding=encoding,
-        delimiter=delimiter,
-        header=header,
-        columns=columns,
-        text=text,
-        label=label,
-    )
+def _columnar(path: Path, compression: str | None, limits: Limits) -> str | None:
+    """Parquet or Arrow, by the file's first bytes."""
+    with source.opened(path, compression, Limits(max_bytes=max(limits.max_bytes, 1 << 40))) as file:
+        head = file.read(8)
+    if head.startswith(b"PAR1"):
+        return "parquet"
+    return "arrow" if head.startswith(b"ARROW1") or columnar.is_arrow_stream(head) else None
 
 
-def _delimiter(path: Path, encoding: str) -> str:
-    """The delimiter with which most rows have one and the same number of fields, two or more."""
-    found = {}
-    for delimiter in DELIMITERS:
-        width, share = _width(_cells(path, encoding, delimiter, FIRST_ROWS))
-        if width > 1:
-            found[delimiter] = (share, width)
-    best = max(found, key=lambda delimiter: found[delimiter], default=None)
-    if best is None or found[best][0] < 0.5:
-        raise GraftError(
-            f"{path}: neither JSON lines nor CSV: no delimiter splits most rows into equally many fields",
-            help="name it: --delimiter ';', say",
-        )
-    return best
+def _textual(path: Path, draft: FileSpec, wishes: Wishes, limits: Limits) -> str:
+    """jsonl, json, txt or csv."""
+    chunks = _until(jsonl.chunks(path, draft, limits), FIRST_ROWS)
+    first = [row for chunk in chunks for row in zip(chunk.raws, chunk.problems, strict=True)][:FIRST_ROWS]
+    if not first:
+        raise GraftError(f"{path}: the file is empty")
+    if sum(problem is None for _, problem in first) > 0.5 * len(first):
+        return "jsonl"
+    start = "\n".join(raw for raw, _ in first[:2])
+    if _JSON.match(start) and any(values is not None for values in _first_values(path, draft, limits)):
+        return "json"
+    lists = sum(raw.lstrip().startswith("[") and raw.rstrip().endswith("]") for raw, _ in first)
+    if _JSON.match(start) or lists > 0.5 * len(first):
+        raise GraftError(f"{path}: JSON, but no objects", help="one object a line, or an array of objects")
+    suffix = path.name.casefold().removesuffix(".gz").removesuffix(".zst").rpartition(".")[2]
+    if wishes.blocks or wishes.content == "text":
+        return "txt"
+    return "txt" if suffix == "txt" and not _is_table(path, draft, wishes, limits) else "csv"
 
 
-def _width(rows: Iterable[Sequence[str]]) -> tuple[int, float]:
-    """The most frequent number of fields (the larger of two), and the share of rows that have it."""
-    widths = Counter(len(cells) for cells in rows)
-    width = max(widths, key=lambda width: (widths[width], width), default=0)
-    return width, widths[width] / max(1, widths.total())
+def _first_values(path: Path, draft: FileSpec, limits: Limits) -> Iterator[Mapping[str, Any] | None]:
+    for chunk in _until(document.chunks(path, draft, limits), FIRST_ROWS):
+        yield from chunk.values
 
 
-def _cells(path: Path, encoding: str, delimiter: str, count: int) -> Iterable[Sequence[str]]:
-    found = readers.csv_cells(readers.lines(path, encoding), delimiter)
-    return (row.cells for row in itertools.islice(found, count))
+def _until(chunks: Iterator[Any], count: int) -> Iterator[Any]:
+    """Chunks up to some number of rows."""
+    for chunk in chunks:
+        yield chunk
+        count -= len(chunk.lines)
+        if count <= 0:
+            return
 
 
-def _names(first: Sequence[str]) -> tuple[str, ...]:
-    return readers.column_names(first)
+def _is_table(path: Path, draft: FileSpec, wishes: Wishes, limits: Limits) -> bool:
+    try:
+        detect_csv.table(path, replace(draft, format="csv"), wishes, limits, surely=0.9)
+    except GraftError:
+        return False
+    return True
 
 
-def _check_columns(path: Path, columns: Sequence[str], width: int, wishes: _Wishes) -> None:
-    if len(columns) != width:
-        raise GraftError(f"{path}: {width} columns, but {len(columns)} names: {', '.join(columns)}")
-    if wishes.columns is not None and tuple(wishes.columns) != tuple(columns):
-        raise GraftError(f"{path}: the header names the columns: {', '.join(columns)}", help="leave out --columns")
-
-
-def _choose(path: Path, columns: Sequence[Column], wishes: _Wishes) -> tuple[str, str]:
-    names = [column.name for column in columns]
-    unknown = [wish for wish in (wishes.text, wishes.label) if wish is not None and wish not in names]
-    if unknown:
-        missing = " and ".join(repr(name) for name in unknown)
-        raise GraftError(f"{path}: no column {missing}", [f"columns: {', '.join(names)}"], help="name one of these")
-    label = wishes.label or label_column(columns, wishes.text)
-    text = wishes.text or text_column(columns, label)
-    if text is None or label is None:
-        _unclear(path, columns, [name for name, found in (("text", text), ("label", label)) if found is None])
-    if text == label:
-        raise GraftError(f"{path}: {text!r} cannot be both text and label")
-    return text, label
-
-
-def _unclear(path: Path, columns: Sequence[Column], unclear: Sequence[str]) -> NoReturn:
-    raise GraftError(
-        f"{path}: cannot tell which column holds the {' and the '.join(unclear)}",
-        [f"{column.name}: {' '.join(column.values[0].split())[:60] if column.values else ''}" for column in columns],
-        help="name " + " and ".join(f"--{name} COLUMN" for name in unclear),
-    )
+def _objects(path: Path, draft: FileSpec, wishes: Wishes, limits: Limits) -> FileSpec:
+    """JSON, Parquet and Arrow: rows with keys."""
+    found = sample(path, draft, limits, ROWS)
+    if not found:
+        raise GraftError(f"{path}: no row that can be read", help="an array of objects, or one object a line, say")
+    return by_content(path, replace(draft, content="table"), found, wishes)

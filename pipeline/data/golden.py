@@ -3,7 +3,8 @@
 from pathlib import Path
 from typing import Any
 
-from pipeline.data import readers, records, text
+from pipeline.data import records, text
+from pipeline.data.reading import jsonl
 from pipeline.data.records import Messages, Record
 from pipeline.errors import GraftError
 
@@ -26,7 +27,7 @@ def load(folder: Path, instruction: str) -> dict[str, list[Record]]:
     answers: dict[str, tuple[str, str]] = {}  # prompt's id -> its answer and where that stands
     for path in sorted(folder.glob("*.jsonl")):
         items: dict[str, Record] = {}
-        for row in readers.json_rows(readers.lines(path, "utf-8")):
+        for row in jsonl.rows(path):
             place = f"{path.name}:{row.line}"
             item = None if row.problem else _record(row, path, instruction)
             if item is None:
@@ -44,7 +45,7 @@ def load(folder: Path, instruction: str) -> dict[str, list[Record]]:
     return slices
 
 
-def _record(row: readers.Row, path: Path, instruction: str) -> Record | None:
+def _record(row: jsonl.Row, path: Path, instruction: str) -> Record | None:
     messages = _messages(row.values, instruction)
     if messages is None:
         return None

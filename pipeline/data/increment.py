@@ -1,33 +1,25 @@
 """increment.yaml: what an increment holds, and how each of its files is read."""
 
-import io
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from ruamel.yaml.comments import CommentedMap, CommentedSeq
+from ruamel.yaml.comments import CommentedMap
 
 from pipeline import files, yaml
+from pipeline.data import filespec
+from pipeline.data.filespec import FileSpec, known_encoding
 from pipeline.errors import GraftError
+
+__all__ = ["FileSpec", "known_encoding"]
 
 NAME = "increment.yaml"
 RAW = "raw"
+IMAGES = "images"  # a folder of this name below raw/ holds what rows refer to: its files are not listed
 _HEADER = """What this increment brings and how its files are read; schemas/increment.schema.json.
 Edit freely until the increment is released."""
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class FileSpec:
-    """How one file is read."""
-
-    format: str  # csv | jsonl
-    encoding: str  # a name that Python knows
-    delimiter: str | None = None  # csv: one character
-    header: bool | None = None  # csv: whether the first row names the columns
-    columns: tuple[str, ...] = ()  # csv: every column's name, in order
-    text: str  # column or key of the text
-    label: str  # column or key of the label
+_ONCE = ("key", "date")  # what the increment says once for all of its files
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -38,6 +30,10 @@ class Increment:
     task: str
     instruction: str  # stands above each text in the prompt; empty for none
     files: dict[str, FileSpec]  # raw/FILE -> how to read it
+    key: str | None = None  # column or key that names an item over time
+    date: str | None = None  # column or key that orders rows which contradict each other
+    withdrawn: tuple[str, ...] = ()  # keys of items that leave
+    evaluation: tuple[str, ...] = ()  # files that are held out whole, in place of a share of all
 
 
 def load(folder: Path) -> Increment:
@@ -64,20 +60,51 @@ def read(folder: Path) -> Increment:
     return increment
 
 
-def save(folder: Path, instruction: str, specs: Mapping[str, FileSpec]) -> None:
-    """Write `folder`/increment.yaml; the same arguments give the same bytes."""
-    document = CommentedMap(version=1, task="classification", instruction=instruction, files=_documents(specs))
+def save(
+    folder: Path,
+    instruction: str,
+    specs: Mapping[str, FileSpec],
+    *,
+    task: str = "classification",
+    more: Mapping[str, Any] | None = None,
+) -> None:
+    """Write `folder`/increment.yaml; the same arguments give the same bytes.
+
+    Args:
+        folder: the increment's.
+        instruction: stands above each text of a classification.
+        specs: how to read each file.
+        task: what is taught.
+        more: key, date, withdrawn, evaluation; what is empty is left out.
+    """
+    document = CommentedMap(version=1, task=task, instruction=instruction)
+    _extend(document, more or {})
+    document["files"] = _documents(specs)
     document.yaml_set_start_comment(_HEADER)
     yaml.dump(folder / NAME, document)
 
 
-def join(folder: Path, specs: Mapping[str, FileSpec]) -> None:
+def join(
+    folder: Path, specs: Mapping[str, FileSpec], *, task: str | None = None, more: Mapping[str, Any] | None = None
+) -> None:
     """Add files to an increment.yaml that exists, with everything that a person wrote there kept.
 
     Raises:
-        GraftError: it is missing, not YAML or against its schema.
+        GraftError: it is missing, not YAML or against its schema; or what is added contradicts it.
     """
     document = yaml.load(folder / NAME, "increment")
+    there = {"task": document["task"]} | {name: document.get(name) for name in _ONCE}
+    wanted = {"task": task} | {name: (more or {}).get(name) for name in _ONCE}
+    problems = [
+        f"{name}: {value} is asked for, the open increment has {there[name]}"
+        for name, value in wanted.items()
+        if value is not None and there[name] not in (None, value)
+    ]
+    if problems:
+        raise GraftError(
+            f"{folder / NAME}: {problems[0]}", problems[1:], help="an increment is of one task: open another"
+        )
+    _extend(document, more or {})
     document["files"].update(_documents(specs))
     yaml.dump(folder / NAME, document)
 
@@ -94,7 +121,11 @@ def _parse(folder: Path) -> tuple[Any, Increment]:
         name=folder.name,
         task=str(document["task"]),
         instruction=str(document["instruction"]),
-        files={str(name): _spec(value) for name, value in document["files"].items()},
+        files={str(name): filespec.parse(value) for name, value in document["files"].items()},
+        key=_text(document.get("key")),
+        date=_text(document.get("date")),
+        withdrawn=tuple(map(str, document.get("withdrawn", ()))),
+        evaluation=tuple(map(str, document.get("evaluation", ()))),
     )
 
 
@@ -108,53 +139,53 @@ def _refuse(folder: Path, problems: Sequence[str]) -> None:
         )
 
 
-def _spec(value: Mapping[str, Any]) -> FileSpec:
-    plain: dict[str, Any] = {key: str(item) if isinstance(item, str) else item for key, item in value.items()}
-    plain["columns"] = tuple(str(column) for column in value.get("columns", ()))
-    return FileSpec(**plain)
+def _text(value: Any) -> str | None:
+    return None if value is None else str(value)
+
+
+def _extend(document: CommentedMap, more: Mapping[str, Any]) -> None:
+    """Put what an increment says once, and add to its lists; all of it stands before `files`."""
+    place = list(document).index("files") if "files" in document else len(document)
+    for name in ("key", "date", "withdrawn", "evaluation"):
+        value = more.get(name)
+        if value and isinstance(value, str):
+            value = [value] if name not in _ONCE else value
+        if not value or (name in _ONCE and name in document):
+            continue
+        if name in document:
+            document[name].extend(item for item in value if item not in document[name])
+        else:
+            document.insert(place, name, value if name in _ONCE else list(value))
+            place += 1
 
 
 def _documents(specs: Mapping[str, FileSpec]) -> CommentedMap:
-    return CommentedMap((name, _document(specs[name])) for name in sorted(specs))
-
-
-def _document(spec: FileSpec) -> CommentedMap:
-    document = CommentedMap((key, value) for key, value in asdict(spec).items() if value not in (None, ()))
-    if spec.columns:
-        document["columns"] = CommentedSeq(spec.columns)
-        document["columns"].fa.set_flow_style()
-    return document
+    return CommentedMap((name, filespec.document(specs[name])) for name in sorted(specs))
 
 
 def _spec_problems(document: Any, increment: Increment) -> Iterable[str]:
     for name, spec in increment.files.items():
-        for key, problem in _faults(spec):
+        found = [*filespec.faults(spec, increment.task), *_once_faults(spec, increment)]
+        for key, problem in found:
             line = yaml.line_of(document, ["files", name, key])
             yield f"line {line}: $.files['{name}'].{key}: {problem}"
+    for place, name in enumerate(increment.evaluation):
+        if name not in increment.files:
+            line = yaml.line_of(document, ["evaluation", place])
+            yield f"line {line}: $.evaluation[{place}]: '{name}' is not listed under files"
+    if increment.evaluation and not increment.files.keys() - set(increment.evaluation):
+        yield f"line {yaml.line_of(document, ['evaluation'])}: $.evaluation: no file is left to train on"
 
 
-def _faults(spec: FileSpec) -> Iterable[tuple[str, str]]:
-    for key, column in (("text", spec.text), ("label", spec.label)):
-        if spec.columns and column not in spec.columns:
-            yield key, f"{column!r} is not among the columns: {', '.join(spec.columns)}"
-    if spec.text == spec.label:
-        yield "label", f"{spec.label!r} is the text's column, too"
-    if spec.delimiter in ('"', "\r", "\n"):
-        yield "delimiter", f"{spec.delimiter!r} cannot separate fields"
-    if not known_encoding(spec.encoding):
-        yield "encoding", f"{spec.encoding!r} is no encoding that Python knows"
-
-
-def known_encoding(name: str) -> bool:
-    """Whether Python can decode text of this encoding."""
-    try:
-        io.TextIOWrapper(io.BytesIO(), encoding=name)
-    except (LookupError, ValueError):
-        return False
-    return True
+def _once_faults(spec: FileSpec, increment: Increment) -> Iterable[tuple[str, str]]:
+    for name in _ONCE:
+        column = getattr(increment, name)
+        if column is not None and spec.columns and column not in spec.columns:
+            yield "columns", f"the {name}'s column {column!r} is not among them"
 
 
 def _raw_problems(folder: Path, increment: Increment) -> Iterable[str]:
     there = {path.relative_to(folder).as_posix() for path in files.files_below(folder / RAW)}
+    named = {name for name in there if IMAGES not in name.split("/")[1:-1]}
     yield from (f"{name}: no such file" for name in sorted(increment.files.keys() - there))
-    yield from (f"{name}: not listed under files" for name in sorted(there - increment.files.keys()))
+    yield from (f"{name}: not listed under files" for name in sorted(named - increment.files.keys()))

@@ -1,38 +1,34 @@
-"""The index of seen records: which questions the chain has met, and with which answer.
+"""The index of seen records: which questions the chain has met, their answers and sides, and what is near them.
 
-One run per increment. As soon as eight of one age lie there, they become one: a chain of a thousand
-has some twenty files and not a thousand, and a record is written again once for each power of eight.
-
-A run of N records is 5 columns of N little-endian uint64, one after the other: the prompt's SHA-256 as
-4 numbers (read big-endian, so that numbers sort as the digests do), then the first 8 bytes of the
-answer's SHA-256. Rows are sorted and unique. Columns, because a binary search then touches a few pages
-of the mapped file and never copies it: the cost follows the increment.
+One run per increment (pipeline/data/runs.py). As soon as eight of one age lie there, they become one: a chain of a
+thousand has some twenty files and not a thousand, and a record is written again once for each power of eight.
+Rows are never changed: what was superseded or withdrawn gets a newer row that says so.
 """
 
-import hashlib
 import os
 import re
 import shutil
-from collections.abc import Iterable
-from dataclasses import asdict, dataclass
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
 from pipeline import files
+from pipeline.data import runs, sketch
+from pipeline.data.runs import EVAL, GONE, ID, KEY, LABEL, LABELLED, P0, P1, STATE, Matches, Open, Places, Rows
+from pipeline.data.sketch import Sketches
 from pipeline.errors import GraftError
 
-ALGORITHM, VERSION = "sha256", 1
-NEW, CONFLICT, SEEN = 0, 1, 2  # conflict: the same prompt with another answer; the larger wins over runs
-COLUMNS = 5
+ALGORITHM, VERSION = "sha256+minhash", 2
 FAN = 8  # runs of one age that become one
-BLOCK = 1 << 20  # records merged at a time: 40 MB of them
 _UNITED = re.compile(r"\d{5,}\+(\d+)\.run")
 _HELP = "graft verify names what is damaged"
 
-# Shape legend: C = the 5 columns above, N = records.
-Keys = npt.NDArray[np.uint64]
+# Shape legend: as in pipeline/data/runs.py.
+Flags = npt.NDArray[np.bool_]
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -42,6 +38,7 @@ class Run:
     file: str
     increment: str  # which one brought these records; of several, the newest
     records: int
+    capacity: int  # rows that the file has room for
 
     @property
     def number(self) -> int:
@@ -56,42 +53,99 @@ class Run:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
+class Known:
+    """What the index knows of records, one entry each."""
+
+    seen: Flags  # this very record
+    gone: Flags  # this very record, but it was superseded or withdrawn
+    conflict: Flags  # its question with another label
+    trained: Flags  # its question once stood on the training side
+    evaluated: Flags  # ... on the evaluation side
+    others: Matches  # the live rows that conflict
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
 class Index:
     """Every run of the chain, oldest first, mapped into memory."""
 
     runs: tuple[Run, ...] = ()
     folder: Path | None = None  # where the runs lie
+    labels: Mapping[str, int] = field(default_factory=dict)  # label -> records trained on, over the whole chain
 
-    def compare(self, keys_CN: Keys) -> npt.NDArray[np.int8]:
-        """NEW, CONFLICT or SEEN for each of `keys_CN` against all runs, in the order given."""
-        order_N = np.argsort(keys_CN[0])  # neighbours then share pages of a run: five times faster
-        sorted_CN = keys_CN[:, order_N]
-        found_N = np.zeros(keys_CN.shape[1], dtype=np.int8)
-        for run in self.runs:
-            run_CN = _open(self._path(run), run.records)
-            found_N[order_N] = np.maximum(found_N[order_N], _compare(run_CN, sorted_CN))
-        return found_N
+    @property
+    def records(self) -> int:
+        """Rows of all runs."""
+        return sum(run.records for run in self.runs)
 
-    def extended(self, target: Path, increment: str, keys_CN: Keys) -> None:
+    def compare(self, rows_CN: Rows) -> Known:
+        """What is known of records, given as rows."""
+        count = rows_CN.shape[1]
+        found = self._newest(lambda run: run.by_prompt(rows_CN[[P0, P1]]))
+        state_M, query_M = found.rows_CM[STATE], found.query_M
+        live_M = (state_M & runs.GONE) == 0
+        same_M = found.rows_CM[ID] == rows_CN[ID][query_M]
+        labelled_M = (state_M & rows_CN[STATE][query_M] & LABELLED) != 0
+        other_M = live_M & ~same_M & labelled_M
+        evaluated_M = (state_M & EVAL) != 0
+        return Known(
+            seen=_any(query_M[live_M & same_M], count),
+            gone=_any(query_M[~live_M & same_M], count),
+            conflict=_any(query_M[other_M], count),
+            trained=_any(query_M[~evaluated_M], count),
+            evaluated=_any(query_M[evaluated_M], count),
+            others=Matches(query_M[other_M], found.rows_CM[:, other_M]),
+        )
+
+    def near(self, sketches: Sketches, similarity: float) -> tuple[Matches, npt.NDArray[np.float64]]:
+        """Live rows that are near: of the same marks, and by estimate at least as similar; and how similar."""
+        found = self._newest(lambda run: _near(run, sketches, similarity))
+        live_M = (found.rows_CM[STATE] & GONE) == 0
+        kept = Matches(found.query_M[live_M], found.rows_CM[:, live_M])
+        return kept, _agreement(sketches, kept)
+
+    def with_key(self, keys_Q: Rows) -> Matches:
+        """Live rows of items that are called so."""
+        found = self._newest(lambda run: run.by_key(keys_Q))
+        live_M = (found.rows_CM[STATE] & GONE) == 0
+        return Matches(found.query_M[live_M], found.rows_CM[:, live_M])
+
+    def extended(self, target: Path, increment: str, rows_CN: Rows, labels: Mapping[str, int]) -> "Index":
         """Write the index with one run more to `target`; runs keep their bytes until eight of one age unite.
 
         Args:
             target: an empty folder.
             increment: name of the one that brought these records.
-            keys_CN: in any order; no new run is written when there are none.
+            rows_CN: in any order; no new run is written when there are none.
+            labels: label -> records of the increment that are trained on.
         """
         for run in self.runs:
             _share(self._path(run), target / run.file)
-        runs = list(self.runs)
-        if keys_CN.shape[1]:
-            sorted_CN = _sorted(keys_CN)
-            added = Run(file=self._next_file(increment), increment=increment, records=sorted_CN.shape[1])
-            files.write_bytes(target / added.file, np.ascontiguousarray(sorted_CN, dtype="<u8").tobytes())
-            runs.append(added)
-        while len(runs) >= FAN and len({run.span for run in runs[-FAN:]}) == 1:
-            runs[-FAN:] = [_unite(target, runs[-FAN:])]
-        document = {"algorithm": ALGORITHM, "version": VERSION, "runs": [asdict(run) for run in runs]}
-        files.write_json(target / "index.json", document)
+        made = list(self.runs)
+        if rows_CN.shape[1]:
+            sorted_CN = runs.sorted_rows(rows_CN)
+            made.append(_write(target, self._next_file(increment), increment, [sorted_CN], sorted_CN.shape[1]))
+        while len(made) >= FAN and len({run.span for run in made[-FAN:]}) == 1:
+            made[-FAN:] = [_unite(target, made[-FAN:])]
+        total = {name: self.labels.get(name, 0) + labels.get(name, 0) for name in sorted({*self.labels, *labels})}
+        files.write_json(target / "index.json", _kind() | {"labels": total, "runs": [asdict(run) for run in made]})
+        return Index(runs=tuple(made), folder=target, labels=total)
+
+    def _newest(self, ask: Callable[[Open], Matches]) -> Matches:
+        """What runs answer; of a record that several know, the newest one's row.
+
+        A row that says "gone" has prompt, key and sketch of the one that it ends: each query finds both.
+        """
+        asked = [(number, ask(_open(self._path(run), run))) for number, run in enumerate(self.runs)]
+        if not asked:
+            return Matches(np.zeros(0, np.int64), runs.none())
+        query_M = np.concatenate([found.query_M for _, found in asked])
+        rows_CM = np.concatenate([found.rows_CM for _, found in asked], axis=1)
+        run_M = np.concatenate([np.full(len(found.query_M), number) for number, found in asked])
+        order_M = np.lexsort((-run_M, rows_CM[ID], rows_CM[P1], rows_CM[P0], query_M))
+        query_M, rows_CM = query_M[order_M], rows_CM[:, order_M]
+        same_M = (query_M[1:] == query_M[:-1]) & np.all(rows_CM[:STATE, 1:] == rows_CM[:STATE, :-1], axis=0)
+        first_M = np.concatenate((np.ones(min(1, len(query_M)), bool), ~same_M))
+        return Matches(query_M[first_M], rows_CM[:, first_M])
 
     def _path(self, run: Run) -> Path:
         return (self.folder or Path()) / run.file
@@ -106,89 +160,118 @@ def load(folder: Path) -> Index:
     """Open the index that lies in `folder`.
 
     Raises:
-        GraftError: it is absent, of another algorithm or version, or a run is missing or cut short.
+        GraftError: it is absent, of another algorithm, version or normaliser, or a run is missing or cut short.
     """
     try:
         document = files.read_json(folder / "index.json")
-        found = document["algorithm"], document["version"]
-        runs = tuple(Run(**run) for run in document["runs"]) if found == (ALGORITHM, VERSION) else ()
+        other = differences(document)
+        made = () if other else tuple(Run(**run) for run in document["runs"])
     except (OSError, ValueError, KeyError, TypeError):
         raise GraftError(f"{folder}/index.json: missing or unreadable", help=_HELP) from None
-    if found != (ALGORITHM, VERSION):
+    if other:
         raise GraftError(
-            f"{folder}/index.json: algorithm {found[0]!r}, version {found[1]!r}; this Graft reads only "
-            f"{ALGORITHM!r}, version {VERSION}: hashes of different kinds cannot be compared",
-            help="use the Graft that the parent release's own pipeline/ holds",
+            f"{folder}/index.json: {other[0]}",
+            [*other[1:], "hashes of different kinds cannot be compared"],
+            help="graft lock --parent latest makes the index again from the chain's own records",
         )
-    problems = [problem for run in runs for problem in _run_problems(folder, run)]
+    problems = [problem for run in made for problem in _run_problems(folder, run)]
     if problems:
         raise GraftError(problems[0], problems[1:], help=_HELP)
-    return Index(runs=runs, folder=folder)
+    return Index(runs=made, folder=folder, labels=document["labels"])
 
 
-def keys(pairs: Iterable[tuple[str, str]]) -> Keys:
-    """Index keys of (prompt's id in hex, answer) pairs, shape (C, N), in the order given."""
-    rows = b"".join(bytes.fromhex(prompt) + _answer_digest(answer) for prompt, answer in pairs)
-    return np.frombuffer(rows, dtype=">u8").reshape(-1, COLUMNS).T.astype(np.uint64)
+def differences(document: Mapping[str, Any]) -> list[str]:
+    """Why an index.json is of another kind than this Graft's: kinds are never mixed."""
+    wanted = _kind()
+    found = [
+        f"{name} {document.get(name)!r}, this Graft has {wanted[name]!r}"
+        for name in ("algorithm", "version", "normaliser")
+        if document.get(name) != wanted[name]
+    ]
+    if not found and document.get("known_answers") != wanted["known_answers"]:
+        return ["known answers differ: the libraries of this environment hash texts otherwise"]
+    return found
 
 
-def _answer_digest(answer: str) -> bytes:
-    return hashlib.sha256(answer.encode("utf-8", "surrogatepass")).digest()[:8]
+def rows(prompts_N4: Rows, ids_N4: Rows, sketches: Sketches, *, evaluated: Flags, labels_N: Rows, keys_N: Rows) -> Rows:
+    """Rows of records.
+
+    Args:
+        prompts_N4: SHA-256 of each prompt as 4 big-endian numbers.
+        ids_N4: of each record's content, likewise.
+        sketches: of the records' texts.
+        evaluated: whether each stands on the evaluation side.
+        labels_N: hash of each label, 0 for a record without one.
+        keys_N: hash of each item's key, 0 for none.
+    """
+    made_CN = np.empty((runs.COLUMNS, len(prompts_N4)), np.uint64)
+    made_CN[P0], made_CN[P1], made_CN[ID] = prompts_N4[:, 0], prompts_N4[:, 1], ids_N4[:, 0]
+    made_CN[STATE] = (labels_N & LABEL) | np.where(labels_N != 0, np.uint64(LABELLED), np.uint64(0))
+    made_CN[STATE] |= np.where(evaluated, np.uint64(EVAL), np.uint64(0))
+    made_CN[KEY], made_CN[runs.MARKS] = keys_N, sketches.marks_N
+    made_CN[runs.BAND :] = sketches.bands_N8.T
+    return made_CN
+
+
+def gone(rows_CM: Rows) -> Rows:
+    """Newer rows for records that were superseded or withdrawn; their side stays known."""
+    made_CM = rows_CM.copy()
+    made_CM[STATE] |= np.uint64(GONE)
+    return made_CM
+
+
+def _kind() -> dict[str, Any]:
+    return {
+        "algorithm": ALGORITHM,
+        "version": VERSION,
+        "normaliser": sketch.NORMALISER,
+        "known_answers": sketch.known_answers(),
+    }
+
+
+def _near(run: Open, sketches: Sketches, similarity: float) -> Matches:
+    found = run.by_sketch(sketches)
+    near_M = _agreement(sketches, found) >= similarity
+    return Matches(found.query_M[near_M], found.rows_CM[:, near_M])
+
+
+def _agreement(sketches: Sketches, found: Matches) -> npt.NDArray[np.float64]:
+    theirs_MH = np.ascontiguousarray(found.rows_CM[runs.BAND :].T).view(np.uint8)
+    return sketch.agreement(sketches.bytes_NH[found.query_M], theirs_MH)
+
+
+def _any(query_M: Places, count: int) -> Flags:
+    found = np.zeros(count, bool)
+    found[query_M] = True
+    return found
+
+
+def _open(path: Path, run: Run) -> Open:
+    return Open(path, run.records, run.capacity)
 
 
 def _run_problems(folder: Path, run: Run) -> list[str]:
-    path, wanted = folder / run.file, run.records * COLUMNS * 8
+    path, wanted = folder / run.file, run.capacity * (runs.COLUMNS + runs.FINDERS) * 8
     if not path.is_file():
         return [f"{path}: missing"]
     size = path.stat().st_size
     return [] if size == wanted else [f"{path}: {size} bytes, expected {wanted}"]
 
 
-def _open(path: Path, records: int) -> Keys:
-    return np.memmap(path, dtype="<u8", mode="r", shape=(COLUMNS, records))
+def _write(folder: Path, file: str, increment: str, blocks: Iterable[Rows], capacity: int) -> Run:
+    records = runs.write(folder / file, blocks, capacity)
+    return Run(file=file, increment=increment, records=records, capacity=capacity)
 
 
-def _sorted(keys_CN: Keys) -> Keys:
-    ordered_CN = keys_CN[:, np.lexsort(keys_CN[::-1])]
-    repeats_N = np.all(ordered_CN[:, 1:] == ordered_CN[:, :-1], axis=0)
-    return ordered_CN[:, np.concatenate(([True], ~repeats_N))]
-
-
-def _unite(folder: Path, runs: list[Run]) -> Run:
-    """Several runs as one file in their place; memory is bounded, since hashes spread evenly."""
-    united = Run(
-        file=f"{runs[0].number:05d}+{sum(run.span for run in runs)}.run",
-        increment=runs[-1].increment,
-        records=sum(run.records for run in runs),
-    )
-    parts = [_open(folder / run.file, run.records) for run in runs]
-    whole_CN = np.memmap(folder / united.file, dtype="<u8", mode="w+", shape=(COLUMNS, united.records))
-    pieces = -(-united.records // BLOCK)
-    edges = [2**64 * piece // pieces for piece in range(1, pieces)]
-    cuts = [[0, *(int(np.searchsorted(part[0], np.uint64(edge))) for edge in edges), part.shape[1]] for part in parts]
-    done = 0
-    for piece in range(pieces):
-        block_CN = np.concatenate([p[:, c[piece] : c[piece + 1]] for p, c in zip(parts, cuts, strict=True)], axis=1)
-        whole_CN[:, done : done + block_CN.shape[1]] = block_CN[:, np.lexsort(block_CN[::-1])]
-        done += block_CN.shape[1]
-    whole_CN.flush()
-    for run in runs:
+def _unite(folder: Path, parts: list[Run]) -> Run:
+    """Several runs as one file in their place."""
+    name = f"{parts[0].number:05d}+{sum(run.span for run in parts)}.run"
+    opened = [_open(folder / run.file, run) for run in parts]
+    capacity = sum(run.records for run in parts)
+    united = _write(folder, name, parts[-1].increment, runs.merged(opened), capacity)
+    for run in parts:
         (folder / run.file).unlink()
     return united
-
-
-def _compare(run_CN: Keys, keys_CN: Keys) -> npt.NDArray[np.int8]:
-    """One run's answer. Rows that share the first number are few: a prompt's answers, or a chance in 2^64."""
-    low_N = np.searchsorted(run_CN[0], keys_CN[0], side="left")
-    high_N = np.searchsorted(run_CN[0], keys_CN[0], side="right")
-    found_N = np.zeros(keys_CN.shape[1], dtype=np.int8)
-    for step in range(int((high_N - low_N).max(initial=0))):
-        (here,) = np.nonzero(low_N + step < high_N)
-        rows_CN, wanted_CN = run_CN[:, low_N[here] + step], keys_CN[:, here]
-        same_prompt = np.all(rows_CN[:4] == wanted_CN[:4], axis=0)
-        state_N = np.where(same_prompt, np.where(rows_CN[4] == wanted_CN[4], SEEN, CONFLICT), NEW)
-        found_N[here] = np.maximum(found_N[here], state_N)
-    return found_N
 
 
 def _share(source: Path, target: Path) -> None:

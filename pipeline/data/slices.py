@@ -1,62 +1,61 @@
-"""Evaluation slices: which side a record stands on, and which few items stand for many."""
+"""Evaluation slices: which few items stand for many, and what folds when there are too many slices."""
 
-import heapq
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 
-from pipeline.data import arrow, records
-from pipeline.data.records import Record
+import numpy as np
+import pyarrow as pa
+
+from pipeline import files
+from pipeline.data import arrow, views
+from pipeline.data.arrow import SCHEMA
 
 HISTORY = "history"  # what the oldest slices fold into
+ORDER = "order.json"  # names of the chain's slices, oldest first
 
 
-def held_out(prompt: str, share: float) -> bool:
-    """Whether a prompt's id falls on the evaluation side: its first 64 bits, as a fraction, lie below `share`."""
-    return int(prompt[:16], 16) / 2**64 < share
-
-
-def prompts(items: Iterable[Record]) -> set[str]:
-    """Ids of the items' prompts."""
-    return {records.content_id(item.prompt) for item in items}
-
-
-def lowest(items: Iterable[Record], count: int) -> list[Record]:
+def lowest(items: pa.Table, count: int) -> pa.Table:
     """At most `count` items, those with the lowest prompt ids, sorted by id.
 
     It merges: the lowest of two samples' union are the lowest of all that they were drawn from.
     """
-    kept = heapq.nsmallest(count, items, key=lambda item: records.content_id(item.prompt))
-    return sorted(kept, key=lambda item: item.id)
+    prompts_N4, ids_N4 = views.digests(items)
+    chosen = np.lexsort((*ids_N4.T[::-1], *prompts_N4.T[::-1]))[:count]
+    return items.take(pa.array(chosen[np.lexsort(ids_N4[chosen].T[::-1])]))
 
 
 def extended(
-    old: Mapping[str, Sequence[Record]], name: str, items: Sequence[Record], *, slice_items: int, max_slices: int
-) -> dict[str, list[Record]]:
+    old: Mapping[str, pa.Table], name: str, items: pa.Table, *, slice_items: int, max_slices: int
+) -> dict[str, pa.Table]:
     """The chain's slices, oldest first, with an increment's held-out items as slice `name`.
 
     Old slices stay as they are, until there are more than `max_slices`: then the oldest fold into `history`.
     An increment that comes a second time adds to its own slice. Golden slices are no part of this.
     """
-    slices = {key: list(value) for key, value in old.items()}
-    if items:
-        slices[name] = lowest([*slices.get(name, []), *items], slice_items)
+    slices = dict(old)
+    if items.num_rows:
+        slices[name] = lowest(united([slices[name], items] if name in slices else [items]), slice_items)
     if len(slices) <= max_slices:
         return slices
     named = [key for key in slices if key != HISTORY]
     folded, kept = named[: 1 - max_slices], named[1 - max_slices :]
-    history = [item for key in (HISTORY, *folded) for item in slices.get(key, [])]
+    history = united(slices[key] for key in (HISTORY, *folded) if key in slices)
     return {HISTORY: lowest(history, slice_items), **{key: slices[key] for key in kept}}
 
 
-def read(folder: Path, order: Iterable[str]) -> dict[str, list[Record]]:
-    """Slices of a folder: `history`, then those named in `order`; others (golden ones) are left out."""
-    names = dict.fromkeys((HISTORY, *order))
-    paths = {name: folder / f"{name}.arrow" for name in names}
-    return {name: arrow.read_records(path) for name, path in paths.items() if path.exists()}
+def united(tables: Iterable[pa.Table]) -> pa.Table:
+    """All records of several tables."""
+    return pa.concat_tables([SCHEMA.empty_table(), *tables]).combine_chunks()
 
 
-def write(folder: Path, slices: Mapping[str, Sequence[Record]]) -> None:
-    """One NAME.arrow for each slice."""
+def read(folder: Path) -> dict[str, pa.Table]:
+    """The chain's slices of a folder, oldest first; golden ones are left out: they are kept by hand."""
+    return {name: arrow.read_table(folder / f"{name}.arrow") for name in files.read_json(folder / ORDER)}
+
+
+def write(folder: Path, slices: Mapping[str, pa.Table], golden: Iterable[str] = ()) -> None:
+    """One NAME.arrow for each slice, and the order of those that are not `golden`."""
     folder.mkdir(parents=True, exist_ok=True)
     for name, items in slices.items():
-        arrow.write_records(folder / f"{name}.arrow", items)
+        arrow.write_table(folder / f"{name}.arrow", items)
+    files.write_json(folder / ORDER, [name for name in slices if name not in golden])

@@ -32,6 +32,7 @@ class Example:
     tokens: list[int]  # prompt, answer, end of turn
     answer: int  # how many of them, at the end, are learned
     truncated: bool  # the prompt lost its beginning
+    weight: float = 1.0  # how often it is drawn in an epoch, on average
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -66,6 +67,7 @@ def encode(chat: Chat, records: Sequence[Record], max_length: int) -> list[Examp
             tokens=keep_end(prompt, max_length - len(answer)) + answer,
             answer=len(answer),
             truncated=len(prompt) + len(answer) > max_length,
+            weight=1.0 if record.weight is None else record.weight,
         )
         for record, prompt, answer in zip(records, prompts, answers, strict=True)
     ]
@@ -76,11 +78,16 @@ def batches(examples: Sequence[Example], size: int, seed: int, epoch: int) -> li
 
     The order follows from ids, seed and epoch alone, never from the order that the examples came in.
     """
-    shuffled = sorted(examples, key=lambda example: _draw(seed, epoch, example.id))
+    shuffled = sorted(drawn(examples, seed, epoch), key=lambda example: _draw(seed, epoch, example.id))
     pools = [shuffled[start : start + POOL * size] for start in range(0, len(shuffled), POOL * size)]
     grouped = [sorted(pool, key=lambda example: len(example.tokens)) for pool in pools]
     cut = [pool[start : start + size] for pool in grouped for start in range(0, len(pool), size)]
     return sorted(cut, key=lambda batch: _draw(seed, epoch, batch[0].id))
+
+
+def drawn(examples: Sequence[Example], seed: int, epoch: int) -> list[Example]:
+    """Each example as often as its weight says: 2.3 is twice, and a third time in 3 of 10 epochs."""
+    return [example for example in examples for _ in range(_times(example, seed, epoch))]
 
 
 def rate(step: int, steps: int, schedule: Schedule) -> float:
@@ -101,7 +108,7 @@ def fit(adapted: Any, examples: Sequence[Example], schedule: Schedule) -> list[t
     if not parameters:  # PEFT loads a saved adapter frozen unless told otherwise
         raise GraftError("train: no parameter is trainable", help="see train.targets in params.yaml")
     optimizer = torch.optim.AdamW(parameters, weight_decay=0.0, fused=True)
-    steps = schedule.epochs * math.ceil(len(examples) / schedule.batch_size)
+    steps = count_steps(examples, schedule)
     curve: list[tuple[float, float]] = []
     started = reported = time.monotonic()
     adapted.train()
@@ -122,6 +129,12 @@ def fit(adapted: Any, examples: Sequence[Example], schedule: Schedule) -> list[t
     return curve
 
 
+def count_steps(examples: Sequence[Example], schedule: Schedule) -> int:
+    """Optimiser steps of a whole training."""
+    sizes = (len(drawn(examples, schedule.seed, epoch)) for epoch in range(schedule.epochs))
+    return sum(math.ceil(size / schedule.batch_size) for size in sizes)
+
+
 def answer_loss(adapted: Any, batch: Sequence[Example]) -> torch.Tensor:
     """Mean cross-entropy of the answers' tokens, nats; logits are computed at their positions only."""
     device = next(adapted.parameters()).device
@@ -138,6 +151,12 @@ def answer_loss(adapted: Any, batch: Sequence[Example]) -> torch.Tensor:
 def _epochs(examples: Sequence[Example], schedule: Schedule) -> Iterator[list[Example]]:
     for epoch in range(schedule.epochs):
         yield from batches(examples, schedule.batch_size, schedule.seed, epoch)
+
+
+def _times(example: Example, seed: int, epoch: int) -> int:
+    whole = int(example.weight)
+    chance = int.from_bytes(_draw(seed, epoch, f"weight {example.id}")[:8], "big") / 2**64
+    return whole + (chance < example.weight - whole)
 
 
 def _draw(seed: int, epoch: int, name: str) -> bytes:

@@ -1,32 +1,47 @@
 """assemble: the increment's records against the parent's state -> what to train on, what to evaluate on.
 
-Each record meets exactly one fate, decided by content hashes alone: no order, no random number. So an item
+Each record meets exactly one fate, decided by contents alone: no order, no random number. So an item
 never changes side, never stands in train and in a slice, and the same records come to the same bytes.
 """
 
-import hashlib
-import heapq
-import json
-from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from operator import attrgetter
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
 
 from pipeline import errors, files, params
 from pipeline.chain import lockfile
-from pipeline.data import arrow, golden, index, records, slices
+from pipeline.data import (
+    arrow,
+    assembled,
+    conflicts,
+    facts,
+    fates,
+    golden,
+    index,
+    jsonl,
+    lineage,
+    rejects,
+    reservoir,
+    slices,
+    views,
+)
 from pipeline.data import increment as increments
-from pipeline.data.index import Index, Keys
-from pipeline.data.records import Record
+from pipeline.data.arrow import SCHEMA
+from pipeline.data.facts import Facts, Flags
+from pipeline.data.fates import Decided
+from pipeline.data.index import Index
+from pipeline.data.runs import EVAL, ID, LABEL, STATE, Rows
+from pipeline.report import data as page
 
-PREPARED, GOLDEN = Path("data/prepared/records.jsonl"), Path("data/golden")
+PREPARED, GOLDEN = Path("data/prepared"), Path("data/golden")
 PARENT, OUT = Path("models/parent"), Path("data/assembled")
-FATES = ("seen", "conflicts", "golden", "eval", "eval_over_cap", "train_new")
-KEPT = ("eval", "eval_over_cap", "train_new")  # what the chain did not know: it enters the index
+PAGE = Path("reports/data.html")
+SIMILARITY = 0.95  # of near-duplicates, where prepare.near_duplicates is off: the split follows them all the same
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -45,109 +60,113 @@ class Parent:
     """The state that the parent release hands on; empty before the first."""
 
     index: Index = field(default_factory=Index)
-    reservoir: Sequence[Record] = ()
-    slices: Mapping[str, Sequence[Record]] = field(default_factory=dict)  # oldest first, no golden ones
+    reservoir: pa.Table = field(default_factory=SCHEMA.empty_table)
+    slices: Mapping[str, pa.Table] = field(default_factory=dict)  # oldest first, no golden ones
     labels: Sequence[str] = ()
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Increment:
-    """What a candidate brings."""
+    """What a candidate brings, and how it asks to be treated."""
 
     name: str  # names its slice and salts its replay
-    records: Sequence[Record]  # no prompt stands there twice
-    golden: Mapping[str, Sequence[Record]] = field(default_factory=dict)  # slice name -> items
-    fresh: bool = False  # a new adapter: `records` are the union of the chain's increments
+    table: pa.Table  # records, by id
+    rejects: pa.Table = field(default_factory=rejects.REJECTS.empty_table)  # what prepare left out
+    golden: Mapping[str, pa.Table] = field(default_factory=dict)  # slice name -> items
+    withdrawn: Sequence[str] = ()  # keys that leave
+    evaluation: Sequence[str] = ()  # files held out whole
+    fresh: bool = False  # a new adapter: the records are the union of the chain's increments
+    similarity: float | None = SIMILARITY  # from which on near-duplicates are dropped; None: they stay
+    conflicts: str = "drop"
+    answers: Mapping[str, str] = field(default_factory=dict)  # of a review: text -> label
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Assembled:
     """What a candidate comes to on top of its parent."""
 
-    train: list[Record]  # new and replayed, by id
-    slices: dict[str, list[Record]]  # each by id
-    reservoir: list[Record]  # by id
+    train: pa.Table  # new and replayed, by id
+    slices: dict[str, pa.Table]  # each by id
+    golden: tuple[str, ...]  # which of them are kept by hand
+    reservoir: pa.Table  # by id
     labels: list[str]  # every label that the chain was trained on, sorted
-    dropped: list[tuple[Record, str]]  # by id, with the reason
-    keys: Keys  # new rows of the index
+    counts: dict[str, int]  # label -> records of the increment that the chain did not know
+    rows_CN: Rows  # new rows of the index
+    lineage: list[pa.Table]
+    dropped: list[dict[str, Any]]  # by id, with the reason
+    review: str  # questions for people
     report: dict[str, Any]
 
 
 def assemble(new: Increment, parent: Parent, options: Params) -> Assembled:
-    """Decide every record's fate and draw the replay; writes nothing."""
-    items = sorted(new.records, key=attrgetter("id"))
-    prompts = [records.content_id(item.prompt) for item in items]
-    keys = index.keys((prompt, item.answer) for prompt, item in zip(prompts, items, strict=True))
-    known = parent.index.compare(keys)
-    fates = first_fates(prompts, known.tolist(), new, parent, options)
-    all_slices = evaluation(new, parent, _having(items, fates, "eval"), options)
-    held_out = slices.prompts(item for slice_ in all_slices.values() for item in slice_)
-    fates = [
-        "eval_over_cap" if fate == "eval" and prompt not in held_out else fate
-        for fate, prompt in zip(fates, prompts, strict=True)
-    ]
-    learned = _having(items, fates, "train_new")
-    old = [] if new.fresh else [item for item in parent.reservoir if records.content_id(item.prompt) not in held_out]
-    replayed = replay(old, len(learned), options.replay_share, salt=new.name)
-    added = np.array([fate in KEPT for fate in fates], dtype=bool) & (known != index.SEEN)
+    """Decide every record's fate and draw the replay; writes nothing.
+
+    Raises:
+        GraftError: labels contradict history where the policy is `fail`.
+    """
+    table = new.table
+    others = facts.Others(
+        golden=slices.united(new.golden.values()),
+        slices=slices.united(parent.slices.values()),
+        reservoir=parent.reservoir,
+    )
+    found = facts.gather(table, parent.index, others, new.similarity or SIMILARITY)
+    leaving = parent.index.with_key(views.hashes(pa.array(new.withdrawn, pa.string()))).rows_CM
+    decided = fates.decide(
+        found,
+        _rules(new, parent, options),
+        withdrawn=_flags(pc.is_in(table.column("key"), pa.array(new.withdrawn, pa.string()))),
+        evaluation=_flags(pc.is_in(table.column("file"), pa.array(new.evaluation, pa.string()))),
+        leaving_CM=leaving,
+    )
+    kept_slices = evaluation(new, parent, decided, options)
+    fate = np.array(decided.fates, dtype=object)
+    held_out = np.isin(found.prompts_N4[:, 0], views.digests(slices.united(kept_slices.values()))[0][:, 0])
+    fate[(fate == "eval") & ~held_out] = "eval_over_cap"
+    learned = table.filter(pa.array(fate == "train_new"))
+    old = old_records(new, parent, found, decided)
+    replayed = reservoir.drawn(old, learned.num_rows, options.replay_share, salt=new.name)
+    kept = slices.united([old, learned])
+    unknown = np.isin(fate, fates.KEPT) & ~found.known.seen
+    labels = found.view.labels
     return Assembled(
-        train=sorted([*learned, *replayed], key=attrgetter("id")),
-        slices=all_slices,
-        reservoir=heapq.nsmallest(options.reservoir, [*old, *learned], key=attrgetter("id")),
-        labels=sorted({item.answer for item in learned} | set(() if new.fresh else parent.labels)),
-        dropped=[(item, fate) for item, fate in zip(items, fates, strict=True) if fate not in ("eval", "train_new")],
-        keys=keys[:, added],
-        report={
-            "increment": new.name,
-            "records": len(items),
-            **{fate: fates.count(fate) for fate in FATES},
-            "replayed": len(replayed),
-            "slices": {name: len(slice_) for name, slice_ in all_slices.items()},
-            "labels": dict(sorted(Counter(item.answer for item in learned).items())),
-            "new_labels": sorted({item.answer for item in learned} - set(parent.labels)),
-        },
+        train=slices.united([learned, replayed]).sort_by("id"),
+        slices=kept_slices,
+        golden=tuple(new.golden),
+        reservoir=reservoir.kept(kept, views.view(kept).labels.to_pylist(), options.reservoir),
+        labels=sorted(set(_values(labels, fate == "train_new")) | set(() if new.fresh else parent.labels)),
+        counts=views.counted(labels.filter(pa.array(unknown))),
+        rows_CN=_index_rows(found, fate, unknown, decided),
+        lineage=_lineage(new, table, fate, decided.near, replayed),
+        dropped=assembled.dropped(table, fate.tolist()),
+        review=conflicts.questions(conflict for conflict, label in decided.settled if label is None),
+        report=assembled.report(
+            new.name, table, found, decided, fate.tolist(), parent.labels, parent.index, kept_slices, replayed, leaving
+        ),
     )
 
 
-def first_fates(
-    prompts: Sequence[str], known: Sequence[int], new: Increment, parent: Parent, options: Params
-) -> list[str]:
-    """Each record's fate before slices are cut to size.
-
-    What the chain knows is dropped. With a fresh adapter the chain's training is repeated, so only the
-    evaluation side is compared with history; but what stands in a slice is never trained on.
-    """
-    golden_prompts = slices.prompts(item for slice_ in new.golden.values() for item in slice_)
-    in_slices = slices.prompts(item for slice_ in parent.slices.values() for item in slice_)
-    fates = []
-    for prompt, state in zip(prompts, known, strict=True):
-        evaluated = slices.held_out(prompt, options.eval_share)
-        if prompt in golden_prompts:
-            fates.append("golden")
-        elif state != index.NEW and (evaluated or not new.fresh):
-            fates.append("seen" if state == index.SEEN else "conflicts")
-        elif prompt in in_slices:
-            fates.append("seen")
-        else:
-            fates.append("eval" if evaluated else "train_new")
-    return fates
-
-
-def evaluation(new: Increment, parent: Parent, items: Sequence[Record], options: Params) -> dict[str, list[Record]]:
-    """Every slice to evaluate on: the chain's, the increment's own out of `items`, the golden ones."""
+def evaluation(new: Increment, parent: Parent, decided: Decided, options: Params) -> dict[str, pa.Table]:
+    """Every slice to evaluate on: the chain's without what was replaced, the increment's own, the golden ones."""
+    items = new.table.filter(pa.array(np.array(decided.fates, dtype=object) == "eval"))
+    old = {name: slice_.filter(_stays(slice_, decided.ended_CM)) for name, slice_ in parent.slices.items()}
     chain = slices.extended(
-        parent.slices, new.name, items, slice_items=options.slice_items, max_slices=options.max_slices
+        {name: slice_ for name, slice_ in old.items() if slice_.num_rows},
+        new.name,
+        items,
+        slice_items=options.slice_items,
+        max_slices=options.max_slices,
     )
-    return chain | {name: list(slice_) for name, slice_ in new.golden.items()}
+    return chain | dict(new.golden)
 
 
-def replay(reservoir: Sequence[Record], learned: int, share: float, *, salt: str) -> list[Record]:
-    """Old records to train on beside `learned` new ones, so that they are `share` of all, if there are enough.
-
-    The lowest salted hashes: each increment draws another sample, and draws it again when run again.
-    """
-    wanted = round(learned * share / (1 - share))
-    return heapq.nsmallest(wanted, reservoir, key=lambda item: hashlib.sha256(f"{salt}\n{item.id}".encode()).digest())
+def old_records(new: Increment, parent: Parent, found: Facts, decided: Decided) -> pa.Table:
+    """What may be replayed: the reservoir without what was replaced, and what golden items ask."""
+    if new.fresh:
+        return SCHEMA.empty_table()
+    return parent.reservoir.filter(pa.array(~found.unfit_R)).filter(
+        _stays(parent.reservoir.filter(pa.array(~found.unfit_R)), decided.ended_CM)
+    )
 
 
 def load_parent(folder: Path = PARENT) -> Parent:
@@ -161,61 +180,123 @@ def load_parent(folder: Path = PARENT) -> Parent:
     seen = index.load(folder / "index")
     return Parent(
         index=seen,
-        reservoir=arrow.read_records(folder / "reservoir.arrow"),
-        slices=slices.read(folder / "slices", [run.increment for run in seen.runs]),
+        reservoir=arrow.read_table(folder / "reservoir.arrow"),
+        slices=slices.read(folder / "slices"),
         labels=files.read_json(folder / "labels.json"),
     )
 
 
-def read_records(path: Path = PREPARED) -> list[Record]:
-    """Records that `prepare` wrote."""
-    with path.open(encoding="utf-8") as lines:
-        return [Record(**json.loads(line)) for line in lines]
+def load_increment(folder: Path, table: pa.Table, rejected: pa.Table) -> Increment:
+    """What the open increment brings.
+
+    Args:
+        folder: the increment's.
+        table: its records, as prepare made them.
+        rejected: what prepare left out.
+
+    Raises:
+        GraftError: increment.yaml, params.yaml, a golden item or an answer in data/review.csv is no good.
+    """
+    increment, asked = increments.read(folder), params.load_all()
+    policy = asked["prepare"]["conflicts"]
+    return Increment(
+        name=increment.name,
+        table=table,
+        rejects=rejected,
+        golden={name: arrow.table_of(items) for name, items in golden.load(GOLDEN, increment.instruction).items()},
+        withdrawn=increment.withdrawn,
+        evaluation=increment.evaluation,
+        fresh=asked["train"]["chain"] == "fresh",
+        similarity=asked["prepare"]["near_duplicates"],
+        conflicts=policy,
+        answers=conflicts.read_answers() if policy == "review" else {},
+    )
 
 
 def main() -> None:
     """Assemble the open increment: data/assembled."""
-    options, chain = params.load("assemble", Params), params.load_all()["train"]["chain"]
+    options = params.load("assemble", Params)
     files.empty_dir(OUT)
-    increment = increments.read(Path(lockfile.load().increment))
-    new = Increment(
-        name=increment.name,
-        records=read_records(),
-        golden=golden.load(GOLDEN, increment.instruction),
-        fresh=chain == "fresh",
-    )
+    table, rejected = jsonl.read(PREPARED / "records.jsonl"), rejects.read(PREPARED / "rejects.jsonl")
+    new = load_increment(Path(lockfile.load().increment), table, rejected)
     parent = load_parent()
-    assembled = assemble(new, parent, options)
-    write(assembled, parent, increment.name)
-    for line in summary(assembled.report):
+    made = assemble(new, parent, options)
+    write(made, parent, new.name)
+    files.write_text(PAGE, page.html(files.read_json(PREPARED / "report.json"), made.report))
+    for line in summary(made.report):
         print(f"assemble: {line}")
 
 
-def write(assembled: Assembled, parent: Parent, name: str, out: Path = OUT) -> None:
+def write(made: Assembled, parent: Parent, name: str, out: Path = OUT) -> None:
     """Write every output of the stage below `out`."""
-    arrow.write_records(out / "train.arrow", assembled.train)
-    slices.write(out / "slices", assembled.slices)
-    parent.index.extended(files.empty_dir(out / "index"), name, assembled.keys)
-    arrow.write_records(out / "reservoir.arrow", assembled.reservoir)
-    files.write_json(out / "labels.json", assembled.labels)
-    dropped = [
-        {"id": item.id, "reason": reason, "increment": item.increment, "file": item.file, "line": item.line}
-        for item, reason in assembled.dropped
-    ]
-    files.write_text(out / "dropped.jsonl", "".join(json.dumps(row, ensure_ascii=False) + "\n" for row in dropped))
-    files.write_json(out / "report.json", assembled.report)
+    arrow.write_table(out / "train.arrow", made.train)
+    slices.write(out / "slices", made.slices, made.golden)
+    parent.index.extended(files.empty_dir(out / "index"), name, made.rows_CN, made.counts)
+    arrow.write_table(out / "reservoir.arrow", made.reservoir)
+    files.write_json(out / "labels.json", made.labels)
+    lineage.write(out / "lineage.parquet", made.lineage)
+    assembled.write_lines(out / "dropped.jsonl", made.dropped)
+    files.write_text(out / "review.csv", made.review)
+    files.write_json(out / "report.json", made.report)
 
 
 def summary(report: Mapping[str, Any]) -> Iterator[str]:
     """The report in words, a line each."""
-    fates = ", ".join(f"{fate} {report[fate]}" for fate in FATES if report[fate])
-    yield f"{report['records']} records: {fates}"
+    met = ", ".join(f"{fate} {report[fate]}" for fate in fates.FATES if report[fate])
+    yield f"{report['records']} records: {met}"
     yield f"train on {report['train_new']} new and {report['replayed']} replayed"
     yield "evaluate on " + (", ".join(f"{name} {items}" for name, items in report["slices"].items()) or "nothing")
 
 
-def _having(items: Sequence[Record], fates: Sequence[str], wanted: str) -> list[Record]:
-    return [item for item, fate in zip(items, fates, strict=True) if fate == wanted]
+def _rules(new: Increment, parent: Parent, options: Params) -> fates.Rules:
+    names = list(parent.index.labels)
+    hashes = views.hashes(pa.array(names, pa.string())) & LABEL
+    return fates.Rules(
+        eval_share=options.eval_share,
+        similarity=new.similarity,
+        conflicts=new.conflicts,
+        answers=new.answers,
+        labels=dict(zip(hashes.tolist(), names, strict=True)),
+        fresh=new.fresh,
+    )
+
+
+def _index_rows(found: Facts, fate: Any, unknown: Flags, decided: Decided) -> Rows:
+    added_CN = found.rows_CN[:, unknown]
+    added_CN[STATE] |= np.where(fate[unknown] == "train_new", np.uint64(0), np.uint64(EVAL))
+    return np.concatenate([index.gone(decided.ended_CM), added_CN], axis=1)
+
+
+def _lineage(new: Increment, table: pa.Table, fate: Any, near: list[str | None], replayed: pa.Table) -> list[pa.Table]:
+    dropped = ~np.isin(fate, ("train_new", "eval"))
+    left_out = new.rejects.filter(pc.is_valid(new.rejects.column("id")))
+    named = left_out.append_column("increment", pa.array([new.name] * left_out.num_rows, pa.string()))
+    chosen = pa.array(dropped)
+    return [
+        lineage.rows(table.filter(pa.array(fate == "train_new")), "train"),
+        lineage.rows(table.filter(pa.array(fate == "eval")), "eval", new.name),
+        lineage.rows(
+            table.filter(chosen), "dropped", pa.array(fate[dropped], pa.string()), pa.array(near).filter(chosen)
+        ),
+        lineage.rows(named, "dropped", named.column("reason").combine_chunks(), named.column("near").combine_chunks()),
+        lineage.rows(replayed, "replay"),
+    ]
+
+
+def _stays(records: pa.Table, ended_CM: Rows) -> pa.Array:
+    """Which records history keeps."""
+    ids_N4 = views.digests(records)[1]
+    return pa.array(~np.isin(ids_N4[:, 0], ended_CM[ID]))
+
+
+def _values(labels: pa.Array, which: Flags) -> list[str]:
+    found: list[str] = labels.filter(pa.array(which)).drop_null().to_pylist()
+    return found
+
+
+def _flags(column: pa.ChunkedArray) -> Flags:
+    flags: Flags = column.to_numpy(zero_copy_only=False) if isinstance(column, pa.Array) else column.to_numpy()
+    return flags.astype(bool)
 
 
 if __name__ == "__main__":

@@ -67,6 +67,7 @@ def learn(
     asked: Params, records: Sequence[Record], parent: Path | None, draft: Path
 ) -> tuple[dict[str, Any], list[tuple[float, float]]]:
     """Train an adapter and save it; returns the facts for training.json, and each step's loss and learning rate."""
+    _refuse_kinds(records)
     print(f"train: {len(records)} records; loading torch and the base", flush=True)
     from pipeline.model import chat, lora, machine, pinned, training, weights
 
@@ -94,6 +95,15 @@ def learn(
         "machine_class": machine.machine_class(device),
     }
     return facts, curve
+
+
+def _refuse_kinds(records: Sequence[Record]) -> None:
+    kinds = Counter(record.kind for record in records)
+    if set(kinds) - {"classification"}:
+        raise GraftError(
+            f"train: records of kinds that cannot be trained on yet: {', '.join(f'{k} {n}' for k, n in kinds.items())}",
+            help="where the answers are labels, say task: classification in increment.yaml",
+        )
 
 
 def condense(curve: Sequence[tuple[float, float]], rows: int = CURVE_ROWS) -> list[tuple[int, float, float]]:

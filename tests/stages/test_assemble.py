@@ -3,24 +3,54 @@ import random
 from dataclasses import replace
 from pathlib import Path
 
+import pyarrow.parquet as pq
 import pytest
 
-from pipeline.data import arrow, golden, records, slices
+from pipeline.data import arrow, golden, jsonl, records, slices
+from pipeline.data.fates import FATES
 from pipeline.data.records import Record
 from pipeline.errors import GraftError
 from pipeline.stages import assemble
-from pipeline.stages.assemble import FATES, Increment, Params, Parent
+from pipeline.stages.assemble import Increment, Params, Parent
 
 OPTIONS = Params(eval_share=0.3, slice_items=20, max_slices=4, reservoir=50, replay_share=0.5)
+WORDS = [
+    "lamp",
+    "sofa",
+    "chair",
+    "spoon",
+    "radio",
+    "kettle",
+    "mirror",
+    "basket",
+    "blanket",
+    "hammer",
+    "pencil",
+    "wallet",
+]
 
 
-def record(n: int, label: str | None = None, increment: str = "winter") -> Record:
-    messages = records.classification(f"title {n}", label or "xyz"[n % 3])
-    return Record(id=records.content_id(messages), messages=messages, increment=increment, file="raw/a.csv", line=n + 1)
+def title(n: int) -> str:
+    """Texts that are not near each other."""
+    return f"{WORDS[n % 12]} {WORDS[n // 12 % 12]} {WORDS[n // 144 % 12]} no {n}"
+
+
+def classified(text: str, label: str, increment: str = "winter", line: int = 1, **more) -> Record:
+    messages = records.classification(text, label)
+    file = more.pop("file", "raw/a.csv")
+    return Record(id=records.content_id(messages), messages=messages, increment=increment, file=file, line=line, **more)
+
+
+def record(n: int, label: str | None = None, increment: str = "winter", **more) -> Record:
+    return classified(title(n), label or "xyz"[n % 3], increment, n + 1, **more)
 
 
 def batch(start: int, stop: int, increment: str = "winter") -> list[Record]:
     return [record(n, increment=increment) for n in range(start, stop)]
+
+
+def table(items):
+    return arrow.table_of(sorted(items, key=lambda item: item.id))
 
 
 class Chain:
@@ -29,15 +59,18 @@ class Chain:
     def __init__(self, folder: Path) -> None:
         self.folder, self.parent, self.steps = folder, Parent(), 0
 
-    def add(self, name: str, items, options: Params = OPTIONS, golden=None, fresh: bool = False):
-        new = Increment(name=name, records=items, golden=golden or {}, fresh=fresh)
-        done = assemble.assemble(new, self.parent, options)
+    def add(self, name: str, items, options: Params = OPTIONS, golden=None, **asked):
+        golden_tables = {key: table(value) for key, value in (golden or {}).items()}
+        done = assemble.assemble(
+            Increment(name=name, table=table(items), golden=golden_tables, **asked), self.parent, options
+        )
         report = done.report
         assert report["records"] == sum(report[fate] for fate in FATES) == len(items)
         assert len(done.train) == report["train_new"] + report["replayed"]
         assert len(done.dropped) == len(items) - report["train_new"] - report["eval"]
-        assert not prompts(done.train) & slices.prompts(item for slice_ in done.slices.values() for item in slice_)
-        assert not prompts(done.reservoir) & slices.prompts(item for slice_ in done.slices.values() for item in slice_)
+        evaluated = prompts(slices.united(done.slices.values()))
+        assert not prompts(done.train) & evaluated
+        assert not prompts(done.reservoir) & evaluated
         out = self.folder / str(self.steps)
         assemble.write(done, self.parent, name, out)
         self.parent, self.steps = assemble.load_parent(out), self.steps + 1
@@ -47,6 +80,9 @@ class Chain:
         out = self.folder / str(self.steps - 1)
         return {path.relative_to(out).as_posix(): path.read_bytes() for path in out.rglob("*") if path.is_file()}
 
+    def lineage(self) -> list[dict]:
+        return pq.read_table(self.folder / str(self.steps - 1) / "lineage.parquet").to_pylist()
+
 
 @pytest.fixture
 def chain(tmp_path):
@@ -54,30 +90,38 @@ def chain(tmp_path):
 
 
 def prompts(items):
-    return slices.prompts(items)
+    return {records.content_id(item.prompt) for item in arrow.records_of(items)}
+
+
+def ids(items):
+    return items.column("id").to_pylist()
+
+
+def texts(items):
+    return {item.prompt[0]["content"] for item in arrow.records_of(items)}
 
 
 def fates(done):
-    return {item.id: reason for item, reason in done.dropped}
+    return {row["id"]: row["reason"] for row in done.dropped}
 
 
-def test_first_increment_splits_by_the_prompts_hash(chain):
-    items = batch(0, 100)
-    done = chain.add("winter", items, replace(OPTIONS, slice_items=1000))
-    for item in items:
-        evaluated = int(records.content_id(item.prompt)[:16], 16) < 0.3 * 2**64
-        assert (item in done.slices["winter"]) is evaluated
-        assert (item in done.train) is not evaluated
+def test_the_split_takes_its_share_of_every_label(chain):
+    done = chain.add("winter", batch(0, 400), replace(OPTIONS, slice_items=1000))
+    held_out = [item.answer for item in arrow.records_of(done.slices["winter"])]
+    assert len(held_out) == pytest.approx(120, abs=1)
+    for label in "xyz":
+        assert held_out.count(label) == pytest.approx(40, abs=1)
     assert done.report["replayed"] == 0
     assert done.labels == ["x", "y", "z"]
     assert done.report["new_labels"] == ["x", "y", "z"]
 
 
 def test_slice_is_the_lowest_prompt_hashes_and_the_rest_is_dropped_as_over_cap(chain):
-    done = chain.add("winter", batch(0, 200))
-    over = [item for item, reason in done.dropped if reason == "eval_over_cap"]
+    items = {item.id: item for item in batch(0, 200)}
+    done = chain.add("winter", list(items.values()))
+    over = [records.content_id(items[id_].prompt) for id_, reason in fates(done).items() if reason == "eval_over_cap"]
     assert len(done.slices["winter"]) == 20
-    assert max(prompts(done.slices["winter"])) < min(prompts(over))
+    assert max(prompts(done.slices["winter"])) < min(over)
 
 
 def test_order_does_not_change_a_byte(tmp_path):
@@ -94,16 +138,9 @@ def test_order_does_not_change_a_byte(tmp_path):
 def test_same_increment_again_trains_nothing(chain):
     first = chain.add("winter", batch(0, 200))
     again = chain.add("winter", batch(0, 200))
-    assert (again.train, again.report["seen"], again.report["replayed"]) == ([], 200, 0)
+    assert (len(again.train), again.report["seen"], again.report["replayed"]) == (0, 200, 0)
     assert (again.slices, again.reservoir, again.labels) == (first.slices, first.reservoir, first.labels)
     assert [run.increment for run in chain.parent.index.runs] == ["winter"]
-
-
-def test_history_wins_over_another_answer(chain):
-    chain.add("winter", batch(0, 200))
-    done = chain.add("spring", [record(n, "other") for n in range(200)])
-    assert set(fates(done).values()) == {"conflicts"}
-    assert done.labels == ["x", "y", "z"]
 
 
 def test_old_slices_and_runs_keep_their_bytes(chain):
@@ -120,10 +157,10 @@ def test_replay_is_its_share_of_what_is_trained_on(chain):
     first = chain.add("winter", batch(0, 200))
     done = chain.add("spring", batch(200, 250, "spring"), replace(OPTIONS, replay_share=0.25))
     assert done.report["replayed"] == round(done.report["train_new"] / 3)
-    old = [item for item in done.train if item.increment == "winter"]
+    old = [item for item in arrow.records_of(done.train) if item.increment == "winter"]
     assert len(old) == done.report["replayed"]
-    assert {item.id for item in old} <= {item.id for item in first.reservoir}
-    assert [item.id for item in done.train] == sorted(item.id for item in done.train)
+    assert {item.id for item in old} <= set(ids(first.reservoir))
+    assert ids(done.train) == sorted(ids(done.train))
 
 
 def test_replay_is_bounded_by_the_reservoir(chain):
@@ -131,38 +168,23 @@ def test_replay_is_bounded_by_the_reservoir(chain):
     assert chain.add("spring", batch(200, 500, "spring")).report["replayed"] == OPTIONS.reservoir
 
 
-def test_each_increment_draws_its_own_sample():
-    reservoir = batch(0, 100)
-    draws = [assemble.replay(reservoir, 10, 0.5, salt=salt) for salt in ("spring", "summer", "spring")]
-    assert [len(draw) for draw in draws] == [10, 10, 10]
-    assert draws[0] == draws[2] == assemble.replay(reservoir[::-1], 10, 0.5, salt="spring")
-    assert draws[0] != draws[1]
-
-
-def test_reservoir_of_a_chain_is_the_reservoir_of_all_at_once(tmp_path):
-    parts, whole = Chain(tmp_path / "parts"), Chain(tmp_path / "whole")
-    for start in range(0, 400, 100):
-        last = parts.add(f"part-{start}", batch(start, start + 100))
-    assert last.reservoir == whole.add("all", batch(0, 400)).reservoir
-    assert len(last.reservoir) == OPTIONS.reservoir
-
-
 def test_oldest_slices_fold_into_history(chain):
     done = [chain.add(f"part-{n}", batch(n * 100, n * 100 + 100)) for n in range(6)]
     assert list(done[3].slices) == ["part-0", "part-1", "part-2", "part-3"]
     assert list(done[4].slices) == ["history", "part-2", "part-3", "part-4"]
     assert list(done[5].slices) == ["history", "part-3", "part-4", "part-5"]
-    folded = [item for n in range(3) for item in done[n].slices[f"part-{n}"]]
+    folded = slices.united(done[n].slices[f"part-{n}"] for n in range(3))
     assert done[5].slices["history"] == slices.lowest(folded, OPTIONS.slice_items)
 
 
 def test_golden_prompts_are_in_no_other_place(chain):
     done = chain.add("winter", batch(0, 200), golden={"golden-hand": batch(0, 30)})
-    assert {reason for item, reason in done.dropped if item in batch(0, 30)} == {"golden"}
-    assert done.slices["golden-hand"] == batch(0, 30)
+    assert {fates(done)[item.id] for item in batch(0, 30)} == {"golden"}
+    assert done.slices["golden-hand"] == table(batch(0, 30))
     assert "golden-hand" not in chain.parent.slices
-    later = chain.add("spring", batch(200, 300, "spring"), golden={"golden-more": done.reservoir[:10]})
-    assert not prompts([*later.train, *later.reservoir]) & prompts(done.reservoir[:10])
+    some = arrow.records_of(done.reservoir.slice(0, 10))
+    later = chain.add("spring", batch(200, 300, "spring"), golden={"golden-more": some})
+    assert not prompts(slices.united([later.train, later.reservoir])) & prompts(table(some))
     assert set(later.slices) == {"winter", "spring", "golden-more"}
 
 
@@ -174,15 +196,15 @@ def test_another_eval_share_never_moves_a_slice_item_to_training(chain):
 
 
 def test_fresh_trains_on_the_whole_chain_again(chain):
-    chain.add("winter", batch(0, 200))
+    first = chain.add("winter", batch(0, 200))
     second = chain.add("spring", batch(200, 400, "spring"))
-    union = [replace(item, increment="full") for item in batch(0, 450)]
-    done = chain.add("full", union, fresh=True)
-    sides = [slices.held_out(records.content_id(item.prompt), 0.3) for item in union]
-    assert done.report["train_new"] == len(done.train) == sides.count(False)
+    learned = first.report["train_new"] + second.report["train_new"]
+    done = chain.add("full", [replace(item, increment="full") for item in batch(0, 450)], fresh=True)
+    new = done.report["train_new"] - learned
+    assert done.report["seen"] == 400 - learned
+    assert new + done.report["eval"] == 50
     assert done.report["replayed"] == 0
-    assert {item.increment for item in done.reservoir} == {"full"}
-    assert done.report["seen"] == sides[:400].count(True)
+    assert set(done.reservoir.column("increment").to_pylist()) == {"full"}
     assert set(done.slices) == {"winter", "spring", "full"}
     assert {key: done.slices[key] for key in second.slices} == second.slices
     assert chain.parent.index.runs[-1].records == 50
@@ -195,9 +217,20 @@ def test_labels_grow_with_the_chain_and_start_anew_when_fresh(chain):
     assert chain.add("full", [record(n, "only") for n in range(300, 320)], fresh=True).labels == ["only"]
 
 
+def test_a_label_in_other_case_or_spacing_is_named(chain):
+    chain.add("winter", [record(n, ("Toys", "Garden tools")[n % 2]) for n in range(20)])
+    done = chain.add("spring", [record(n, ("toys", "GardenTools", "Books")[n % 3]) for n in range(20, 40)])
+    assert done.report["label_changes"] == {
+        "new": ["Books", "GardenTools", "toys"],
+        "vanished": ["Garden tools", "Toys"],
+        "renamed": [["Garden tools", "GardenTools"], ["Toys", "toys"]],
+    }
+    assert done.report["balance"]["Toys"] == {"before": 10, "new": 0}
+
+
 def test_nothing_new_at_all(chain):
     done = chain.add("winter", [])
-    assert (done.train, done.slices, done.reservoir, done.labels) == ([], {}, [], [])
+    assert (len(done.train), done.slices, len(done.reservoir), done.labels) == (0, {}, 0, [])
 
 
 def test_dropped_records_are_kept_with_reason_and_origin(chain):
@@ -207,6 +240,169 @@ def test_dropped_records_are_kept_with_reason_and_origin(chain):
     assert {(row["reason"], row["increment"], row["file"]) for row in rows} == {("seen", "spring", "raw/a.csv")}
     assert sorted(row["line"] for row in rows) == [1, 2, 3, 4, 5]
     assert [row["id"] for row in rows] == sorted(row["id"] for row in rows)
+
+
+@pytest.mark.parametrize(
+    ("policy", "fate", "answers"),
+    [
+        pytest.param("drop", "conflicts", {}, id="drop"),
+        pytest.param("majority", "conflicts", {}, id="one-against-one-is-nobodys"),
+        pytest.param("keep_newest", "kept", {}, id="the-newest-increment-wins"),
+        pytest.param("review", "conflicts", {}, id="nobody-answered"),
+        pytest.param("review", "kept", {title(7): "other"}, id="a-person-said-the-new-one"),
+        pytest.param("review", "conflicts", {title(7): "y"}, id="a-person-said-the-old-one"),
+    ],
+)
+def test_history_with_another_label(chain, policy, fate, answers):
+    chain.add("winter", batch(0, 100))
+    done = chain.add("spring", [record(7, "other", "spring")], conflicts=policy, answers=answers)
+    (kept,) = [{"label": row["kept"], "text": row["text"]} for row in done.report["conflicts_shown"]]
+    assert kept["text"] == title(7)
+    everywhere = slices.united([done.train, done.reservoir, *done.slices.values()])
+    labels = {item.answer for item in arrow.records_of(everywhere) if item.prompt[0]["content"] == title(7)}
+    if fate == "kept":
+        assert (labels, kept["label"]) == ({"other"}, "other")
+        again = chain.add("summer", [record(7, "other"), record(7)], conflicts="drop")
+        assert sorted(fates(again).values()) == ["conflicts", "seen"]
+    else:
+        assert (set(fates(done).values()), kept["label"]) == ({"conflicts"}, answers.get(title(7)))
+        assert "other" not in labels
+    assert (title(7) in done.review) is (kept["label"] is None)
+
+
+def test_conflicts_with_history_stop_the_stage_where_the_policy_says_so(chain):
+    chain.add("winter", batch(0, 10))
+    with pytest.raises(GraftError) as error:
+        chain.add("spring", [record(n, "other") for n in range(3)], conflicts="fail")
+    assert error.value.message == "assemble: 3 texts with contradicting labels"
+    assert f"{title(0)!r}: x (1), other (1)" in error.value.problems
+
+
+LONG = "solid oak dining table with two drawers and a drop leaf for six people in natural oil finish"
+
+
+def test_a_near_duplicate_of_history_is_dropped_and_names_what_it_is_near(chain):
+    chain.add("winter", [*batch(0, 20), classified(LONG, "x")])
+    done = chain.add("spring", [classified(LONG.upper() + " !", "x"), *batch(20, 30)])
+    assert list(fates(done).values()) == ["near-duplicate"]
+    (row,) = [row for row in chain.lineage() if row["reason"] == "near-duplicate"]
+    assert row["near"] == classified(LONG, "x").id[:16]
+
+
+def test_a_number_or_size_that_differs_makes_another_product(chain):
+    names = [f"{LONG} {mark}" for mark in ("64", "128", "xl", "xxl", "pro", "")]
+    chain.add("winter", [classified(names[0], "x")])
+    done = chain.add("spring", [classified(name, "x") for name in names[1:]])
+    assert done.report["near-duplicate"] == 0
+
+
+def test_near_duplicates_stand_on_one_side(tmp_path):
+    pairs = [f"{title(n)} {LONG} {title(n)}" for n in range(60)]
+    chain = Chain(tmp_path)
+    first = chain.add("winter", [classified(text, "x", line=n) for n, text in enumerate(pairs)], similarity=None)
+    again = [classified(text + "!", "y", line=n) for n, text in enumerate(pairs)]
+    second = chain.add("spring", again, similarity=None)
+    assert texts(second.slices["spring"]) == {text + "!" for text in texts(first.slices["winter"])}
+    both = chain.add("summer", [item for n in range(60) for item in (
+        classified(f"{LONG} {title(n)} {LONG}", "x"), classified(f"{LONG} {title(n)} {LONG}?", "y")
+    )], similarity=None)  # fmt: skip
+    held_out = {text.rstrip("?") for text in texts(both.slices["summer"])}
+    assert held_out
+    assert not held_out & {text.rstrip("?") for text in texts(both.train)}
+
+
+def test_a_neighbour_on_both_sides_is_dropped(chain):
+    one, other = LONG + " with a red cover", LONG + " with a red covering"
+    first = chain.add(
+        "winter",
+        [classified(one, "x"), classified(other, "y", file="raw/b.csv")],
+        evaluation=["raw/b.csv"],
+        similarity=0.99,
+    )
+    assert (texts(first.train), texts(first.slices["winter"])) == ({one}, {other})
+    done = chain.add("spring", [classified(LONG + " with a red coverin", "z")])
+    assert set(fates(done).values()) == {"bridges-split"}
+
+
+def test_an_evaluation_file_is_held_out_whole_and_nothing_near_it_is_trained_on(chain):
+    test = [classified(title(n), "x", file="raw/test.csv") for n in range(10)] + [
+        classified(LONG, "x", file="raw/test.csv")
+    ]
+    done = chain.add("winter", [*test, *batch(10, 100), classified(LONG + "!", "y")], evaluation=["raw/test.csv"])
+    assert texts(done.slices["winter"]) == {title(n) for n in range(10)} | {LONG}
+    assert (done.report["train_new"], done.report["near-evaluation"]) == (90, 1)
+
+
+def keyed(key: str, text: str, increment: str = "winter", **more) -> Record:
+    return classified(text, "x", increment, key=key, **more)
+
+
+def test_an_updated_item_takes_the_place_of_the_old_one(chain):
+    chain.add("winter", [keyed(f"sku-{n}", title(n)) for n in range(60)])
+    news = [keyed(f"sku-{n}", f"{title(n)} improved", "spring") for n in range(30)]
+    done = chain.add("spring", [*news, *[keyed(f"sku-{n}", title(n), "spring") for n in range(30, 61)]])
+    assert done.report["keys"] == {"new": 1, "updated": 30, "unchanged": 30, "withdrawn": 0}
+    everywhere = texts(slices.united([done.train, done.reservoir, *done.slices.values()]))
+    assert not {title(n) for n in range(30)} & everywhere
+    assert {title(n) for n in range(30, 60)} & everywhere
+    back = chain.add("summer", [keyed("sku-1", title(1), "summer")])
+    assert back.report["keys"]["updated"] == 1
+    assert title(1) in texts(slices.united([back.train, *back.slices.values()]))
+
+
+def test_an_update_stays_on_its_side(chain):
+    first = chain.add("winter", [keyed(f"sku-{n}", title(n)) for n in range(60)], replace(OPTIONS, slice_items=100))
+    done = chain.add("spring", [keyed(f"sku-{n}", f"quite another thing {n} {title(n * 7)}") for n in range(60)])
+    held_out = {item.key for item in arrow.records_of(first.slices["winter"])}
+    assert {item.key for item in arrow.records_of(done.slices["spring"])} <= held_out
+    assert not {item.key for item in arrow.records_of(done.train)} & held_out
+
+
+def test_a_withdrawn_key_leaves_slices_and_replay_and_may_come_back_on_its_side(chain):
+    first = chain.add("winter", [keyed(f"sku-{n}", title(n)) for n in range(60)], replace(OPTIONS, slice_items=100))
+    gone = [f"sku-{n}" for n in range(40)]
+    done = chain.add("spring", batch(100, 130, "spring"), withdrawn=gone)
+    everywhere = texts(slices.united([done.train, done.reservoir, *done.slices.values()]))
+    assert not {title(n) for n in range(40)} & everywhere
+    assert done.report["keys"]["withdrawn"] == 40
+    back = chain.add("summer", [keyed(key, title(n), "summer") for n, key in enumerate(gone)], withdrawn=())
+    assert back.report["seen"] == 0
+    assert texts(back.slices["summer"]) <= texts(first.slices["winter"])
+    assert not texts(back.train) & texts(first.slices["winter"])
+
+
+def test_reservoir_is_balanced_by_label_and_increment(chain):
+    chain.add("winter", [record(n, "often" if n % 10 else "rare") for n in range(200)])
+    done = chain.add("spring", [record(n, "often", "spring") for n in range(200, 600)])
+    held = [(item.answer, item.increment) for item in arrow.records_of(done.reservoir)]
+    assert len(held) == OPTIONS.reservoir
+    rare = held.count(("rare", "winter"))
+    assert 12 <= rare <= 14
+    assert abs(held.count(("often", "winter")) - held.count(("often", "spring"))) <= 1
+
+
+def test_reservoir_of_a_chain_is_the_reservoir_of_all_at_once(tmp_path):
+    parts, whole = Chain(tmp_path / "parts"), Chain(tmp_path / "whole")
+    for start in range(0, 400, 100):
+        last = parts.add("part", batch(start, start + 100, "part"), replace(OPTIONS, eval_share=1e-9))
+    all_at_once = whole.add("all", batch(0, 400, "part"), replace(OPTIONS, eval_share=1e-9))
+    assert last.reservoir == all_at_once.reservoir
+    assert len(last.reservoir) == OPTIONS.reservoir
+
+
+def test_lineage_says_what_became_of_every_record(chain):
+    first = chain.add("winter", batch(0, 100))
+    done = chain.add("spring", batch(90, 150, "spring"))
+    rows = chain.lineage()
+    assert len(rows) == 60 + done.report["replayed"]
+    by_fate = {
+        fate: {row["id"] for row in rows if row["fate"] == fate} for fate in ("train", "eval", "replay", "dropped")
+    }
+    assert by_fate["train"] | by_fate["replay"] == set(ids(done.train))
+    assert by_fate["replay"] <= set(ids(first.train))
+    assert by_fate["dropped"] == set(fates(done))
+    (row,) = [row for row in rows if row["id"] == record(95).id and row["fate"] == "dropped"]
+    assert (row["reason"], row["increment"], row["file"], row["line"]) == ("seen", "spring", "raw/a.csv", 96)
 
 
 def write_golden(folder: Path, **files: str) -> Path:
@@ -266,15 +462,19 @@ def test_main(tmp_path, monkeypatch, capsys):
     Path("models.lock").write_text(json.dumps(lock | {"increment": folder.as_posix()}))
     Path("models/parent").mkdir(parents=True)
     Path("models/parent/NONE").touch()
-    write_golden(Path("data/golden"), hand='{"text": "title 3", "label": "x"}\n')
-    rows = [{name: getattr(item, name) for name in arrow.SCHEMA.names} for item in batch(0, 60)]
+    write_golden(Path("data/golden"), hand=json.dumps({"text": title(3), "label": "x"}) + "\n")
     Path("data/prepared").mkdir()
-    Path("data/prepared/records.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
+    with Path("data/prepared/records.jsonl").open("wb") as sink:
+        jsonl.write(sink, jsonl.documents(table(batch(0, 60))))
+    Path("data/prepared/rejects.jsonl").touch()
+    prepared = {"increment": "winter", "read": 60, "records": 60, "rejects": {}, "labels": {}, "masked": {}}
+    Path("data/prepared/report.json").write_text(json.dumps(prepared))
     Path("data/assembled").mkdir()
     Path("data/assembled/stale").touch()
     assemble.main()
     assert sorted(path.name for path in Path("data/assembled").iterdir()) == [
-        "dropped.jsonl", "index", "labels.json", "report.json", "reservoir.arrow", "slices", "train.arrow",
+        "dropped.jsonl", "index", "labels.json", "lineage.parquet", "report.json", "reservoir.arrow", "review.csv",
+        "slices", "train.arrow",
     ]  # fmt: skip
     report = json.loads(Path("data/assembled/report.json").read_text())
     assert (report["records"], report["golden"], report["slices"]["golden-hand"]) == (60, 1, 1)

@@ -1,0 +1,203 @@
+"""graft add: the files that a user hands in, how each is read, and their way into a draft of the increment."""
+
+import shutil
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import click
+
+from pipeline import files, params
+from pipeline.data import dataset_info, increment
+from pipeline.data.filespec import CONTENTS, FileSpec
+from pipeline.data.limits import Limits
+from pipeline.errors import GraftError
+
+_READING = (
+    "text", "label", "columns", "header", "delimiter", "encoding", "format", "content", "template", "blocks",
+)  # fmt: skip
+
+FORMATS = ("csv", "jsonl", "json", "txt", "parquet", "arrow")
+LAYOUTS = ("table", "alpaca", "sharegpt", "messages", "preference", "kto", "text")
+_OPTIONS = (
+    click.option("--text", help="Column that holds the text."),
+    click.option("--label", help="Column that holds the label."),
+    click.option("--columns", help="Names of a CSV's columns, comma-separated, where it has no header."),
+    click.option("--header/--no-header", default=None, help="Whether the first row of a CSV names its columns."),
+    click.option("--delimiter", help="What separates the columns of a CSV."),
+    click.option("--encoding", help="Encoding of the files, such as utf-8 or gb18030."),
+    click.option("--format", type=click.Choice(FORMATS), help="Format of the files, where it is not detected."),
+    click.option("--content", type=click.Choice(LAYOUTS), help="What the rows hold, where it is not detected."),
+    click.option("--task", type=click.Choice(list(CONTENTS)), help="What is taught, where it is not detected."),
+    click.option("--template", help="Text made of columns, such as '{title} by {brand}'."),
+    click.option("--blocks", type=click.Choice(["lines", "paragraphs"]), help="What one text of a TXT file is."),
+    click.option("--key", help="Column that names an item over time, such as a product's id."),
+    click.option("--date", help="Column that orders rows which contradict each other."),
+    click.option("--withdrawn", metavar="FILE", help="Keys of items that leave, one a line."),
+    click.option("--evaluation", metavar="FILE", multiple=True, help="A file to hold out whole, in place of a share."),
+    click.option("--images", metavar="DIR", help="Folder of the images that rows name by path."),
+    click.option("--dataset-info", metavar="FILE", help="LLaMA-Factory's dataset_info.json: columns and tags."),
+    click.option("--entry", metavar="NAME", help="Entry of it, where the file's name does not tell."),
+)
+
+
+def options(command: Callable[..., Any]) -> Callable[..., Any]:
+    """Put the options that say how files are read on a command."""
+    for option in reversed(_OPTIONS):
+        command = option(command)
+    return command
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Incoming:
+    """What the user hands in, and what was said about it."""
+
+    sources: list[Path]  # evaluation files included
+    evaluation: list[Path]
+    options: dict[str, Any]  # of the command line
+    limits: Limits
+    images: Path | None = None
+
+    @property
+    def more(self) -> dict[str, Any]:
+        """What increment.yaml says once for all files."""
+        withdrawn = self.options.get("withdrawn")
+        return {
+            "key": self.options.get("key"),
+            "date": self.options.get("date"),
+            "withdrawn": _keys(Path(withdrawn)) if withdrawn else [],
+            "evaluation": [_target(source) for source in self.evaluation],
+        }
+
+    def specs(self) -> dict[str, FileSpec]:
+        """How each file is read.
+
+        Raises:
+            GraftError: names every file that cannot be.
+        """
+        specs: dict[str, FileSpec] = {}
+        problems: list[str] = []
+        for source in self.sources:
+            if unusable := _unusable(source):
+                problems.append(f"{source.name!r}: {unusable}")
+                continue
+            if _target(source) in specs:
+                problems.append(f"{source}: another file is called {source.name}, too")
+                continue
+            try:
+                specs[_target(source)] = self._spec(source)
+            except GraftError as error:
+                problems += [error.message, *error.problems, *([f"help: {error.help}"] if error.help else [])]
+        if problems:
+            raise GraftError(f"not added: {problems[0]}", problems[1:])
+        return specs
+
+    def task(self, specs: dict[str, FileSpec]) -> str:
+        """What all of the files teach.
+
+        Raises:
+            GraftError: they teach different things.
+        """
+        from pipeline.data import detect
+
+        if self.options.get("task"):
+            return str(self.options["task"])
+        found = {source: detect.task(source, specs[_target(source)], self.limits) for source in self.sources}
+        if len(set(found.values())) > 1:
+            raise GraftError(
+                "the files are of different tasks",
+                [f"{source.name}: {task}" for source, task in found.items()],
+                help="one increment has one task: name it with --task, or add the others as another increment",
+            )
+        return next(iter(found.values()))
+
+    def copy(self, raw: Path) -> None:
+        """Copy files and images below `raw`.
+
+        Raises:
+            GraftError: a file of that name is there with other content.
+        """
+        for source in self.sources:
+            _copy(source, raw / source.name)
+        if self.images is not None:
+            for source in files.files_below(self.images):
+                _copy(source, raw / increment.IMAGES / source.relative_to(self.images))
+
+    def _spec(self, source: Path) -> FileSpec:
+        from pipeline.data import detect  # pyarrow: not for every command
+
+        columns = self.options.get("columns")
+        said = {name: self.options.get(name) for name in _READING} | {
+            "columns": columns.split(",") if columns else None
+        }
+        info = self.options.get("dataset_info")
+        entry = dataset_info.entry(Path(info), source, self.options.get("entry")) if info else None
+        spec = detect.detect(source, self.limits, **(said | ({"content": entry.content} if entry else {})))
+        spec = replace(spec, **entry.applied(spec)) if entry else spec
+        for option in ("key", "date"):
+            column = self.options.get(option)
+            if column and spec.columns and column not in spec.columns:
+                raise GraftError(f"{source}: --{option}: no column {column!r}", [f"columns: {', '.join(spec.columns)}"])
+        return spec
+
+
+def gather(called_from: Path, paths: tuple[str, ...], options: dict[str, Any]) -> Incoming:
+    """The files of the command line; paths count from where the user stands."""
+    for name in ("withdrawn", "images", "dataset_info"):
+        options[name] = called_from / options[name] if options[name] else None
+    images = options["images"]
+    if images and not images.is_dir():
+        raise GraftError(f"--images {images}: no such folder")
+    evaluation = [called_from / path for path in options["evaluation"]]
+    section = params.load_all()["prepare"]
+    limits = {name: section[name] for name in ("max_bytes", "max_line") if name in section}
+    return Incoming(
+        sources=[*(called_from / path for path in paths), *evaluation],
+        evaluation=evaluation,
+        options=options,
+        limits=Limits(**limits),
+        images=images,
+    )
+
+
+def _target(source: Path) -> str:
+    return f"{increment.RAW}/{source.name}"
+
+
+def _keys(path: Path) -> list[str]:
+    """The keys in a file, one a line."""
+    try:
+        lines = path.read_text(encoding="utf-8-sig").splitlines()
+    except (OSError, UnicodeDecodeError) as error:
+        raise GraftError(f"--withdrawn {path}: {error}", help="a UTF-8 file with one key a line") from None
+    keys = dict.fromkeys(line.strip() for line in lines if line.strip())
+    if not keys:
+        raise GraftError(f"--withdrawn {path}: no key in it", help="a UTF-8 file with one key a line")
+    return list(keys)
+
+
+def _unusable(source: Path) -> str | None:
+    """Why a path can be no file of an increment, before it is opened."""
+    if not source.exists():
+        return f"no such file: {source}"
+    if not source.is_file():
+        return "not a regular file"
+    if source.name in {".dvcignore", ".gitignore", "raw.dvc"} or ".." in source.name or "\\" in source.name:
+        return "a name that git, DVC or increment.yaml reads otherwise; rename it"
+    try:
+        source.name.encode()
+    except UnicodeEncodeError:
+        return "its name is not UTF-8; rename it"
+    return None
+
+
+def _copy(source: Path, target: Path) -> None:
+    target.parent.mkdir(parents=True, exist_ok=True)
+    if target.exists() and files.sha256(target) != files.sha256(source):
+        raise GraftError(
+            f"{source.name} is in the increment already, with other content",
+            help="rename the new file, or give all files with --replace",
+        )
+    target.unlink(missing_ok=True)  # a copy of a link into the cache is read-only
+    shutil.copyfile(source, target)

@@ -1,0 +1,1 @@
+"""Cleaning: rows -> rows, one module per step, batch by batch."""

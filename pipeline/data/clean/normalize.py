@@ -1,0 +1,177 @@
+"""Step `normalize`: one Unicode form, no control characters, no mojibake, plain white space.
+
+A text is changed again until nothing changes, so that cleaning twice is cleaning once. An RE2 pattern finds the
+few texts of a batch that need it; `line` and `block` say what becomes of one.
+"""
+
+import re
+import unicodedata
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, fields
+from functools import cache, partial
+from typing import Any, Self
+
+import pyarrow as pa
+
+from pipeline.data.clean import contacts, contents, folding
+from pipeline.data.clean.pattern import MASKED
+
+# Control and invisible formatting characters; the joiners U+200C and U+200D stay: they spell words and emoji.
+_CONTROL = r"\x00-\x08\x0e-\x1b\x7f-\x84\x86-\x9f\xad\u200b\u200e\u200f\u202a-\u202e\u2060\u2066-\u2069\ufeff"
+# What str.split takes for white space, the blank and the line feed left out.
+_SPACE = r"\t\x0b-\r\x1c-\x1f\x85\xa0\u1680\u2000-\u200a\u2028\u2029\u202f\u205f\u3000"
+# What NFC can change: marks, Hangul parts, signs that stand for others, compatibility ideographs.
+_UNSTABLE = (
+    r"\pM\x{340}-\x{344}\x{374}\x{37e}\x{387}\x{958}-\x{95f}\x{9dc}-\x{9df}\x{a33}-\x{a5e}\x{b5c}\x{b5d}\x{f43}-\x{fb9}\x{1100}-\x{11ff}\x{1f00}-\x{1fff}\x{2000}\x{2001}\x{2126}\x{212a}\x{212b}"
+    r"\x{2329}\x{232a}\x{2adc}\x{f900}-\x{faff}\x{fb1d}-\x{fb4e}\x{2f800}-\x{2fa1f}\x{1d15e}-\x{1d1c0}"
+)
+_REMOVED = re.compile(f"[{_CONTROL}]")
+_REMOVED_OF_A_BLOCK = re.compile(rf"[{_CONTROL}\x1c-\x1f]")
+_LINE_END = re.compile("\r\n|[\r\x0b\x0c\x85\u2028\u2029]")
+_URL = re.compile(r"(?:\b(?:https?|ftp)://|\bwww\.)[^\s<>\"'，。；、）】」]{1,2000}", re.IGNORECASE)
+_C1 = re.compile(r"[\x80-\x84\x86-\x9f]")
+_SURROGATE = re.compile("[\ud800-\udfff]")
+_NEXT_LINE = re.compile(r"(?<![\x80-\xff])\x85")
+_ROUNDS = 10  # a text that still changes then was made to
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Options:
+    """Section `prepare.normalize` of params.yaml."""
+
+    unicode: bool = True  # NFC, no control characters
+    mojibake: bool = True
+    white_space: bool = True
+    lowercase: bool = False
+    ascii: bool = False
+    line_breaks: bool = True  # False: a blank in place of each
+    strip_urls: bool = False
+    strip_emails: bool = False
+    strip_phones: bool = False
+
+    @classmethod
+    def of(cls, section: Mapping[str, Any]) -> Self:
+        """The options of a section; a key that is absent has its default."""
+        return cls(**section)
+
+    @property
+    def of_a_label(self) -> "Options":
+        """A label is a name: its letters stay as they are."""
+        return Options(unicode=self.unicode, mojibake=self.mojibake, white_space=self.white_space)
+
+
+def apply(batch: pa.RecordBatch, options: Options) -> pa.RecordBatch:
+    """Every content of a batch in its normal form."""
+    found = contents.of(batch)
+    values = found.values
+    texts = found.lines & ~found.labels
+    blocks = ~found.lines
+    for which, change, gate in (
+        (texts, line, _gate(options, one_line=True)),
+        (found.labels, line, _gate(options.of_a_label, one_line=True)),
+        (blocks, block, _gate(options, one_line=False)),
+    ):
+        if gate and which.any():
+            settings = options.of_a_label if which is found.labels else options
+            values = contents.rewrite(
+                values, which & contents.matching(values, gate), partial(change, options=settings)
+            )
+    return batch if values is found.values else contents.put(batch, values)
+
+
+def line(text: str, options: Options) -> str:
+    """A text of one line in its normal form: every run of white space is one blank, none at the ends."""
+    return _settled(text, partial(_once, options=options, one_line=True))
+
+
+def block(text: str, options: Options) -> str:
+    """A text of many lines in its normal form: lines end with LF and not in blanks, indentation stays."""
+    return _settled(text, partial(_once, options=options, one_line=False))
+
+
+def _settled(text: str, change: Callable[[str], str]) -> str:
+    for _ in range(_ROUNDS):
+        before, text = text, change(text)
+        if text == before:
+            break
+    return text
+
+
+def _once(text: str, options: Options, *, one_line: bool) -> str:
+    if options.mojibake and not text.isascii():
+        text = _repaired(text)
+    if options.unicode:
+        text = text if text.isascii() else unicodedata.normalize("NFC", text)
+        text = (_REMOVED if one_line else _REMOVED_OF_A_BLOCK).sub("", text)
+    if options.ascii:
+        text = folding.to_ascii(text)
+    if options.lowercase:
+        text = "".join(part if MASKED.fullmatch(part) else part.lower() for part in MASKED.split(text))
+    text = _stripped(text, options)
+    if not options.line_breaks:
+        text = " ".join(text.splitlines())
+    if not options.white_space:
+        return text
+    return " ".join(text.split()) if one_line or not options.line_breaks else _lines(text)
+
+
+def _repaired(text: str) -> str:
+    import ftfy  # 0.06 s: only for text that may need it
+
+    if not _C1.search(text):
+        text = _NEXT_LINE.sub("\n", text)  # alone it is white space, among others of its block an ellipsis
+    fixed = "\n".join(ftfy.fix_encoding(each) for each in text.split("\n"))  # encodings may differ by line
+    return text if _SURROGATE.search(fixed) else fixed  # half a pair is nothing
+
+
+def _stripped(text: str, options: Options) -> str:
+    if options.strip_urls:
+        text = _URL.sub("", text)
+    if options.strip_emails:
+        text = contacts.EMAIL.replace(text, "")
+    return contacts.PHONE.replace(text, "") if options.strip_phones else text
+
+
+def _lines(text: str) -> str:
+    text = "\n".join(each.rstrip() for each in _LINE_END.sub("\n", text).split("\n")).strip("\n")
+    indent = len(text) - len(text.lstrip())
+    return text if indent > 1 and "\n" in text else text[indent:]  # code may begin with an indented line
+
+
+def _gate(options: Options, *, one_line: bool) -> str:
+    """An RE2 pattern that is found in every text that `line` or `block` would change."""
+    blank, ends = rf" {_re2(_SPACE)}", r"\r\x0b\x0c\x85\x{2028}\x{2029}"
+    at_ends = f"^[{blank}\n]|[{blank}\n]$"
+    checks = {
+        "unicode": f"[{_re2(_CONTROL)}{_UNSTABLE}]" + ("" if one_line else r"|[\x1c-\x1f]"),
+        "white_space": f"{at_ends}|" + (f"[\n{_re2(_SPACE)}]|  " if one_line else f"[{blank}]\n|[{ends}]"),
+        "lowercase": r"[A-Z]|[^\x00-\x7f]",
+        "ascii": r"[^\x00-\x7f]",
+        "strip_urls": r"(?i)://|www\.",
+        "strip_emails": "@",
+        "strip_phones": contacts.PHONE.gate,
+    }
+    found = [
+        f"(?:{checks[field.name]})"
+        for field in fields(options)
+        if field.name in checks and getattr(options, field.name)
+    ]
+    if options.mojibake:
+        found.append(_badness())
+    if not options.line_breaks:
+        found.append(f"[\n{_re2(_SPACE)}]|  ")
+    return "|".join(found)
+
+
+def _re2(pattern: str) -> str:
+    return re.sub(r"\\u([0-9a-f]{4})", r"\\x{\1}", pattern)
+
+
+@cache
+def _badness() -> str:
+    """The pattern by which ftfy tells suspicious text, as RE2 reads it: without blanks between its parts."""
+    from ftfy import badness
+
+    outside = re.compile(r"(\[(?:\\.|[^\]\\])*\]|\\.)|\s+|#[^\n]*")
+    bare = outside.sub(lambda match: match[1] or "", badness.BADNESS_RE.pattern)
+    return bare.replace(r"\w", r"[\pL\pN\pM_]").replace(r"\s", rf"[\s{_re2(_SPACE)}]")

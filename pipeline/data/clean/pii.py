@@ -1,0 +1,120 @@
+"""Step `pii`: what names or reaches a person, and secrets, are masked; or the row is dropped; or nothing is done."""
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from typing import Any, Literal, Self
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from pipeline.data.clean import contents
+from pipeline.data.clean.contacts import CREDENTIALS, EMAIL, IP, PHONE
+from pipeline.data.clean.contents import Bools
+from pipeline.data.clean.numbers import BANK_CARD, IBAN, ID_CARD
+from pipeline.data.clean.pattern import Pattern
+from pipeline.data.clean.secrets import SECRETS
+
+# In this order: where two overlap, the first takes it.
+KINDS: Mapping[str, Pattern] = {
+    "secrets": SECRETS,
+    "url_credentials": CREDENTIALS,
+    "email": EMAIL,
+    "iban": IBAN,
+    "id_card": ID_CARD,
+    "bank_card": BANK_CARD,
+    "phone": PHONE,
+    "ip": IP,
+}
+REASONS = {
+    "secrets": "secret",
+    "url_credentials": "URL with credentials",
+    "email": "e-mail address",
+    "iban": "bank account number",
+    "id_card": "identity card number",
+    "bank_card": "bank card number",
+    "phone": "telephone number",
+    "ip": "IP address",
+}
+_ROUNDS = 10
+Action = Literal["mask", "drop", "keep"]
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Options:
+    """Section `prepare.pii` of params.yaml: what is done about each kind."""
+
+    email: Action = "mask"
+    phone: Action = "mask"
+    id_card: Action = "mask"
+    bank_card: Action = "mask"
+    iban: Action = "mask"
+    ip: Action = "mask"
+    url_credentials: Action = "mask"
+    secrets: Action = "mask"
+
+    @classmethod
+    def of(cls, section: Mapping[str, Any]) -> Self:
+        """The options of a section; a key that is absent has its default."""
+        return cls(**section)
+
+
+def apply(batch: pa.RecordBatch, options: Options) -> pa.RecordBatch:
+    """The contents of a batch, masked; rows rejected that hold what is to be dropped. Labels stay as they are."""
+    found = contents.of(batch)
+    hits = suspicious(found.values, options) & ~found.labels
+    dropped: dict[str, Bools] = {name: np.zeros(len(hits), dtype=bool) for name in KINDS}
+    places = iter(np.flatnonzero(hits).tolist())
+
+    def change(text: str) -> str:
+        place = next(places)
+        masked, held = scrub(text, options)
+        for name in held:
+            dropped[name][place] = getattr(options, name) == "drop"
+        return masked
+
+    values = contents.rewrite(found.values, hits, change)
+    if values is not found.values:
+        batch = contents.put(batch, values)
+    reasons = ((REASONS[name], contents.rows_of(found, where, batch.num_rows)) for name, where in dropped.items())
+    return contents.reject(batch, reasons)
+
+
+def suspicious(values: pa.Array, options: Options) -> Bools:
+    """Which values may hold something that is not kept: one pass of RE2 for each kind."""
+    hits: Bools = np.zeros(len(values), dtype=bool)
+    for kind, action in asdict(options).items():
+        if action != "keep":
+            hits |= contents.matching(values, KINDS[kind].gate)
+    return hits
+
+
+def scrub(text: str, options: Options) -> tuple[str, set[str]]:
+    """The text with a mark in place of everything that `options` does not keep, and the kinds that it held."""
+    held = set()
+    for _ in range(_ROUNDS):  # a mark may set free what stood too close to something else
+        before = text
+        for name, kind in KINDS.items():
+            if getattr(options, name) != "keep" and (masked := kind.replace(text)) != text:
+                held.add(name)
+                text = masked
+        if text == before:
+            break
+    return text, held
+
+
+def mask_text(text: str) -> str:
+    """The text with everything masked, whatever the params say: what a report may show."""
+    return scrub(text, Options())[0]
+
+
+def counts(values: pa.Array) -> dict[str, int]:
+    """How many marks of each kind an array of texts holds; kinds without any are left out."""
+    marked = values.filter(pc.match_substring(values, "]"))
+    found = {}
+    for name, kind in KINDS.items():
+        mark = kind.mark.removeprefix(r"\1").removesuffix("@")
+        count = pc.sum(pc.count_substring(marked, mark)).as_py() or 0
+        if count:
+            found[name] = count
+    return found

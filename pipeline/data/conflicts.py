@@ -1,0 +1,120 @@
+"""Contradicting labels: the same text with two labels, and who is believed."""
+
+import csv
+import io
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from pipeline.errors import GraftError
+
+REVIEW = Path("data/review.csv")  # people's answers: kept in git, shipped with a header alone
+POLICIES = ("drop", "keep_newest", "majority", "fail", "review")
+_COLUMNS = ["text", "labels", "label"]
+_SHOWN = 20
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Claim:
+    """One label for a text."""
+
+    row: int | None  # of the increment's rows; None: history says so
+    label: str
+    rows: int  # that say so
+    date: str | None = None
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Conflict:
+    """A text and the labels that are claimed for it, all different."""
+
+    text: str
+    claims: tuple[Claim, ...]
+
+    def shown(self, kept: str | None) -> dict[str, object]:
+        """As a report holds it."""
+        return {"text": self.text, "labels": {claim.label: claim.rows for claim in self.claims}, "kept": kept}
+
+
+def settle(conflict: Conflict, policy: str, answers: Mapping[str, str]) -> Claim | None:
+    """The claim that is believed; None: nobody is, and every row of the increment is dropped.
+
+    drop: none. majority: the label of most rows. keep_newest: the newest date's; without dates the increment's
+    against history. review: what a person answered. A tie is nobody's. `fail` is for `refuse`.
+    """
+    claims = conflict.claims
+    if policy == "majority":
+        return _only(claims, [claim.rows for claim in claims])
+    if policy == "keep_newest":
+        if all(claim.date for claim in claims):
+            return _only(claims, [str(claim.date) for claim in claims])
+        return _only(claims, [claim.row is not None for claim in claims])
+    if policy == "review":
+        answer = answers.get(conflict.text)
+        return next((claim for claim in claims if claim.label == answer), None)
+    return None
+
+
+def refuse(conflicts: Sequence[Conflict], policy: str, where: str) -> None:
+    """Stop for conflicts where the policy is `fail`.
+
+    Raises:
+        GraftError: names the first texts and their labels.
+    """
+    if policy != "fail" or not conflicts:
+        return
+    lines = [f"{found.text[:80]!r}: {_labels(found)}" for found in conflicts[:_SHOWN]]
+    if len(conflicts) > _SHOWN:
+        lines.append(f"and {len(conflicts) - _SHOWN} more")
+    raise GraftError(
+        f"{where}: {len(conflicts)} texts with contradicting labels",
+        lines,
+        help="correct the files, or choose another prepare.conflicts: drop, keep_newest, majority, review",
+    )
+
+
+def read_answers(path: Path = REVIEW) -> dict[str, str]:
+    """Text -> label, as people answered; rows without an answer say nothing.
+
+    Raises:
+        GraftError: the file has other columns, or two answers for one text.
+    """
+    if not path.is_file():
+        return {}
+    rows = list(csv.reader(io.StringIO(path.read_text(encoding="utf-8-sig"))))
+    if not rows or rows[0] != _COLUMNS:
+        raise GraftError(f"{path}: line 1: the columns are {', '.join(_COLUMNS)}", help=f"git checkout -- {path}")
+    answers: dict[str, str] = {}
+    problems: list[str] = []
+    for number, row in enumerate(rows[1:], 2):
+        if not row or len(row) < len(_COLUMNS) or not row[2].strip():
+            continue
+        text, contested, label = row[0], row[1].split(" | "), " ".join(row[2].split())
+        if label not in contested:
+            problems.append(f"row {number}: {label!r} is none of the labels in question: {row[1]}")
+        if answers.setdefault(text, label) != label:
+            problems.append(f"row {number}: another answer for {text!r} stands above")
+    if problems:
+        raise GraftError(f"{path}: {problems[0]}", problems[1:], help="correct the answers, or take the row away")
+    return answers
+
+
+def questions(conflicts: Iterable[Conflict]) -> str:
+    """The file that a person answers: one row a text, the column `label` is theirs."""
+    sink = io.StringIO()
+    writer = csv.writer(sink, lineterminator="\n")
+    writer.writerow(_COLUMNS)
+    for found in sorted(conflicts, key=lambda found: found.text):
+        writer.writerow([found.text, " | ".join(sorted(claim.label for claim in found.claims)), ""])
+    return sink.getvalue()
+
+
+def _only(claims: Sequence[Claim], weights: Sequence[str] | Sequence[int] | Sequence[bool]) -> Claim | None:
+    """The claim of the highest weight, if it is one alone."""
+    highest = max(weights)
+    best = [claim for claim, weight in zip(claims, weights, strict=True) if weight == highest]
+    return best[0] if len(best) == 1 else None
+
+
+def _labels(conflict: Conflict) -> str:
+    return ", ".join(f"{claim.label} ({claim.rows})" for claim in conflict.claims)

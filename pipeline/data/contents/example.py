@@ -1,0 +1,36 @@
+"""What a row says once its layout is understood."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+Turn = tuple[str, str, str | None, float | None]  # role, content, tool_calls, weight: as arrow.MESSAGE
+
+
+class UnusableError(Exception):
+    """A row that is no example; its text is the reason, the same for all rows of one kind."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Example:
+    """The content of one row, as arrow.ROWS has it."""
+
+    messages: Sequence[Turn]
+    rejected: Sequence[Turn] | None = None
+    desirable: bool | None = None
+    tools: str | None = None
+    images: Sequence[str] | None = None
+
+
+def string(values: Mapping[str, Any], column: str | None, name: str) -> str:
+    """The text of a column.
+
+    Raises:
+        UnusableError: there is none, or it is no text.
+    """
+    value = values.get(column) if column is not None else None
+    if value is None:
+        raise UnusableError(f"no {name}")
+    if not isinstance(value, str):
+        raise UnusableError(f"{name} is not a string")
+    return value

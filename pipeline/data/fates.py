@@ -1,0 +1,209 @@
+"""Every record's fate against the chain: what is known already, which side it takes, what it replaces.
+
+Decided by contents alone: no order of files or rows, no random number. A record meets the first that fits:
+withdrawn, golden, seen, superseded, conflicts, near-duplicate; then with its near-duplicates together
+bridges-split, near-evaluation, eval or train_new.
+"""
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from pipeline.data import conflicts, near, split
+from pipeline.data.conflicts import Claim, Conflict
+from pipeline.data.facts import Facts, Flags
+from pipeline.data.runs import EVAL, ID, KEY, LABEL, P0, P1, STATE, Rows
+
+FATES = (
+    "withdrawn",  # its key leaves
+    "golden",  # a golden item, or near one
+    "seen",
+    "superseded",  # of a refresh: something newer took its place
+    "conflicts",  # history gives another label
+    "near-duplicate",  # of something seen, with the same label
+    "bridges-split",  # near-duplicates on both sides
+    "near-evaluation",  # near an item of the increment's own evaluation file
+    "eval",
+    "eval_over_cap",
+    "train_new",
+)
+KEPT = ("eval", "eval_over_cap", "train_new")  # what the chain did not know: it enters the index
+
+# Shape legend: N = records of the increment; M = rows of history.
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Rules:
+    """What decides, beside the contents."""
+
+    eval_share: float
+    similarity: float | None  # of near-duplicates that are dropped; None: they stay
+    conflicts: str  # policy
+    answers: Mapping[str, str]  # of a review
+    labels: Mapping[int, str]  # hash -> label, of those that the chain knows
+    fresh: bool = False  # a new adapter: the records are the union of the chain's increments
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Decided:
+    """The fates of N records, and what follows from them."""
+
+    fates: list[str]
+    near: list[str | None]  # first 16 digits of the id of what a record is dropped for
+    ended_CM: Rows  # history's rows that were withdrawn or replaced
+    settled: list[tuple[Conflict, str | None]]
+    updated: Flags  # records that bring something new of a known item
+
+
+def decide(facts: Facts, rules: Rules, *, withdrawn: Flags, evaluation: Flags, leaving_CM: Rows) -> Decided:
+    """Decide for every record.
+
+    Args:
+        facts: what is known of them.
+        rules: see there.
+        withdrawn: records whose key leaves.
+        evaluation: records of the increment's own evaluation files.
+        leaving_CM: history's rows whose key is withdrawn.
+
+    Raises:
+        GraftError: labels contradict history where the policy is `fail`.
+    """
+    fate_N = np.full(len(withdrawn), None, dtype=object)
+    known = facts.known
+    again = known.seen & ~known.evaluated & rules.fresh  # a refresh trains on it once more
+    _mark(fate_N, withdrawn, "withdrawn")
+    _mark(fate_N, facts.golden, "golden")
+    _mark(fate_N, known.seen & ~again, "seen")
+    _mark(fate_N, known.gone & rules.fresh, "superseded")
+    replaced_M = _replaced(facts, fate_N)
+    updated = _flags(facts.same_key.query_M[replaced_M], len(fate_N))
+    settled, lost, overruled_CM = _settle(facts, rules, fate_N)
+    _mark(fate_N, lost, "conflicts")
+    ended_CM = np.concatenate([leaving_CM, facts.same_key.rows_CM[:, replaced_M], overruled_CM], axis=1)
+    live_M = ~_same_rows(facts.near.rows_CM, ended_CM)
+    closest = _near_duplicates(facts, rules, live_M)
+    _mark(fate_N, _flags(list(closest), len(fate_N)) & ~again, "near-duplicate")
+    _divide(facts, rules, fate_N, evaluation, _followed(facts, live_M))
+    return Decided(
+        fates=fate_N.tolist(),
+        near=[closest.get(row) if fate == "near-duplicate" else None for row, fate in enumerate(fate_N)],
+        ended_CM=ended_CM,
+        settled=settled,
+        updated=updated,
+    )
+
+
+def _replaced(facts: Facts, fate_N: npt.NDArray[np.object_]) -> Flags:
+    """History's rows of items that now come with other content."""
+    at_M = facts.same_key.query_M
+    stays_N = (fate_N == None) | (fate_N == "seen")  # noqa: E711 - elementwise
+    replaced_M: Flags = stays_N[at_M] & (facts.same_key.rows_CM[ID] != facts.rows_CN[ID][at_M])
+    return replaced_M
+
+
+def _settle(
+    facts: Facts, rules: Rules, fate_N: npt.NDArray[np.object_]
+) -> tuple[list[tuple[Conflict, str | None]], Flags, Rows]:
+    """Contradictions with history: settled how, which records lost, which rows of history did."""
+    found = sorted(_contradictions(facts, rules, fate_N), key=lambda item: item[1].text)
+    conflicts.refuse([conflict for _, conflict in found], rules.conflicts, "assemble")
+    settled, lost, overruled = [], np.zeros(len(fate_N), bool), np.zeros(len(facts.known.others.query_M), bool)
+    for row, conflict in found:
+        kept = conflicts.settle(conflict, rules.conflicts, rules.answers)
+        settled.append((conflict, kept.label if kept else None))
+        if kept is not None and kept.row is not None:
+            overruled |= facts.known.others.query_M == row
+        else:
+            lost[row] = True
+    return settled, lost, facts.known.others.rows_CM[:, overruled]
+
+
+def _contradictions(facts: Facts, rules: Rules, fate_N: npt.NDArray[np.object_]) -> Iterator[tuple[int, Conflict]]:
+    """Each record with its conflict; an update of the same item contradicts nothing."""
+    others = facts.known.others
+    undecided_M = fate_N[others.query_M] == None  # noqa: E711 - elementwise
+    keys_N = facts.rows_CN[KEY]
+    same_item_M = (others.rows_CM[KEY] == keys_N[others.query_M]) & (keys_N[others.query_M] != 0)
+    claims: dict[int, list[Claim]] = {}
+    for place in np.flatnonzero(undecided_M & ~same_item_M).tolist():
+        label = rules.labels.get(int(others.rows_CM[STATE, place] & LABEL), "?")
+        claims.setdefault(int(others.query_M[place]), []).append(Claim(row=None, label=label, rows=1))
+    for row, older in claims.items():
+        mine = Claim(row=row, label=facts.view.labels[row].as_py(), rows=1)
+        yield row, Conflict(text=facts.view.texts[row].as_py(), claims=(*older, mine))
+
+
+def _near_duplicates(facts: Facts, rules: Rules, live_M: Flags) -> dict[int, str]:
+    """Records that are near something seen with the same label -> the nearest one's id, 16 digits."""
+    if rules.similarity is None:
+        return {}
+    at_M, rows_CM = facts.near.query_M, facts.near.rows_CM
+    same_M = (rows_CM[STATE] & LABEL) == (facts.rows_CN[STATE][at_M] & LABEL)
+    itself_M = rows_CM[ID] == facts.rows_CN[ID][at_M]
+    chosen = np.flatnonzero(live_M & same_M & ~itself_M & (facts.how_near_M >= rules.similarity))
+    ranked = chosen[np.lexsort((rows_CM[ID][chosen], -facts.how_near_M[chosen]))]
+    nearest: dict[int, str] = {}
+    for place in ranked.tolist():
+        nearest.setdefault(int(at_M[place]), f"{int(rows_CM[ID, place]):016x}")
+    return nearest
+
+
+def _followed(facts: Facts, live_M: Flags) -> tuple[Flags, Flags]:
+    """Which sides each record has seen neighbours on: training, evaluation."""
+    known, count = facts.known, len(facts.golden)
+    trained, evaluated = known.trained.copy(), known.evaluated | facts.in_slices
+    for found, chosen in ((facts.near, live_M), (facts.same_key, None)):
+        held_out = (found.rows_CM[STATE] & np.uint64(EVAL)) != 0
+        usable = np.ones(len(held_out), bool) if chosen is None else chosen
+        trained |= _flags(found.query_M[usable & ~held_out], count)
+        evaluated |= _flags(found.query_M[usable & held_out], count)
+    return trained, evaluated
+
+
+def _divide(
+    facts: Facts, rules: Rules, fate_N: npt.NDArray[np.object_], evaluation: Flags, sides: tuple[Flags, Flags]
+) -> None:
+    """Give each record that is left a side, with all that it is near to."""
+    left = fate_N == None  # noqa: E711 - elementwise
+    cluster_N = _clusters(facts, left)
+    trained, evaluated = (split.any_of_cluster(side & left, cluster_N) for side in sides)
+    named = split.any_of_cluster(evaluation & left, cluster_N)
+    _mark(fate_N, left & trained & evaluated, "bridges-split")
+    _mark(fate_N, left & trained & evaluation, "bridges-split")
+    _mark(fate_N, left & trained, "train_new")
+    _mark(fate_N, left & evaluation, "eval")
+    _mark(fate_N, left & named, "near-evaluation")
+    _mark(fate_N, left & evaluated, "eval")
+    if not evaluation.any():
+        strata = facts.view.labels.to_pylist()
+        rest = fate_N == None  # noqa: E711 - elementwise
+        _mark(fate_N, split.held_out(cluster_N, strata, facts.prompts_N4, rules.eval_share, rest), "eval")
+    _mark(fate_N, left, "train_new")
+
+
+def _clusters(facts: Facts, left: Flags) -> npt.NDArray[np.int64]:
+    """Records that must stand on one side: near-duplicates, and those that ask the same."""
+    pairs_2M = facts.pairs_2M[:, left[facts.pairs_2M[0]] & left[facts.pairs_2M[1]]]
+    prompts_2N = facts.rows_CN[[P0, P1]]
+    order = np.lexsort(prompts_2N[::-1])
+    same = np.all(prompts_2N[:, order[1:]] == prompts_2N[:, order[:-1]], axis=0)
+    asks = np.stack([order[:-1][same], order[1:][same]])
+    return near.clusters(len(left), [*pairs_2M.T.tolist(), *asks.T.tolist()])
+
+
+def _same_rows(rows_CM: Rows, others_CM: Rows) -> Flags:
+    wanted = set(zip(*others_CM[[P0, ID]].tolist(), strict=True))
+    return np.array([row in wanted for row in zip(*rows_CM[[P0, ID]].tolist(), strict=True)], dtype=bool)
+
+
+def _mark(fate_N: npt.NDArray[np.object_], which: Flags, fate: str) -> None:
+    """Give a fate to those that have none yet."""
+    fate_N[which & (fate_N == None)] = fate  # noqa: E711 - elementwise
+
+
+def _flags(places: npt.NDArray[np.int64] | Sequence[int], count: int) -> Flags:
+    found = np.zeros(count, bool)
+    found[np.asarray(places, dtype=np.int64)] = True
+    return found

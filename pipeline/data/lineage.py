@@ -1,0 +1,38 @@
+"""data/assembled/lineage.parquet: where every record came from and what became of it."""
+
+from pathlib import Path
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+LINEAGE = pa.schema(
+    [
+        ("id", pa.string()),
+        ("increment", pa.string()),
+        ("file", pa.string()),
+        ("line", pa.int64()),
+        ("fate", pa.string()),  # train | eval | replay | augmented | dropped
+        ("reason", pa.string()),  # why dropped, in which slice, by which method made; null for train and replay
+        ("near", pa.string()),  # id, or its first 16 digits, of what it was dropped for or made from
+    ]
+)
+ROWS = 100_000  # of a row group: a reader that looks for one id skips the others
+
+
+def rows(records: pa.Table, fate: str, reasons: pa.Array | str | None = None, near: pa.Array | None = None) -> pa.Table:
+    """Lineage of records that met one fate."""
+    count = records.num_rows
+    given = reasons if isinstance(reasons, pa.Array) else pa.array([reasons] * count, pa.string())
+    columns = [records.column(name) for name in ("id", "increment", "file", "line")]
+    near = pa.nulls(count, pa.string()) if near is None else near
+    return pa.table([*columns, pa.array([fate] * count, pa.string()), given, near], schema=LINEAGE)
+
+
+def write(path: Path, parts: list[pa.Table]) -> None:
+    """All parts as one table, by id; the same rows give the same bytes."""
+    order = [(name, "ascending") for name in ("id", "fate", "file", "line")]
+    table = pa.concat_tables([LINEAGE.empty_table(), *parts]).sort_by(order).combine_chunks()
+    path.parent.mkdir(parents=True, exist_ok=True)
+    pq.write_table(
+        table, path, compression="zstd", row_group_size=ROWS, use_dictionary=["increment", "file", "fate", "reason"]
+    )

@@ -1,0 +1,1 @@
+"""From bytes on disk to the values of each row, whatever the format."""

@@ -80,13 +80,12 @@ def _leaving(steps: Sequence[Step]) -> Iterator[str]:
 
 
 def _related(related: Sequence[Step]) -> Iterator[str]:
-    made = [step for step in related if step.fate == "augmented"]
-    beside = [step for step in related if step.fate == "dropped"]
-    for title, steps in (("made from it", made), ("left out beside it", beside)):
-        if steps:
-            shown = ", ".join(f"{step.id[:12]} ({step.release})" for step in steps[:SHOWN])
-            more = f" and {len(steps) - SHOWN:,} more" if len(steps) > SHOWN else ""
-            yield f"{title}: {counted(len(steps), 'record')}: {shown}{more}"
+    for title, wanted in (("made from it", "augmented"), ("left out beside it", "dropped")):
+        first = {step.id: step.release for step in reversed(related) if step.fate == wanted}
+        if first:
+            shown = ", ".join(f"{name[:12]} ({release})" for name, release in sorted(first.items())[:SHOWN])
+            more = f" and {len(first) - SHOWN:,} more" if len(first) > SHOWN else ""
+            yield f"{title}: {counted(len(first), 'record')}: {shown}{more}"
 
 
 def _named(releases: Iterable[str]) -> str:

@@ -8,7 +8,7 @@ from typing import Any
 from pipeline.chain.candidate import Tree
 from pipeline.chain.lockfile import Parent
 from pipeline.chain.store import Store
-from pipeline.data import golden, increment
+from pipeline.data import increment
 from pipeline.report import funnel
 from pipeline.words import counted
 
@@ -27,12 +27,7 @@ def count(tree: Tree, asked: dict[str, Any], store: Store) -> tuple[dict[str, An
         return None
     loaded = increment.load(folder)
     prepared = prepare.prepare(loaded, folder, prepare.Params(**asked["prepare"]))
-    new = assemble.Increment(
-        name=loaded.name,
-        records=prepared.records,
-        golden=golden.load(assemble.GOLDEN, loaded.instruction),
-        fresh=asked["train"]["chain"] == "fresh",
-    )
+    new = assemble.load_increment(folder, prepared.table, prepared.rejects)
     options = assemble.Params(**asked["assemble"])
     if tree.lock.parent is None:
         return prepared.report, assemble.assemble(new, assemble.Parent(), options).report

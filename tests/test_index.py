@@ -13,13 +13,17 @@ def digest(text: str) -> list[int]:
     return [int.from_bytes(hashlib.sha256(text.encode()).digest()[at : at + 8], "big") for at in range(0, 32, 8)]
 
 
+def sketched(texts):
+    return sketch.sketches(sketch.normal_forms(texts))
+
+
 def rows(*pairs: tuple[int, str], evaluated: bool = False, keys: list[str] | None = None):
     """Rows of (question's number, label) pairs."""
     texts = [f"question {'abcdefghij'[n % 10] * 9} number {n}" for n, _ in pairs]
     return index.rows(
         np.array([digest(str(n)) for n, _ in pairs], dtype=np.uint64).reshape(-1, 4),
         np.array([digest(f"{n} {label}") for n, label in pairs], dtype=np.uint64).reshape(-1, 4),
-        sketch.sketches(texts),
+        sketched(texts),
         evaluated=np.full(len(pairs), evaluated),
         labels_N=np.array([digest(label)[0] for _, label in pairs], dtype=np.uint64),
         keys_N=np.array([digest(key)[0] for key in keys] if keys else [0] * len(pairs), dtype=np.uint64),
@@ -100,12 +104,12 @@ def test_near_texts_are_found_and_say_how_near(tmp_path):
 
     def of(text):
         made = rows((1, "x"))
-        sketches = sketch.sketches([text])
+        sketches = sketched([text])
         made[runs.MARKS], made[runs.BAND :, 0] = sketches.marks_N, sketches.bands_N8[0]
         return made
 
     current = grown(tmp_path, ("a", of(text)))
-    found, how = current.near(sketch.sketches(texts), 0.8)
+    found, how = current.near(sketched(texts), 0.8)
     assert found.query_M.tolist() == [0, 1]
     assert how[0] == 1.0
     assert 0.8 <= how[1] < 1.0
@@ -196,9 +200,7 @@ def test_a_long_chain_has_few_runs_and_forgets_nothing(tmp_path, monkeypatch):
     assert states(current, rows(*pairs)) == ["seen"] * len(pairs)
     assert states(current, rows(*((n, "y") for n, _ in pairs))) == ["conflict"] * len(pairs)
     assert states(current, rows((1000, "x"))) == ["new"]
-    found, how = current.near(
-        sketch.sketches([f"question {'abcdefghij'[n % 10] * 9} number {n}" for n, _ in pairs]), 1.0
-    )
+    found, _ = current.near(sketched([f"question {'abcdefghij'[n % 10] * 9} number {n}" for n, _ in pairs]), 1.0)
     assert set(found.query_M.tolist()) == set(range(len(pairs)))
     united = np.fromfile(current.folder / "00001+64.run", dtype="<u8").reshape(runs.COLUMNS + runs.FINDERS, -1)
     assert np.all(united[0][:-1] < united[0][1:])

@@ -12,16 +12,20 @@ TEXTS = st.lists(st.text(max_size=40), max_size=12)
 DESK = "walnut writing desk with three drawers and brass handles for the study"
 
 
+def sketched(texts):
+    return sketch.sketches(sketch.normal_forms(texts))
+
+
 def pairs(texts, similarity=0.9, of=None):
-    found = near.pairs(sketch.sketches(texts), sketch.normal_forms(texts), similarity, of)
+    found = near.pairs(sketch.normal_forms(texts), sketched(texts), similarity, of)
     return {tuple(pair) for pair in found.T.tolist()}
 
 
 @given(TEXTS, TEXTS)
 @settings(deadline=None, max_examples=60)
 def test_a_sketch_does_not_depend_on_its_neighbours(before, after):
-    whole = sketch.sketches([*before, DESK, *after])
-    alone = sketch.sketches([DESK])
+    whole = sketched([*before, DESK, *after])
+    alone = sketched([DESK])
     assert np.array_equal(whole.bytes_NH[len(before)], alone.bytes_NH[0])
     assert whole.marks_N[len(before)] == alone.marks_N[0]
 
@@ -29,16 +33,16 @@ def test_a_sketch_does_not_depend_on_its_neighbours(before, after):
 @given(TEXTS)
 @settings(deadline=None, max_examples=60)
 def test_any_text_has_a_sketch_and_is_near_itself(texts):
-    assert sketch.sketches(texts).bytes_NH.shape == (len(texts), 64)
+    assert sketched(texts).bytes_NH.shape == (len(texts), 64)
     twice = pairs([*texts, *texts], similarity=1.0)
     assert {(n, n + len(texts)) for n in range(len(texts))} <= twice
 
 
 def test_blocks_do_not_change_sketches(monkeypatch):
     texts = [DESK[: 3 * n] for n in range(20)] + ["a" * 5000]
-    whole = sketch.sketches(texts)
+    whole = sketched(texts)
     monkeypatch.setattr(sketch, "BLOCK", 100)
-    cut = sketch.sketches(texts)
+    cut = sketched(texts)
     assert np.array_equal(whole.bytes_NH, cut.bytes_NH)
     assert np.array_equal(whole.marks_N, cut.marks_N)
 
@@ -52,7 +56,7 @@ def test_the_estimate_is_near_the_truth_and_not_biased():
         for _ in range(rng.choice([1, 2, 5, 10])):
             changed[rng.randrange(120)] = "z"
         one, other = "".join(letters), "".join(changed)
-        made = sketch.sketches([one, other])
+        made = sketched([one, other])
         estimate = float(sketch.agreement(made.bytes_NH[:1], made.bytes_NH[1:])[0])
         forms = sketch.normal_forms([one, other]).to_pylist()
         errors.append(estimate - sketch.similarity(*forms))
@@ -118,5 +122,5 @@ GOLDEN = ["ebc76596e79edb23", "e4eae163d5293ae2", "4ba234bb654875fe", "361848880
 
 
 def test_a_null_counts_as_empty():
-    made = sketch.sketches(pa.array([None, ""], pa.string()))
+    made = sketched(pa.array([None, ""], pa.string()))
     assert np.array_equal(made.bytes_NH[0], made.bytes_NH[1])

@@ -1,4 +1,4 @@
-"""graft diff: two releases side by side."""
+"""graft diff: two releases side by side, or one record through all of them."""
 
 import json
 from collections.abc import Iterator
@@ -8,10 +8,11 @@ from typing import Any
 import click
 
 from pipeline import files
-from pipeline.chain import candidate, comparison, git, lockfile, verify
+from pipeline.chain import candidate, comparison, git, lineage, lockfile, verify
 from pipeline.chain.comparison import Changed, Example, Slice
 from pipeline.chain.store import Store
 from pipeline.errors import GraftError
+from pipeline.report import record as described
 
 SHOWN = 5  # examples of each kind in the table
 
@@ -37,23 +38,38 @@ class Diff:
 @click.argument("b", required=False, default="HEAD")
 @click.option("--json", "as_json", is_flag=True, help="Print everything as JSON.")
 @click.option("--markdown", is_flag=True, help="Print tables for a pull request.")
-def diff(a: str | None, b: str, as_json: bool, markdown: bool) -> None:
-    """Compare two releases or commits.
+@click.option("--record", metavar="ID", help="Trace one record through every release; 8 digits of its id are enough.")
+def diff(a: str | None, b: str, as_json: bool, markdown: bool, record: str | None) -> None:
+    """Compare two releases or commits, or trace one record through all of them.
 
     Params, base, toolchain, data, training, sizes, accuracy per slice with an exact McNemar test, and the
     very examples that were fixed and broken. A is the parent of what the tree holds, B is HEAD.
     Predictions are read from the cache or the remote; no model is loaded.
 
+    With --record: which increment brought it, which releases trained on it, in which slice it is evaluated, or
+    why it was dropped.
+
     \b
     Example:
       graft diff                   the last commit against its parent release
       graft diff v1.0.0 v1.1.0 --markdown
+      graft diff --record 3f2a9c41
     """
+    if record is not None:
+        if a is not None or markdown:
+            raise click.UsageError("--record goes through all releases: it takes no A, B or --markdown")
+        _trace(record, as_json)
+        return
     found = compare(a or _parent(), b, Store())
     if as_json:
         click.echo(files.dumps(asdict(found)), nl=False)
     else:
         click.echo("\n".join(_markdown(found) if markdown else _table(found)))
+
+
+def _trace(record: str, as_json: bool) -> None:
+    history = lineage.trace(record, candidate.tree(), Store())
+    click.echo(files.dumps(asdict(history)) if as_json else "\n".join(described.table(history)), nl=not as_json)
 
 
 def compare(a: str, b: str, store: Store) -> Diff:

@@ -4,7 +4,6 @@ import math
 import os
 import shutil
 import subprocess
-import tempfile
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -15,8 +14,8 @@ from pipeline import files, params, yaml
 from pipeline.chain import candidate, staleness
 from pipeline.chain.candidate import Tree
 from pipeline.chain.store import Store
+from pipeline.commands import counts
 from pipeline.commands.lock import differences
-from pipeline.data import golden, increment
 from pipeline.errors import GraftError
 
 TIMINGS = Path("reports/timings/train.json")
@@ -29,7 +28,9 @@ class Plan:
     tree: str  # in words: released, upgraded, candidate, sibling
     stages: list[str]  # that would run, in order
     why: list[str]
-    data: dict[str, int] | None  # records of the increment by fate; None: its files are not here
+    data: dict[str, int] | None  # what becomes of the increment's rows; None: its files are not here
+    prepared: dict[str, Any] | None  # what data/prepared/report.json would hold
+    assembled: dict[str, Any] | None  # what data/assembled/report.json would hold
     steps: int | None
     seconds: float | None  # of training, at the pace of the last run in this clone
     memory_gib: float | None  # peak of training, as in that run
@@ -58,7 +59,8 @@ def plan(as_json: bool) -> None:
     click.echo(f"stages       {', '.join(made.stages) or 'none: everything is up to date'}")
     for reason in made.why:
         click.echo(f"             {reason}")
-    click.echo(f"data         {_words(made.data) if made.data else 'not here yet: dvc pull, or dvc repro brings it'}")
+    for number, line in enumerate(_data(made)):
+        click.echo(f"{'' if number else 'data':12} {line}")
     click.echo(f"training     {_training(made)}")
     click.echo(f"machine      {_words(made.machine)}")
     click.echo(f"remote       {made.remote}")
@@ -74,7 +76,8 @@ def make_plan() -> Plan:
     status = store.stale()
     found = staleness.reasons(status)
     stages = staleness.would_run(_declared(tree.lock.increment), status)
-    data = count(tree, asked, store)
+    reports = counts.count(tree, asked, store)
+    data = counts.summed(*reports) if reports else None
     steps = _steps(data, asked["train"]) if data and "train" in stages else None
     seconds, memory = _last_run(steps)
     return Plan(
@@ -82,6 +85,8 @@ def make_plan() -> Plan:
         stages=stages,
         why=staleness.words(found),
         data=data,
+        prepared=reports[0] if reports else None,
+        assembled=reports[1] if reports else None,
         steps=steps,
         seconds=seconds,
         memory_gib=memory,
@@ -113,44 +118,6 @@ def describe(tree: Tree, found: list[staleness.Reason]) -> str:
     return f"candidate: {name} on {parent}"
 
 
-def count(tree: Tree, asked: dict[str, Any], store: Store) -> dict[str, int] | None:
-    """What prepare and assemble would make of the increment, computed and not written.
-
-    None when the increment's files, or the parent's state, are not to be had here.
-    """
-    from pipeline.stages import assemble, parent, prepare
-
-    folder = Path(tree.lock.increment)
-    if not (folder / increment.RAW).is_dir():
-        return None
-    loaded = increment.load(folder)
-    prepared = prepare.prepare(loaded, folder, prepare.Params(**asked["prepare"]))
-    new = assemble.Increment(
-        name=loaded.name,
-        records=prepared.records,
-        golden=golden.load(assemble.GOLDEN, loaded.instruction),
-        fresh=asked["train"]["chain"] == "fresh",
-    )
-    options = assemble.Params(**asked["assemble"])
-    Path(".graft").mkdir(exist_ok=True)
-    with tempfile.TemporaryDirectory(dir=".graft") as scratch:  # models/parent may still be the last candidate's
-        state = assemble.Parent()
-        if tree.lock.parent is not None:
-            parent.bring(tree.lock.parent, store, Path(scratch))
-            state = assemble.load_parent(Path(scratch))
-        report = assemble.assemble(new, state, options).report
-    held_out = report["eval"] + report["eval_over_cap"]
-    known = report["seen"] + report["conflicts"] + report["golden"]
-    return {
-        "rows": prepared.report["read"],
-        "records": report["records"],
-        "known": known,
-        "held out": held_out,
-        "new": report["train_new"],
-        "replayed": report["replayed"],
-    }
-
-
 def _declared(name: str) -> dict[str, Any]:
     """dvc.yaml's stages with the increment's folder in place of its template."""
     stages: dict[str, Any] = yaml.load_unchecked(Path("dvc.yaml"))["stages"]
@@ -161,7 +128,8 @@ def _declared(name: str) -> dict[str, Any]:
 
 
 def _steps(data: dict[str, int], train: dict[str, Any]) -> int:
-    return int(math.ceil((data["new"] + data["replayed"]) / train["batch_size"]) * train["epochs"])
+    records = data["new"] + data["replayed"] + data["augmented"]
+    return int(math.ceil(records / train["batch_size"]) * train["epochs"])
 
 
 def _last_run(steps: int | None) -> tuple[float | None, float | None]:
@@ -205,6 +173,12 @@ def _training(made: Plan) -> str:
     if made.seconds is None or made.memory_gib is None:
         return f"{made.steps} steps (time and memory are known after a first run here)"
     return f"{made.steps} steps, about {made.seconds:.0f} s and {made.memory_gib:.1f} GiB, as the last run here"
+
+
+def _data(made: Plan) -> list[str]:
+    if made.prepared is None or made.assembled is None:
+        return ["not here yet: dvc pull, or dvc repro brings it"]
+    return list(counts.lines(made.prepared, made.assembled))
 
 
 def _words(values: dict[str, Any]) -> str:

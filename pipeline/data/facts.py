@@ -61,7 +61,8 @@ def gather(table: pa.Table, chain: Index, others: Others, similarity: float) -> 
     count = table.num_rows
     prompts_N4, ids_N4 = views.digests(table)
     everything = views.view(united([table, others.golden, others.slices, others.reservoir]))
-    all_sketches = sketch.sketches(everything.bodies)
+    forms = sketch.normal_forms(everything.bodies)
+    all_sketches = sketch.sketches(forms)
     sketches = Sketches(all_sketches.bytes_NH[:count], all_sketches.marks_N[:count])
     view = everything.first(count)
     rows_CN = index.rows(
@@ -75,7 +76,7 @@ def gather(table: pa.Table, chain: Index, others: Others, similarity: float) -> 
     found, how_near_M = chain.near(sketches, similarity - FOLLOWS)
     sizes = [count, others.golden.num_rows, others.slices.num_rows, others.reservoir.num_rows]
     group = np.repeat(np.arange(4), sizes)
-    pairs_2M = near.pairs(all_sketches, sketch.normal_forms(everything.bodies), similarity, of=group < GOLDEN + 1)
+    pairs_2M = near.pairs(forms, all_sketches, similarity, of=group <= GOLDEN)
     met = _Met(pairs_2M, group)
     return Facts(
         view=view,

@@ -1,6 +1,6 @@
 """Records as JSON lines, which people read: absent keys instead of null."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any, BinaryIO
 
@@ -21,10 +21,15 @@ def documents(table: pa.Table) -> Iterator[dict[str, Any]]:
         yield from _plain_classifications(part) if _is_plain(part) else map(_document, part.to_pylist())
 
 
-def write(sink: BinaryIO, documents: Iterator[dict[str, Any]]) -> None:
+def write(sink: BinaryIO, documents: Iterable[dict[str, Any]]) -> None:
     """One document a line, in the order given."""
     for document in documents:
-        sink.write(orjson.dumps(document, option=orjson.OPT_APPEND_NEWLINE))
+        sink.write(line(document))
+
+
+def line(document: dict[str, Any]) -> bytes:
+    """A document as its line."""
+    return orjson.dumps(document, option=orjson.OPT_APPEND_NEWLINE)
 
 
 def read(path: Path) -> pa.Table:

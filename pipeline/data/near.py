@@ -17,12 +17,12 @@ SLACK = 0.1  # an estimate this far below may still be similar enough: three sta
 Pairs = npt.NDArray[np.int64]  # (2, M), each pair's lower number first
 
 
-def pairs(sketches: Sketches, forms: pa.Array, similarity: float, of: npt.NDArray[np.bool_] | None = None) -> Pairs:
+def pairs(forms: pa.Array, sketches: Sketches, similarity: float, of: npt.NDArray[np.bool_] | None = None) -> Pairs:
     """Every pair of texts that is near: marks equal, and at least `similarity` of the shingles in common.
 
     Args:
-        sketches: of the texts.
-        forms: their normal forms.
+        forms: the texts in normal form.
+        sketches: of them.
         similarity: Jaccard's, 0 to 1.
         of: texts of which one at least must be in a pair; None for all.
     """

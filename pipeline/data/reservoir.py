@@ -11,6 +11,8 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 import pyarrow as pa
 
+from pipeline.data import views
+
 
 def kept(table: pa.Table, labels: Sequence[str | None], count: int) -> pa.Table:
     """At most `count` records, by id.
@@ -20,18 +22,19 @@ def kept(table: pa.Table, labels: Sequence[str | None], count: int) -> pa.Table:
         labels: of each, None for a kind that has none.
         count: room of the reservoir.
     """
-    ids, increments = table.column("id").to_pylist(), table.column("increment").to_pylist()
+    ids_N4 = views.numbers(table.column("id"))
+    order = np.lexsort(ids_N4.T[::-1])
+    names = list(zip([label or "" for label in labels], table.column("increment").to_pylist(), strict=True))
     strata: dict[str, dict[str, list[int]]] = defaultdict(lambda: defaultdict(list))
-    for place in sorted(range(len(ids)), key=ids.__getitem__):
-        strata[labels[place] or ""][increments[place]].append(place)
+    for place in order.tolist():
+        label, increment = names[place]
+        strata[label][increment].append(place)
     shares = divided({label: sum(map(len, parts.values())) for label, parts in strata.items()}, count)
-    chosen = [
-        place
-        for label, parts in strata.items()
-        for increment, share in divided({name: len(part) for name, part in parts.items()}, shares[label]).items()
-        for place in parts[increment][:share]
-    ]
-    return table.take(pa.array(sorted(chosen, key=ids.__getitem__), pa.int64()))
+    chosen = np.zeros(table.num_rows, bool)
+    for label, parts in strata.items():
+        for increment, share in divided({name: len(part) for name, part in parts.items()}, shares[label]).items():
+            chosen[parts[increment][:share]] = True
+    return table.take(pa.array(order[chosen[order]]))
 
 
 def divided(sizes: Mapping[str, int], room: int) -> dict[str, int]:

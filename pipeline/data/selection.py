@@ -107,8 +107,8 @@ class _Chooser:
     def near(self, similarity: float) -> None:
         here = self.here()
         order = here[np.lexsort(self.ids_N4[here].T[::-1])]  # by id: the files' order must not count
-        bodies = self.view.bodies.take(pa.array(order))
-        pairs_2M = near.pairs(sketch.sketches(bodies), sketch.normal_forms(bodies), similarity)
+        forms = sketch.normal_forms(self.view.bodies.take(pa.array(order)))
+        pairs_2M = near.pairs(forms, sketch.sketches(forms), similarity)
         labels = self.view.labels.take(pa.array(order)).to_pylist()
         same = np.array([labels[one] == labels[other] for one, other in pairs_2M.T.tolist()], dtype=bool)
         same &= self.parts_N[order[pairs_2M[0]]] == self.parts_N[order[pairs_2M[1]]]

@@ -45,9 +45,9 @@ class Sketches:
         return np.ascontiguousarray(self.bytes_NH).view("<u8")
 
 
-def sketches(texts: Sequence[str | None] | pa.Array | pa.ChunkedArray) -> Sketches:
-    """Sketches of texts, in their order; a text of punctuation alone is compared as it stands."""
-    forms, parts = normal_forms(texts), []
+def sketches(forms: pa.Array) -> Sketches:
+    """Sketches of texts, given in normal form, in their order."""
+    parts = []
     for first in range(0, len(forms), TEXTS):
         codes_C, starts_N = _codes(forms[first : first + TEXTS])
         parts += [
@@ -60,7 +60,7 @@ def sketches(texts: Sequence[str | None] | pa.Array | pa.ChunkedArray) -> Sketch
 
 
 def normal_forms(texts: Sequence[str | None] | pa.Array | pa.ChunkedArray) -> pa.Array:
-    """The texts in normal form; one that would be empty stays as it was."""
+    """The texts in normal form; one of punctuation alone stays as it is."""
     whole = texts if isinstance(texts, pa.Array | pa.ChunkedArray) else pa.array(texts, pa.string())
     flat = whole.combine_chunks() if isinstance(whole, pa.ChunkedArray) else whole
     flat = pc.fill_null(flat.cast(pa.large_string()), "")
@@ -89,7 +89,8 @@ def _shingles(form: str) -> set[str]:
 
 def known_answers() -> list[str]:
     """Sketches of fixed texts as hex: another library or version that hashes otherwise is found by them."""
-    fixed = sketches(["apple iPhone 8, 64GB", "蓝色 T恤 XL（男）", "Crème brûlée ½ ﬁne", "!?", ""])
+    texts = ["apple iPhone 8, 64GB", "蓝色 T恤 XL（男）", "Crème brûlée ½ ﬁne", "!?", ""]
+    fixed = sketches(normal_forms(texts))
     return [
         row.tobytes().hex() + f"{mark:016x}" for row, mark in zip(fixed.bytes_NH, fixed.marks_N.tolist(), strict=True)
     ]

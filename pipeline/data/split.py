@@ -35,9 +35,10 @@ def held_out(cluster_N: Places, strata: Sequence[str | None], prompts_N4: Digest
     """
     sizes_N = np.bincount(cluster_N[among], minlength=len(cluster_N))
     heads = np.flatnonzero(sizes_N)
-    ranked = sorted(heads.tolist(), key=lambda head: (strata[head] or "", *prompts_N4[head].tolist()))
+    _, stratum_N = np.unique([name or "" for name in strata], return_inverse=True)
+    ranked = heads[np.lexsort((*prompts_N4[heads].T[::-1], stratum_N[heads]))]
     taken, passed, held = np.zeros(len(cluster_N), bool), 0, 0
-    for head, size in zip(ranked, sizes_N[ranked].tolist(), strict=True):
+    for head, size in zip(ranked.tolist(), sizes_N[ranked].tolist(), strict=True):
         passed += size
         if passed * share - held >= size / 2:
             taken[head] = True

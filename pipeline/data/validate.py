@@ -1,6 +1,6 @@
 """Finished records against schemas/record.schema.json, by the hundred thousand."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from functools import cache
 from typing import Any
 
@@ -9,10 +9,9 @@ import orjson
 from pipeline import schema
 
 
-def problems(records: Sequence[Mapping[str, Any]]) -> list[str | None]:
-    """Why each record breaks its schema, such as "$.line: 0 is less than the minimum of 1"; None when it does not."""
-    validator = _validator()
-    return [None if validator.is_valid(record) else _reason(record) for record in records]
+def problem(record: Mapping[str, Any]) -> str | None:
+    """Why a record breaks its schema, such as "$.line: 0 is less than the minimum of 1"; None when it does not."""
+    return None if _validator().is_valid(record) else _reason(record)
 
 
 def _reason(record: Mapping[str, Any]) -> str:

@@ -4,18 +4,12 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from pipeline.report import funnel
 from pipeline.words import counted
 
 METRICS = {"accuracy": "accuracy", "macro_f1": "macro-F1"}
+FEW_LABELS = 10
 FEW = 30  # evaluation items; one of them is then more than 0.03 of a score
-FUNNEL = {  # what became of the increment's records, in the words of data/assembled/report.json
-    "seen": "already seen by the chain",
-    "conflicts": "labelled otherwise than before",
-    "golden": "in a golden set",
-    "eval": "held out for evaluation",
-    "eval_over_cap": "held out, above the slice's cap",
-    "train_new": "new to train on",
-}
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -86,13 +80,35 @@ def _cells(value: float | None, parent: Mapping[str, Any] | None, key: str, refu
 
 def _data(facts: Facts) -> Iterator[str]:
     prepared, assembled = facts.prepared, facts.assembled
-    rows = [["rows read", prepared["read"]]]
-    rows += [[f"rejected: {reason}", count] for reason, count in sorted(prepared["rejects"].items())]
-    rows += [["**records**", assembled["records"]]]
-    rows += [[words, assembled[fate]] for fate, words in FUNNEL.items() if assembled[fate]]
-    rows += [["replayed from the chain", assembled["replayed"]]]
     yield "## Data"
-    yield _table(["", "count"], [[name, f"{count:,}"] for name, count in rows])
+    yield _table(["", "count"], [[name, f"{count:,}"] for name, count in funnel.lines(prepared, assembled)])
+    remarks = [*_remarks(prepared, assembled), *(_label_changes(assembled) if facts.release else [])]
+    if remarks:
+        yield _list(remarks)
+
+
+def _remarks(prepared: Mapping[str, Any], assembled: Mapping[str, Any]) -> Iterator[str]:
+    """What deserves a look, a line each; reports/data.html shows it with examples."""
+    if masked := {kind: count for kind, count in prepared.get("masked", {}).items() if count}:
+        yield "masked: " + ", ".join(f"{kind} {count:,}" for kind, count in sorted(masked.items()))
+    if keys := assembled.get("keys"):
+        yield "keys: " + ", ".join(f"{name} {count:,}" for name, count in keys.items())
+
+
+def _label_changes(assembled: Mapping[str, Any]) -> Iterator[str]:
+    changes = assembled.get("label_changes", {})
+    for title in ("new", "vanished"):
+        if names := changes.get(title):
+            yield f"{title} labels: {_names(names)}"
+    if renamed := changes.get("renamed"):
+        yield f"labels that differ in case or spaces: {_names(f'{old} → {new}' for old, new in renamed)}"
+
+
+def _names(names: Iterable[str]) -> str:
+    """A list of labels; of a long one its beginning. As code, so that nothing in a label is Markdown."""
+    every = ["`" + " ".join(name.replace("`", "'").split()) + "`" for name in names]
+    more = f" and {len(every) - FEW_LABELS:,} more" if len(every) > FEW_LABELS else ""
+    return ", ".join(every[:FEW_LABELS]) + more
 
 
 def _training(facts: Facts) -> Iterator[str]:

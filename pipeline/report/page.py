@@ -1,38 +1,13 @@
-"""reports/report.html: the report as one page that loads nothing, for phone and desktop, light and dark."""
+"""reports/report.html: the report and the loss curve as one page."""
 
 import csv
 import io
 
 from markdown_it import MarkdownIt
 
-WIDTH, HEIGHT = 640, 200  # of the loss curve, in its own units: it scales with the page
+from pipeline.report import frame
 
-_TEMPLATE = """<!doctype html>
-<html lang="en">
-<head>
-<meta charset="utf-8">
-<meta name="viewport" content="width=device-width, initial-scale=1">
-<title>{title}</title>
-<style>
-:root {{ color-scheme: light dark; --line: #8886; --accent: #0b6bcb; }}
-@media (prefers-color-scheme: dark) {{ :root {{ --accent: #6cb6ff; }} }}
-body {{ font: 16px/1.5 system-ui, sans-serif; max-width: 60rem; margin: 0 auto; padding: 1rem; }}
-h1 {{ font-size: 1.6rem; line-height: 1.25; }}
-h2 {{ font-size: 1.2rem; margin-top: 2rem; }}
-.wide {{ overflow-x: auto; }}
-table {{ border-collapse: collapse; font-variant-numeric: tabular-nums; }}
-th, td {{ padding: .3rem .7rem; border-bottom: 1px solid var(--line); text-align: left; white-space: nowrap; }}
-td:first-child {{ white-space: normal; }}
-li {{ overflow-wrap: anywhere; }}
-svg {{ width: 100%; height: auto; max-width: 40rem; }}
-svg text {{ fill: currentColor; font-size: 12px; }}
-</style>
-</head>
-<body>
-{body}
-</body>
-</html>
-"""
+WIDTH, HEIGHT = 640, 200  # of the loss curve, in its own units: it scales with the page
 
 
 def html(markdown: str, loss_csv: str) -> str:
@@ -41,7 +16,7 @@ def html(markdown: str, loss_csv: str) -> str:
     body = body.replace("<table>", '<div class="wide"><table>').replace("</table>", "</table></div>")
     points = [(int(row["step"]), float(row["loss"])) for row in csv.DictReader(io.StringIO(loss_csv))]
     title = markdown.partition("\n")[0].removeprefix("# ")
-    return _TEMPLATE.format(title=title, body=body + (_curve(points) if points else ""))
+    return frame.page(title, body + (_curve(points) if points else ""))
 
 
 def _curve(points: list[tuple[int, float]]) -> str:

@@ -36,9 +36,11 @@ from pipeline.data.facts import Facts, Flags
 from pipeline.data.fates import Decided
 from pipeline.data.index import Index
 from pipeline.data.runs import EVAL, ID, LABEL, STATE, Rows
+from pipeline.report import data as page
 
 PREPARED, GOLDEN = Path("data/prepared"), Path("data/golden")
 PARENT, OUT = Path("models/parent"), Path("data/assembled")
+PAGE = Path("reports/data.html")
 SIMILARITY = 0.95  # of near-duplicates, where prepare.near_duplicates is off: the split follows them all the same
 
 
@@ -220,6 +222,7 @@ def main() -> None:
     parent = load_parent()
     made = assemble(new, parent, options)
     write(made, parent, new.name)
+    files.write_text(PAGE, page.html(files.read_json(PREPARED / "report.json"), made.report))
     for line in summary(made.report):
         print(f"assemble: {line}")
 

@@ -49,6 +49,7 @@ class Prepared:
     """What an increment comes to."""
 
     table: pa.Table  # records, by id
+    content: bytes | bytearray  # of records.jsonl
     rejects: pa.Table  # by file and line
     review: str  # questions for people, where prepare.conflicts is review
     report: dict[str, Any]
@@ -69,13 +70,14 @@ def prepare(increment: Increment, folder: Path, options: Params) -> Prepared:
     usable, unusable, masked = read(increment, folder, options)
     chosen = selection.select(usable, similarity=options.near_duplicates, conflicts_policy=options.conflicts)
     wholly = finished(chosen.table, increment)
-    problems = validate.problems(list(jsonl.documents(wholly)))
+    content, problems = written(wholly)
     valid = pa.array([problem is None for problem in problems], pa.bool_())
     invalid = rejects.of(chosen.table.filter(pc.invert(valid)), [problem for problem in problems if problem])
     lost = rejects.united([unusable, chosen.dropped, invalid])
     kept = wholly.filter(valid)
     return Prepared(
         table=kept,
+        content=content,
         rejects=lost,
         review=conflicts.questions(chosen.open),
         report=reports.report(increment, kept, lost, masked, chosen),
@@ -95,6 +97,16 @@ def read(increment: Increment, folder: Path, options: Params) -> tuple[pa.Table,
             lost.append(rejects.of(bad := cleaned.filter(pc.invert(good)), bad.column("problem").to_pylist()))
             masked.update(pii.counts(kept[-1].column("messages").flatten().field("content")))
     return pa.Table.from_batches(kept, arrow.ROWS), rejects.united(lost), masked
+
+
+def written(records: pa.Table) -> tuple[bytearray, list[str | None]]:
+    """A line of JSON for every record that is as its schema says, and for every record what is wrong, if anything."""
+    content, problems = bytearray(), []
+    for document in jsonl.documents(records):
+        problems.append(problem := validate.problem(document))
+        if problem is None:
+            content += jsonl.line(document)
+    return content, problems
 
 
 def _tokenizer(options: Params) -> Path | None:
@@ -125,8 +137,7 @@ def main() -> None:
         rejects.write(KEPT_REJECTS, prepared.rejects)
         print(f"prepare: every rejected row is in {KEPT_REJECTS}", flush=True)
         raise
-    with (OUT / "records.jsonl").open("wb") as sink:
-        jsonl.write(sink, jsonl.documents(prepared.table))
+    files.write_bytes(OUT / "records.jsonl", prepared.content)
     rejects.write(OUT / "rejects.jsonl", prepared.rejects)
     files.write_text(OUT / "review.csv", prepared.review)
     files.write_json(OUT / "report.json", prepared.report)

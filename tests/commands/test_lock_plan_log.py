@@ -1,6 +1,7 @@
 """graft lock, plan and log: what they say of a tree."""
 
 import json
+import re
 from pathlib import Path
 
 import pytest
@@ -71,7 +72,12 @@ def test_plan_of_the_shipped_tree(fresh: Clone) -> None:
     plan = json.loads(fresh.graft("plan", "--json"))
     assert plan["tree"].startswith("candidate: 2026-01-winter on no parent")
     assert plan["data"]["new"] > 0
-    assert plan["data"]["records"] == plan["data"]["known"] + plan["data"]["held out"] + plan["data"]["new"]
+    data = plan["data"]
+    dropped = ("known", "near-duplicates", "conflicts", "otherwise dropped")
+    assert data["rows"] == data["rejected"] + data["records"]
+    assert data["records"] == data["held out"] + data["new"] + sum(data[name] for name in dropped)
+    assert plan["prepared"] == json.loads(fresh.read("data/prepared/report.json"))
+    assert plan["assembled"]["train_new"] == data["new"]
     assert plan["steps"] > 0
     assert plan["remote"].startswith("none set")
 
@@ -85,6 +91,22 @@ def test_plan_counts_what_repro_then_does(chain: Chain, tmp_path: Path) -> None:
     assert plan["stages"][:2] == ["parent", "prepare"]
     assert plan["data"]["new"] + plan["data"]["replayed"] == trained["records"]
     assert plan["steps"] == trained["steps"]
+
+
+def test_plan_says_the_counts_and_leaves_the_tree_as_it_was(chain: Chain, tmp_path: Path) -> None:
+    clone = chain.pulled(tmp_path / "clone")
+    clone.graft("add", "2026-03-shuffled", *samples("2026-03-shuffled"))
+    before = {path: path.stat().st_mtime_ns for path in clone.path.rglob("*") if not outside_the_tree(path)}
+    said = clone.graft("plan")
+    assert re.search(r"^data +[\d,]+ rows read, \d+ rejected", said, re.MULTILINE)
+    assert re.search(r"^ +[\d,]+ records: .*\d+ held out, \d+ new$", said, re.MULTILINE)
+    assert re.search(r"^ +[\d,]+ records to train on: \d+ new, \d+ replayed, 0 augmented$", said, re.MULTILINE)
+    assert {path: path.stat().st_mtime_ns for path in clone.path.rglob("*") if not outside_the_tree(path)} == before
+
+
+def outside_the_tree(path: Path) -> bool:
+    """Git's and DVC's own, and Python's."""
+    return bool({".git", ".dvc", "__pycache__"} & set(path.parts))
 
 
 def test_plan_of_a_released_tree_runs_nothing(chain: Chain, tmp_path: Path) -> None:

@@ -81,9 +81,9 @@ IP = Pattern(
     check=_is_address,
 )
 
-_USER = r"[^\s/@:\[\]]{1,128}:[^\s/@\[\]]{1,256}"
+_USER = r"[^\s/:\[\]]{1,128}:[^\s/@\[\]]{1,256}"
 CREDENTIALS = Pattern(
     mark=r"\1[CREDENTIALS]@",
-    gate=r"[A-Za-z0-9+.-]://[^\s/@]+@",
+    gate=r"[A-Za-z0-9+.-]://[^\s/]+@",
     regex=re.compile(rf"(?<![A-Za-z0-9+.-])([A-Za-z][A-Za-z0-9+.-]{{0,20}}://){_USER}@"),
 )

@@ -14,6 +14,7 @@ from typing import Any, Self
 import pyarrow as pa
 
 from pipeline.data.clean import contacts, contents, folding
+from pipeline.data.clean.pattern import MASKED
 
 # Control and invisible formatting characters; the joiners U+200C and U+200D stay: they spell words and emoji.
 _CONTROL = r"\x00-\x08\x0e-\x1b\x7f-\x84\x86-\x9f\xad\u200b\u200e\u200f\u202a-\u202e\u2060\u2066-\u2069\ufeff"
@@ -105,7 +106,7 @@ def _once(text: str, options: Options, *, one_line: bool) -> str:
     if options.ascii:
         text = folding.to_ascii(text)
     if options.lowercase:
-        text = text.lower()
+        text = "".join(part if MASKED.fullmatch(part) else part.lower() for part in MASKED.split(text))
     text = _stripped(text, options)
     if not options.line_breaks:
         text = " ".join(text.splitlines())
@@ -119,7 +120,7 @@ def _repaired(text: str) -> str:
 
     if not _C1.search(text):
         text = _NEXT_LINE.sub("\n", text)  # alone it is white space, among others of its block an ellipsis
-    fixed = ftfy.fix_encoding(text)
+    fixed = "\n".join(ftfy.fix_encoding(each) for each in text.split("\n"))  # encodings may differ by line
     return text if _SURROGATE.search(fixed) else fixed  # half a pair is nothing
 
 

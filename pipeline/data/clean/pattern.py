@@ -4,6 +4,8 @@ import re
 from collections.abc import Callable
 from dataclasses import dataclass
 
+MASKED = re.compile(r"(\[(?:EMAIL|PHONE|ID|CARD|IBAN|IP|CREDENTIALS|SECRET)\])")  # what stands for masked text
+
 
 def _always(_: re.Match[str]) -> bool:
     return True

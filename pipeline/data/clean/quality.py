@@ -26,6 +26,7 @@ class Options:
     min_tokens: int | None = None
     max_tokens: int | None = None
     long_from: int = 400  # characters; about Gopher's least length, 50 words, and then some
+    repetition: Literal["text", "all", "keep"] = "text"  # all: answers too, where code and lyrics repeat on purpose
     # Shares that Gopher's Table A1 allows: lines that stand there before, their characters, and the characters of the
     # most frequent sequence of 2, 3, 4 words.
     max_duplicate_lines: float | None = 0.30
@@ -114,11 +115,15 @@ def _by_class(found: Contents, learned: Bools, options: Options) -> Iterator[tup
 
 
 def _repeating(found: Contents, learned: Bools, options: Options) -> Iterator[tuple[str, Bools]]:
+    plain = contents.bools(pc.equal(found.roles, "text"))
+    if options.repetition == "keep":
+        return
+    if options.repetition == "text":
+        learned = plain
     chars = pc.fill_null(pc.utf8_length(found.values), 0).to_numpy(zero_copy_only=False)
     long = np.flatnonzero(learned & (chars >= options.long_from))
     if not len(long):
         return
-    plain = contents.bools(pc.equal(found.roles, "text"))
     limits = {field.name: getattr(options, field.name) for field in fields(options)}
     hits: dict[str, Bools] = {}
     for place, text in zip(long.tolist(), found.values.take(pa.array(long)).to_pylist(), strict=True):

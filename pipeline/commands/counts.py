@@ -1,0 +1,100 @@
+"""What an increment comes to on its parent, counted before any training and written nowhere."""
+
+import tempfile
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+from pipeline.chain.candidate import Tree
+from pipeline.chain.lockfile import Parent
+from pipeline.chain.store import Store
+from pipeline.data import golden, increment
+from pipeline.report import funnel
+from pipeline.words import counted
+
+FEW = 4  # reasons of rejection that the table names
+
+
+def count(tree: Tree, asked: dict[str, Any], store: Store) -> tuple[dict[str, Any], dict[str, Any]] | None:
+    """What prepare and assemble would report of the increment; nothing is written in the tree.
+
+    None when the increment's files are not here.
+    """
+    from pipeline.stages import assemble, prepare
+
+    folder = Path(tree.lock.increment)
+    if not (folder / increment.RAW).is_dir():
+        return None
+    loaded = increment.load(folder)
+    prepared = prepare.prepare(loaded, folder, prepare.Params(**asked["prepare"]))
+    new = assemble.Increment(
+        name=loaded.name,
+        records=prepared.records,
+        golden=golden.load(assemble.GOLDEN, loaded.instruction),
+        fresh=asked["train"]["chain"] == "fresh",
+    )
+    options = assemble.Params(**asked["assemble"])
+    if tree.lock.parent is None:
+        return prepared.report, assemble.assemble(new, assemble.Parent(), options).report
+    with tempfile.TemporaryDirectory() as scratch:  # models/parent may still be the last candidate's
+        _link_state(tree.lock.parent, store, Path(scratch))
+        return prepared.report, assemble.assemble(new, assemble.load_parent(Path(scratch)), options).report
+
+
+def _link_state(parent: Parent, store: Store, folder: Path) -> None:
+    """Lay the parent's state out as links into the cache: an index of ten million records is not copied."""
+    md5s = {Path(path).name: output["md5"] for path, output in parent.state.items()}
+    store.fetch(md5s.values())
+    for name, md5 in md5s.items():
+        files_of = store.listing(md5, "cache") if md5.endswith(".dir") else {"": md5}
+        for inner, child in files_of.items():
+            path = folder / name / inner
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.symlink_to(store.path(child).resolve())
+
+
+def summed(prepared: Mapping[str, Any], assembled: Mapping[str, Any]) -> dict[str, int]:
+    """The two reports in a few counts: rows = rejected + records, and records = known + ... + new."""
+    dropped = funnel.dropped(assembled)
+    named = {
+        "known": dropped.pop("seen", 0) + dropped.pop("golden", 0),
+        "near-duplicates": dropped.pop("near-duplicate", 0) + dropped.pop("bridges-split", 0),
+        "conflicts": dropped.pop("conflicts", 0),
+        "otherwise dropped": sum(dropped.values()),
+    }
+    return {
+        "rows": prepared["read"],
+        "rejected": sum(prepared["rejects"].values()),
+        "records": assembled["records"],
+        **named,
+        "held out": funnel.held_out(assembled),
+        "new": funnel.new(assembled),
+        "replayed": assembled.get("replayed", 0),
+        "augmented": assembled.get("augmented", 0),
+    }
+
+
+def lines(prepared: Mapping[str, Any], assembled: Mapping[str, Any]) -> Iterator[str]:
+    """The counts in words: rows, records by fate, what is trained on, kinds and keys."""
+    counts = summed(prepared, assembled)
+    rows, rejected, records = (counts.pop(name) for name in ("rows", "rejected", "records"))
+    train = {name: counts[name] for name in ("new", "replayed", "augmented")}
+    fates = {name: n for name, n in counts.items() if n and name not in ("replayed", "augmented")}
+    yield f"{counted(rows, 'row')} read, {rejected:,} rejected{_reasons(prepared['rejects'])}"
+    yield f"{counted(records, 'record')}: {_listed(fates) or 'none'}"
+    yield f"{counted(funnel.trained(assembled), 'record')} to train on: {_listed(train)}"
+    if len(kinds := prepared.get("kinds", {})) > 1:
+        yield f"kinds: {_listed(kinds)}"
+    if keys := assembled.get("keys"):
+        yield f"keys: {_listed(keys)}"
+
+
+def _reasons(rejects: Mapping[str, int]) -> str:
+    """The most frequent reasons, in brackets."""
+    top = sorted(rejects.items(), key=lambda item: (-item[1], item[0]))
+    shown = _listed(dict(top[:FEW])) + (", ..." if len(top) > FEW else "")
+    return f" ({shown})" if top else ""
+
+
+def _listed(values: Mapping[str, int]) -> str:
+    return ", ".join(f"{count:,} {name}" for name, count in values.items())

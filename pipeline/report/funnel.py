@@ -1,0 +1,75 @@
+"""From rows read to records trained on, in words: every row of an increment is in exactly one line."""
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+# Fates of a record, by the keys of data/assembled/report.json, in the order in which they are decided.
+DROPPED = {
+    "seen": "already seen by the chain",
+    "conflicts": "labelled otherwise than before",
+    "golden": "in a golden set",
+    "near-duplicate": "nearly the same as one seen before",
+    "bridges-split": "near to both training and evaluation",
+    "withdrawn-key": "their key was withdrawn",
+    "review": "waiting for a person's answer",
+    "unchanged": "unchanged under its key",
+}
+HELD_OUT = {"eval": "held out for evaluation", "eval_over_cap": "held out, above the slice's cap"}
+NEW = {"train_new": "new to train on"}
+_NO_FATES = {"records", "replayed", "augmented", "superseded"}  # counts of something else
+
+
+def fates(assembled: Mapping[str, Any]) -> dict[str, int]:
+    """How many records met each fate: known ones first; one that this module has no words for counts, too."""
+    counts = {key: n for key, n in assembled.items() if isinstance(n, int) and key not in _NO_FATES}
+    known = [*DROPPED, *HELD_OUT, *NEW]
+    return {key: counts[key] for key in (*known, *sorted(counts.keys() - set(known))) if counts.get(key)}
+
+
+def words(fate: str) -> str:
+    """A fate as a reader says it; one unknown here by its own name."""
+    return (DROPPED | HELD_OUT | NEW).get(fate) or fate.replace("_", " ").replace("-", " ")
+
+
+def dropped(assembled: Mapping[str, Any]) -> dict[str, int]:
+    """Records that are neither trained on nor held out, by fate."""
+    return {fate: n for fate, n in fates(assembled).items() if fate not in HELD_OUT | NEW}
+
+
+def held_out(assembled: Mapping[str, Any]) -> int:
+    """Records kept from training to evaluate on, those above a slice's cap with them."""
+    return sum(n for fate, n in fates(assembled).items() if fate in HELD_OUT)
+
+
+def new(assembled: Mapping[str, Any]) -> int:
+    """Records to train on that the chain has not met."""
+    return sum(n for fate, n in fates(assembled).items() if fate in NEW)
+
+
+def trained(assembled: Mapping[str, Any]) -> int:
+    """Records in data/assembled/train.arrow: new ones, replayed ones, and what was made from them."""
+    return int(new(assembled) + assembled.get("replayed", 0) + assembled.get("augmented", 0))
+
+
+def lines(prepared: Mapping[str, Any], assembled: Mapping[str, Any]) -> Iterator[tuple[str, int]]:
+    """(what, how many) from rows read to records trained on.
+
+    Rejects and fates add up to the rows read; a difference, which would be a fault, gets a line of its own.
+    """
+    yield "rows read", prepared["read"]
+    for reason, count in sorted(prepared["rejects"].items()):
+        yield f"rejected: {reason}", count
+    yield "**records**", assembled["records"]
+    for fate, count in fates(assembled).items():
+        yield words(fate), count
+    if lost := unaccounted(prepared, assembled):
+        yield "**not accounted for**", lost
+    yield "replayed from the chain", assembled.get("replayed", 0)
+    if augmented := assembled.get("augmented", 0):
+        yield "made from these by augmentation", augmented
+    yield "**trained on**", trained(assembled)
+
+
+def unaccounted(prepared: Mapping[str, Any], assembled: Mapping[str, Any]) -> int:
+    """Rows read that are neither rejected nor have a fate; 0 unless something is wrong."""
+    return int(prepared["read"] - sum(prepared["rejects"].values()) - sum(fates(assembled).values()))

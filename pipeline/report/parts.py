@@ -1,0 +1,120 @@
+"""Parts of a page: text made harmless, tables, bars, folded examples. Each gives HTML."""
+
+import unicodedata
+from collections.abc import Iterable, Mapping, Sequence
+from html import escape
+from typing import Any
+
+LONGEST = 300  # characters shown of a text
+STYLE = """\
+.bars { width: 100%; table-layout: fixed; }
+.bars th { width: 38%; font-weight: normal; white-space: normal; overflow-wrap: anywhere; padding-left: 0; }
+.bars td.n { width: 5.5rem; text-align: right; }
+.bars td:last-child { padding-right: 0; }
+.bar { display: block; height: .8rem; background: var(--accent); border-radius: 2px; min-width: 1px; }
+.bar.before { background: var(--line); margin-bottom: 2px; }
+.bars .main th { font-weight: 600; }
+.bars .loss .bar { opacity: .45; }
+td.n, th.n { text-align: right; }
+td.text { white-space: pre-wrap; overflow-wrap: anywhere; min-width: 12rem; }
+details { margin: .4rem 0; }
+summary { cursor: pointer; }
+bdi { white-space: pre-wrap; overflow-wrap: anywhere; }
+.where, .small { opacity: .7; font-size: .85rem; }
+.plain { margin: .4rem 0 .4rem 1.1rem; }
+.warn { border-left: 4px solid #d1242f; padding-left: .7rem; }
+@media (max-width: 30rem) {
+  .bars th { width: 40%; }
+  .bars td.n { width: 3.6rem; }
+  .bars.two th { width: 30%; }
+  .bars.two td.n { width: 3rem; }
+  .bars.two td { font-size: .9rem; }
+  th, td { padding: .3rem; }
+}
+"""
+
+
+def text(value: object, longest: int = LONGEST) -> str:
+    """What came from data, as it reads and without power: no markup, no control character, no foreign direction."""
+    shown = str(value)
+    if len(shown) > longest:
+        shown = f"{shown[:longest]}… ({len(shown):,} characters)"
+    visible = "".join(map(_visible, shown))
+    return f"<bdi>{escape(visible)}</bdi>"
+
+
+def section(title: str, *content: str) -> str:
+    """A heading with what stands below it; nothing at all without content."""
+    body = "\n".join(filter(None, content))
+    return f"<h2>{escape(title)}</h2>\n{body}\n" if body else ""
+
+
+def sentence(words: str) -> str:
+    """A line of our own words; escaped, too."""
+    return f"<p>{escape(words)}</p>"
+
+
+def table(titles: Sequence[str], rows: Iterable[Sequence[str]], *, numbers: Iterable[int] = ()) -> str:
+    """A table of cells that are HTML already; nothing without rows.
+
+    Args:
+        titles: of the columns, plain text.
+        rows: cells.
+        numbers: which columns stand flush right.
+    """
+    right = dict.fromkeys(numbers, ' class="n"')
+    head = "".join(f"<th{right.get(place, '')}>{escape(title)}</th>" for place, title in enumerate(titles))
+    body = "\n".join(
+        "<tr>" + "".join(f"<td{right.get(place, '')}>{cell}</td>" for place, cell in enumerate(row)) + "</tr>"
+        for row in rows
+    )
+    return f'<div class="wide"><table>\n<tr>{head}</tr>\n{body}\n</table></div>' if body else ""
+
+
+def bars(rows: Iterable[tuple[str, int, str]], most: int | None = None) -> str:
+    """One bar a row, the longest as wide as there is room; nothing without rows.
+
+    Args:
+        rows: (name as HTML, count, CSS class or "").
+        most: the count of a bar of full width; the largest for None.
+    """
+    rows = list(rows)
+    most = most or max((count for _, count, _ in rows), default=0) or 1
+    lines = "\n".join(
+        f'<tr class="{kind}"><th>{name}</th><td class="n">{count:,}</td><td>{bar(count / most)}</td></tr>'
+        for name, count, kind in rows
+    )
+    return f'<table class="bars">\n{lines}\n</table>' if lines else ""
+
+
+def bar(share: float, kind: str = "") -> str:
+    """A bar of that share of its cell; none for nothing."""
+    return f'<span class="bar {kind}" style="width:{min(share, 1):.1%}"></span>' if share > 0 else ""
+
+
+def folded(title: str, content: str) -> str:
+    """Content that opens at a click; both are HTML already."""
+    return f"<details><summary>{title}</summary>\n{content}\n</details>"
+
+
+def places(examples: Iterable[Mapping[str, Any]]) -> str:
+    """Examples with file and line, as a list; the text is `text`, or `raw` of a row that was none."""
+    items = [
+        f'<li>{text(row.get("text", row.get("raw", "")))} <span class="where">{place(row)}</span></li>'
+        for row in examples
+    ]
+    return f"<ul>{''.join(items)}</ul>" if items else ""
+
+
+def place(row: Mapping[str, Any]) -> str:
+    """file:line of an example."""
+    return text(f"{row.get('file', '?')}:{row.get('line', '?')}") if "file" in row else ""
+
+
+def _visible(character: str) -> str:
+    if character in "\t\n":
+        return character
+    kind = unicodedata.category(character)
+    if kind == "Cc":  # control pictures stand in the order of the characters that they show
+        return chr(0x2400 + ord(character)) if ord(character) < 0x20 else "\N{REPLACEMENT CHARACTER}"
+    return "\N{REPLACEMENT CHARACTER}" if kind == "Cs" else character

@@ -1,0 +1,96 @@
+"""A record's way through the chain, in words: a line for each release that knows it, then what it comes to."""
+
+from collections.abc import Iterable, Iterator, Sequence
+
+from pipeline.chain.lineage import History, Step
+from pipeline.words import counted
+
+TRAINED = {"train": "trained on", "replay": "replayed", "augmented": "trained on, made by augmentation"}
+SUPERSEDED, WITHDRAWN = "superseded", "withdrawn"  # what the reasons of a record that leaves begin with
+NAMES = 6  # releases named in a list; of more, the first and the last
+SHOWN = 5  # records made from it
+
+
+def table(history: History) -> Iterator[str]:
+    """The steps in columns, then the summary."""
+    yield history.id
+    rows = [_cells(step) for step in history.steps]
+    widths = [max(map(len, column)) for column in zip(*rows, strict=True)][:-1]
+    for *cells, last in rows:
+        yield "  " + "  ".join([*(cell.ljust(width) for cell, width in zip(cells, widths, strict=True)), last])
+    yield ""
+    yield from summary(history)
+
+
+def summary(history: History) -> Iterator[str]:
+    """What the steps come to, a sentence a line."""
+    steps = history.steps
+    yield from _origin(steps)
+    trained = [step.release for step in steps if step.fate in TRAINED]
+    yield f"trained on by {_named(trained)}" if trained else "no release trained on it"
+    yield from _evaluation(steps)
+    yield from _leaving(steps)
+    yield from _related(history.related)
+    if taken_back := {step.release: step.withdrawn for step in steps if step.withdrawn is not None}:
+        yield "withdrawn by a rollback: " + ", ".join(f"{tag} ({why})" for tag, why in taken_back.items())
+    if history.not_recorded:
+        yield f"not recorded: {_named(history.not_recorded)}, made before lineage was kept"
+    if history.gone:
+        yield f"not known: {_named(history.gone)}, whose lineage is neither in the cache nor in the remote"
+
+
+def _cells(step: Step) -> list[str]:
+    release = f"{step.release} (withdrawn)" if step.withdrawn is not None else step.release
+    return [release, step.increment, f"{step.file}:{step.line}", fate(step)]
+
+
+def fate(step: Step) -> str:
+    """What one release did with it."""
+    if step.fate == "eval":
+        return f"held out for evaluation, slice {step.reason}"
+    if step.fate in TRAINED:
+        return TRAINED[step.fate] + (f" from {step.near}" if step.near else "")
+    return f"dropped: {step.reason}" + (f", beside {step.near}" if step.near else "")
+
+
+def _origin(steps: Sequence[Step]) -> Iterator[str]:
+    if not steps:
+        yield "never a record of its own in what is recorded here"
+        return
+    first = steps[0]
+    yield f"brought by increment {first.increment} ({first.file}:{first.line}), first in {first.release}"
+    later = sorted({step.increment for step in steps} - {first.increment})
+    if later:
+        yield f"brought again by {', '.join(later)}"
+
+
+def _evaluation(steps: Sequence[Step]) -> Iterator[str]:
+    for name in dict.fromkeys(step.reason for step in steps if step.fate == "eval"):
+        since = next(step.release for step in steps if step.fate == "eval" and step.reason == name)
+        yield f"evaluated on in slice {name}, since {since}"
+
+
+def _leaving(steps: Sequence[Step]) -> Iterator[str]:
+    for step in steps:
+        reason = step.reason or ""
+        if step.fate == "dropped" and reason.startswith((SUPERSEDED, WITHDRAWN)):
+            by = f" by {step.near}" if step.near else ""
+            word = SUPERSEDED if reason.startswith(SUPERSEDED) else WITHDRAWN
+            yield f"{word} in {step.release}{by}: it left replay and evaluation"
+
+
+def _related(related: Sequence[Step]) -> Iterator[str]:
+    for title, wanted in (("made from it", "augmented"), ("left out beside it", "dropped")):
+        first = {step.id: step.release for step in reversed(related) if step.fate == wanted}
+        if first:
+            shown = ", ".join(f"{name[:12]} ({release})" for name, release in sorted(first.items())[:SHOWN])
+            more = f" and {len(first) - SHOWN:,} more" if len(first) > SHOWN else ""
+            yield f"{title}: {counted(len(first), 'record')}: {shown}{more}"
+
+
+def _named(releases: Iterable[str]) -> str:
+    """Releases by name, each once; of many the first, the last and how many."""
+    names = list(dict.fromkeys(releases))
+    if len(names) <= NAMES:
+        return ", ".join(names)
+    return f"{names[0]} to {names[-1]}, {counted(len(names), 'release')} in all"

@@ -1,0 +1,140 @@
+"""What is masked, what is no one's number and stays. No number here is a person's: documentation's and test numbers."""
+
+import csv
+from pathlib import Path
+
+import pyarrow as pa
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from pipeline.data.clean import contents, numbers, pii
+from pipeline.data.clean.pii import Options, mask_text
+from tests.rows import batch, outcome, sft, title
+
+TITLES = Path(__file__).parents[2] / "shared/data/pricerunner/pricerunner_aggregate.csv"
+TOKEN = "a1B2c3D4e5F6g7H8i9J0k1L2m3N4o5P6q7R8s9T0"  # noqa: S105
+
+
+@pytest.mark.parametrize(
+    ("text", "masked"),
+    [
+        ("身份证11010519491231002X。", "身份证[ID]。"),
+        ("id 440308199901101512, or 11010519491231002x", "id [ID], or [ID]"),
+        ("ssn 078-05-1120", "ssn [ID]"),
+        ("cpf 529.982.247-25", "cpf [ID]"),
+        ("RSSMRA85T10A562S", "[ID]"),
+        ("주민 900101-1234568", "주민 [ID]"),
+        ("pay 4111 1111 1111 1111 12/25 123", "pay [CARD] 12/25 123"),
+        ("4111-1111-1111-1111", "[CARD]"),
+        ("卡号6222021234567894", "卡号[CARD]"),
+        ("378282246310005, 5555555555554444, 3530111333300000", "[CARD], [CARD], [CARD]"),
+        ("2223003122003222 6011111111111117 30569309025904", "[CARD] [CARD] [CARD]"),
+        ("to GB82 WEST 1234 5698 7654 32 now", "to [IBAN] now"),
+        ("DE89370400440532013000,nl91abna0417164300", "[IBAN],[IBAN]"),
+        ("from 203.0.113.77:8080 and 8.8.8.8", "from [IP]:8080 and 8.8.8.8"),
+        ("dns 8.8.8.8", "dns [IP]"),
+        ("2001:db8:85a3::8a2e:370:7334", "[IP]"),
+        ("git clone https://bob:hunter2@host.example/x", "git clone https://[CREDENTIALS]@host.example/x"),
+        ("postgres://u:p%40ss@db:5432/x", "postgres://[CREDENTIALS]@db:5432/x"),
+        ("AKIAIOSFODNN7EXAMPLE", "[SECRET]"),
+        (f"token ghp_{TOKEN[:36]}.", "token [SECRET]."),
+        (f"OPENAI_API_KEY=sk-proj-{TOKEN}", "OPENAI_API_KEY=[SECRET]"),
+        (f"sk-ant-api03-{TOKEN}_x", "[SECRET]"),
+        ("xoxb-123456789012-abcdefABCDEF", "[SECRET]"),
+        (f"AIza{TOKEN[:35]}", "[SECRET]"),
+        (f"sk_live_{TOKEN}", "[SECRET]"),
+        (f"hf_{TOKEN[:34]}", "[SECRET]"),
+        ("eyJhbGciOiJIUzI1NiJ9.eyJzdWIiOiIxMjM0In0.dozjgNryP4J3jVmNHl0w", "[SECRET]"),
+        ("a\n-----BEGIN RSA PRIVATE KEY-----\nMII\n-----END RSA PRIVATE KEY-----\nb", "a\n[SECRET]\nb"),
+        ("-----BEGIN PRIVATE KEY----- MIIcut off", "[SECRET]"),
+    ],
+)
+def test_masked(text, masked):
+    assert mask_text(text) == masked
+    assert mask_text(masked) == masked
+    assert outcome(pii.apply(batch([title(text)]), Options()).to_pylist()[0]) == [masked, "a label"]
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "110105194912310021 110105194913310026 990105194912310028",  # check digit, month, province
+        "000-12-3456 666-12-3456 900-12-3456 078-00-1120 078-05-0000 1078-05-1120",
+        "529.982.247-26 111.111.111-11 RSSMRA85T10A562T",
+        "4111111111111112 9111111111111111 411111111111111 4222222222222",  # Luhn, issuer, lengths
+        "ean 4006381333931 isbn 978-3-16-148410-0 9783161484100 upc 036000291452 gtin 10614141000415",
+        "imei 490154203237518 356938035643809 serial 5CD1234XYZ",
+        "GB82 WEST 1234 5698 7654 33, gb16 ram memory stick 2666",
+        "fr36 gt72 hr1234 de65 inch 4k smart tv 2019 model",
+        "v1.2.3.4 version 10.20.30.40 firmware: 112.113.114.115 1.2.3.4 chapter 2.10.3.1",
+        "192.168.100.100 10.0.0.1 172.16.5.4 127.0.0.1 255.255.255.0 999.1.2.300 1.2.3.4.5",
+        "12:30:45 00:1a:2b:3c:4d:5e std::dec ::1 fe80::1 add::bed 16:9:4",
+        "https://host.example/a:b@c user:pass",
+        "ask-me-anything-about-it sk-ii-facial-treatment-essence-230ml asia-pacific-2020 hf_home AIza eyJ",
+        "lego 75192 4000 4000 4000 kingston 2x8gb 3200 1600 1333 1066 800",
+        "canon 1200d 18-55 55-250 70-300 24-105 hp 305-306-307-3080",
+    ],
+)
+def test_what_names_a_thing_stays(text):
+    assert mask_text(text) == text
+
+
+@pytest.mark.parametrize(
+    ("kind", "text", "reason"),
+    [
+        ("email", "mail a@b.example", "e-mail address"),
+        ("phone", "call 13812345678", "telephone number"),
+        ("id_card", "ssn 078-05-1120", "identity card number"),
+        ("bank_card", "4111111111111111", "bank card number"),
+        ("iban", "DE89370400440532013000", "bank account number"),
+        ("ip", "at 203.0.113.77", "IP address"),
+        ("url_credentials", "ftp://u:p@h", "URL with credentials"),
+        ("secrets", "AKIAIOSFODNN7EXAMPLE", "secret"),
+    ],
+)
+def test_mask_drop_or_keep(kind, text, reason):
+    rows = batch([title(text), title("fine"), sft("hello", text)])
+    assert [row["problem"] for row in pii.apply(rows, Options(**{kind: "drop"})).to_pylist()] == [reason, None, reason]
+    assert pii.apply(rows, Options(**{kind: "keep"})).equals(rows)
+    assert pii.counts(contents.of(pii.apply(rows, Options())).values) == {kind: 2}
+
+
+def test_overlaps_go_to_the_first_kind():
+    assert mask_text("https://bob:AKIAIOSFODNN7EXAMPLE@h.example") == "https://bob:[SECRET]@h.example"
+    assert mask_text("https://a@b.example:pw@h.example") == "https://[CREDENTIALS]@h.example"
+    assert mask_text("13812345678@qq.example") == "[EMAIL]"
+
+
+def test_counts_name_what_was_found_and_no_value():
+    values = pa.array(["[EMAIL] [EMAIL]", None, "https://[CREDENTIALS]@h", "[ID] [x]", ""])
+    assert pii.counts(values) == {"url_credentials": 1, "email": 2, "id_card": 1}
+    assert pii.counts(pa.array([], pa.string())) == {}
+
+
+@given(st.integers(10**14, 10**15 - 1))
+def test_luhn_finds_every_changed_digit(number):
+    digits = next(f"{number}{check}" for check in range(10) if numbers.luhn(f"{number}{check}"))
+    for place, digit in enumerate(digits):
+        assert not numbers.luhn(f"{digits[:place]}{(int(digit) + 1) % 10}{digits[place + 1 :]}")
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "a" * 200_000 + "@", "1 " * 200_000, "0" * 200_000, "1.2." * 100_000, ":" * 200_000, "a:" * 100_000,
+        "GB82 " * 50_000, "4111 " * 50_000, "http://" * 30_000, "http://a:" * 30_000,
+        "-----BEGIN PRIVATE KEY-----" * 20_000, "eyJa." * 50_000, "eyJ" + "a" * 200_000, "sk-" * 60_000,
+        "ABCDEF12" * 20_000, "078-05-" * 30_000, "x" * 200_000,
+    ],
+    ids=range(17),
+)  # fmt: skip
+def test_time_is_linear_in_the_length(text):
+    mask_text(text)
+
+
+@pytest.mark.skipif(not TITLES.is_file(), reason="../shared/data is absent")
+def test_titles_of_a_real_catalogue_stay():
+    with TITLES.open(encoding="utf-8") as file:
+        rows = batch(title(row[1]) for row in csv.reader(file))
+    assert pii.apply(rows, Options()).equals(rows)

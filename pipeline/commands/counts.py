@@ -12,6 +12,8 @@ from pipeline.data import increment
 from pipeline.report import funnel
 from pipeline.words import counted
 
+KNOWN = ("seen", "golden", "superseded")
+NEAR = ("near-duplicate", "bridges-split", "near-evaluation")
 FEW = 4  # reasons of rejection that the table names
 
 
@@ -52,9 +54,10 @@ def summed(prepared: Mapping[str, Any], assembled: Mapping[str, Any]) -> dict[st
     """The two reports in a few counts: rows = rejected + records, and records = known + ... + new."""
     dropped = funnel.dropped(assembled)
     named = {
-        "known": dropped.pop("seen", 0) + dropped.pop("golden", 0),
-        "near-duplicates": dropped.pop("near-duplicate", 0) + dropped.pop("bridges-split", 0),
+        "known": sum(dropped.pop(fate, 0) for fate in KNOWN),
+        "near-duplicates": sum(dropped.pop(fate, 0) for fate in NEAR),
         "conflicts": dropped.pop("conflicts", 0),
+        "withdrawn": dropped.pop("withdrawn", 0),
         "otherwise dropped": sum(dropped.values()),
     }
     return {

@@ -42,7 +42,10 @@ def test_the_same_data_again_trains_nothing_and_is_no_release(chain: Chain, tmp_
 
 
 def test_every_row_is_accounted_for(chain: Chain) -> None:
-    prepared, assembled = (json.loads(chain.work.read(f"data/{name}/report.json")) for name in ("prepared", "assembled"))
+    read = chain.work.read
+    prepared, assembled = (
+        json.loads(chain.work.read(f"data/{name}/report.json")) for name in ("prepared", "assembled")
+    )
     lineage = pq.read_table(chain.work.path / "data/assembled/lineage.parquet").to_pylist()
     fates = [row["fate"] for row in lineage]
     unusable = [row for row in chain.work.read("data/prepared/rejects.jsonl").splitlines() if '"id"' not in row]

@@ -75,7 +75,7 @@ def rich() -> tuple[dict[str, Any], dict[str, Any]]:
     }
     assembled = {
         "increment": "2026-02-spring", "records": 26_750, "seen": 4_000, "conflicts": 17, "golden": 3,
-        "near-duplicate": 210, "bridges-split": 20, "withdrawn-key": 4, "eval": 1_500, "eval_over_cap": 1_996,
+        "near-duplicate": 210, "bridges-split": 20, "withdrawn": 4, "eval": 1_500, "eval_over_cap": 1_996,
         "train_new": 19_000, "replayed": 9_500, "augmented": 1_200,
         "slices": {"history": 900, "2026-01-winter": 1_500, "2026-02-spring": 1_500, "golden-bestsellers": 24},
         "labels": {"手机": 19_000},

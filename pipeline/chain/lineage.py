@@ -20,6 +20,7 @@ from pipeline.errors import GraftError
 PATH = Path("data/assembled/lineage.parquet")
 CANDIDATE = "candidate"
 SHORTEST = 8  # hex digits of a prefix: by chance, 2 of 65,000 records share it
+SHORT = 16  # digits by which history names a record that is not at hand: `near`, and what was replaced
 _ID = re.compile(rf"[0-9a-f]{{{SHORTEST},64}}")
 _ENTRY = re.compile(rb"- path: '?%s'?\n\s+hash: md5\n\s+md5: '?([0-9a-f]{32})\b" % re.escape(bytes(PATH)))
 _HELP = "docs/how-to/data.md says how to find the id of a text"
@@ -33,11 +34,11 @@ class Step:
     withdrawn: str | None  # why a rollback took the release back
     id: str
     increment: str  # that brought it
-    file: str
-    line: int
+    file: str | None
+    line: int | None
     fate: str  # train | eval | replay | augmented | dropped
     reason: str | None  # why it was dropped, or the slice's name
-    near: str | None  # id of the record that it is near to, was made from or gave way to
+    near: str | None  # id, or its first 16 digits, of what it is near to, was made from or gave way to
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -71,18 +72,23 @@ def trace(asked: str, tree: Tree, store: Store) -> History:
     if _is_candidates_own(tree, named):
         paths[CANDIDATE] = PATH
     with ThreadPoolExecutor() as pool:
-        found = dict(zip(paths, pool.map(lambda path: _rows(path, prefix), paths.values()), strict=True))
+        found = dict(zip(paths, pool.map(lambda path: _rows(path, prefix[:SHORT]), paths.values()), strict=True))
     steps = [_step(release, row, tree.withdrawn) for release, rows in found.items() for row in rows]
     absent = [release for release, md5 in named.items() if md5 is None]
     lost = [release for release, md5 in named.items() if md5 in gone]
     identity = _identity(prefix, steps, [*absent, *lost])
     return History(
         id=identity,
-        steps=[step for step in steps if step.id == identity],
-        related=[step for step in steps if step.near == identity and step.id != identity],
+        steps=[step for step in steps if _names(step.id, identity)],
+        related=[step for step in steps if step.near and _names(step.near, identity)],
         not_recorded=absent,
         gone=lost,
     )
+
+
+def _names(short: str, identity: str) -> bool:
+    """Whether an id, or its first digits, is that one."""
+    return len(short) >= SHORT and identity.startswith(short)
 
 
 def _tables(tree: Tree) -> dict[str, str | None]:
@@ -110,7 +116,7 @@ def _is_candidates_own(tree: Tree, named: Mapping[str, str | None]) -> bool:
 
 
 def _rows(path: Path, prefix: str) -> list[dict[str, Any]]:
-    """Rows whose id or `near` begins with the prefix."""
+    """Rows whose id or `near` begins with the prefix, of at most 16 digits."""
     import pyarrow as pa
     import pyarrow.compute as pc
     import pyarrow.parquet as pq
@@ -148,8 +154,9 @@ def _step(release: str, row: Mapping[str, Any], withdrawn: Mapping[str, str]) ->
 
 def _identity(prefix: str, steps: Sequence[Step], unread: list[str]) -> str:
     """The one id that begins with the prefix."""
-    ids = sorted({step.id for step in steps if step.id.startswith(prefix)})
-    ids = ids or sorted({step.near for step in steps if step.near and step.near.startswith(prefix)})
+    named = sorted({step.id for step in steps} | {step.near for step in steps if step.near})
+    ids = [name for name in named if name.startswith(prefix) or _names(name, prefix)]
+    ids = [name for name in ids if not any(other != name and _names(name, other) for other in ids)]
     if len(ids) > 1:
         raise GraftError(f"{prefix}: {len(ids)} records begin so", ids[:20], help="give more of its digits")
     if not ids:

@@ -7,13 +7,14 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
+import numpy.typing as npt
 import pyarrow as pa
 
-from pipeline import files, yaml
+from pipeline import files
 from pipeline.chain import git, lockfile, outputs
 from pipeline.chain.lockfile import Lock
 from pipeline.chain.store import Store
-from pipeline.data import index, jsonl, runs, sketch, views
+from pipeline.data import increment, index, jsonl, runs, sketch, views
 from pipeline.data.index import Index
 from pipeline.data.runs import Rows
 from pipeline.errors import GraftError
@@ -102,7 +103,9 @@ def _extended(grown: Index, part: Part, store: Store, folder: Path) -> Index:
     table = jsonl.read(store.path(part.md5[RECORDS]))
     reasons = {row["id"]: row["reason"] for row in _lines(store.path(part.md5[DROPPED]))}
     over_cap = {id_ for id_, reason in reasons.items() if reason == "eval_over_cap"}
-    table = table.filter(pa.array([reasons.get(id_) in (None, "eval_over_cap") for id_ in table.column("id").to_pylist()]))
+    ids = table.column("id").to_pylist()
+    stays = [reasons.get(id_, "eval_over_cap") == "eval_over_cap" for id_ in ids]
+    table = table.filter(pa.array(stays, pa.bool_()))
     held_out = over_cap | _in_slices(store, part.md5[SLICES])
     rows_CN = _rows(table, np.array([id_ in held_out for id_ in table.column("id").to_pylist()], dtype=bool))
     known = grown.compare(rows_CN)
@@ -112,7 +115,7 @@ def _extended(grown: Index, part: Part, store: Store, folder: Path) -> Index:
     return grown.extended(folder, Path(part.lock.increment).name, added_CN, counts)
 
 
-def _rows(table: pa.Table, evaluated: "np.ndarray[tuple[int], np.dtype[np.bool_]]") -> Rows:
+def _rows(table: pa.Table, evaluated: npt.NDArray[np.bool_]) -> Rows:
     view = views.view(table)
     prompts_N4, ids_N4 = views.digests(table)
     return index.rows(
@@ -129,10 +132,17 @@ def _replaced(grown: Index, rows_CN: Rows, part: Part) -> Rows:
     """Rows of items that came with other content, or were withdrawn."""
     same = grown.with_key(rows_CN[runs.KEY])
     other = same.rows_CM[runs.ID] != rows_CN[runs.ID][same.query_M]
-    document = yaml.parse(git.show(part.commit, f"{part.lock.increment}/increment.yaml") or b"")
-    withdrawn = pa.array([str(key) for key in document.get("withdrawn", ())], pa.string())
-    leaving_CM = grown.with_key(views.hashes(withdrawn)).rows_CM
+    leaving_CM = grown.with_key(views.hashes(pa.array(_withdrawn(part), pa.string()))).rows_CM
     return np.concatenate([leaving_CM, same.rows_CM[:, other]], axis=1)
+
+
+def _withdrawn(part: Part) -> tuple[str, ...]:
+    """Keys that a release's increment withdrew, by its increment.yaml as it was in the commit."""
+    text = git.show(part.commit, f"{part.lock.increment}/{increment.NAME}") or b""
+    with tempfile.TemporaryDirectory() as scratch:
+        folder = Path(scratch, Path(part.lock.increment).name)
+        files.write_bytes(folder / increment.NAME, text)
+        return increment.read(folder).withdrawn
 
 
 def _in_slices(store: Store, md5: str) -> set[str]:
@@ -148,5 +158,3 @@ def _in_slices(store: Store, md5: str) -> set[str]:
 def _lines(path: Path) -> Iterable[dict[str, str]]:
     with path.open(encoding="utf-8") as lines:
         yield from map(json.loads, lines)
-
-

@@ -8,10 +8,12 @@ from typing import Any
 from pipeline.chain.candidate import Tree
 from pipeline.chain.lockfile import Parent
 from pipeline.chain.store import Store
-from pipeline.data import golden, increment
+from pipeline.data import increment
 from pipeline.report import funnel
 from pipeline.words import counted
 
+KNOWN = ("seen", "golden", "superseded")
+NEAR = ("near-duplicate", "bridges-split", "near-evaluation")
 FEW = 4  # reasons of rejection that the table names
 
 
@@ -27,12 +29,7 @@ def count(tree: Tree, asked: dict[str, Any], store: Store) -> tuple[dict[str, An
         return None
     loaded = increment.load(folder)
     prepared = prepare.prepare(loaded, folder, prepare.Params(**asked["prepare"]))
-    new = assemble.Increment(
-        name=loaded.name,
-        records=prepared.records,
-        golden=golden.load(assemble.GOLDEN, loaded.instruction),
-        fresh=asked["train"]["chain"] == "fresh",
-    )
+    new = assemble.load_increment(folder, prepared.table, prepared.rejects)
     options = assemble.Params(**asked["assemble"])
     if tree.lock.parent is None:
         return prepared.report, assemble.assemble(new, assemble.Parent(), options).report
@@ -57,9 +54,10 @@ def summed(prepared: Mapping[str, Any], assembled: Mapping[str, Any]) -> dict[st
     """The two reports in a few counts: rows = rejected + records, and records = known + ... + new."""
     dropped = funnel.dropped(assembled)
     named = {
-        "known": dropped.pop("seen", 0) + dropped.pop("golden", 0),
-        "near-duplicates": dropped.pop("near-duplicate", 0) + dropped.pop("bridges-split", 0),
+        "known": sum(dropped.pop(fate, 0) for fate in KNOWN),
+        "near-duplicates": sum(dropped.pop(fate, 0) for fate in NEAR),
         "conflicts": dropped.pop("conflicts", 0),
+        "withdrawn": dropped.pop("withdrawn", 0),
         "otherwise dropped": sum(dropped.values()),
     }
     return {

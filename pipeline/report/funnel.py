@@ -5,18 +5,18 @@ from typing import Any
 
 # Fates of a record, by the keys of data/assembled/report.json, in the order in which they are decided.
 DROPPED = {
+    "withdrawn": "their key was withdrawn",
+    "golden": "in a golden set, or near an item of one",
     "seen": "already seen by the chain",
+    "superseded": "something newer took their place",
     "conflicts": "labelled otherwise than before",
-    "golden": "in a golden set",
     "near-duplicate": "nearly the same as one seen before",
     "bridges-split": "near to both training and evaluation",
-    "withdrawn-key": "their key was withdrawn",
-    "review": "waiting for a person's answer",
-    "unchanged": "unchanged under its key",
+    "near-evaluation": "near an item of the evaluation file",
 }
 HELD_OUT = {"eval": "held out for evaluation", "eval_over_cap": "held out, above the slice's cap"}
 NEW = {"train_new": "new to train on"}
-_NO_FATES = {"records", "replayed", "augmented", "superseded"}  # counts of something else
+_NO_FATES = {"records", "replayed", "augmented"}  # counts of something else
 
 
 def fates(assembled: Mapping[str, Any]) -> dict[str, int]:

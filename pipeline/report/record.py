@@ -41,7 +41,8 @@ def summary(history: History) -> Iterator[str]:
 
 def _cells(step: Step) -> list[str]:
     release = f"{step.release} (withdrawn)" if step.withdrawn is not None else step.release
-    return [release, step.increment, f"{step.file}:{step.line}", fate(step)]
+    place = f"{step.file}:{step.line}" if step.file else ""
+    return [release, step.increment, place, fate(step)]
 
 
 def fate(step: Step) -> str:
@@ -76,7 +77,7 @@ def _leaving(steps: Sequence[Step]) -> Iterator[str]:
         if step.fate == "dropped" and reason.startswith((SUPERSEDED, WITHDRAWN)):
             by = f" by {step.near}" if step.near else ""
             word = SUPERSEDED if reason.startswith(SUPERSEDED) else WITHDRAWN
-            yield f"{word} in {step.release}{by}: it left replay and evaluation"
+            yield f"{word} in {step.release}{by}: from there on neither replayed nor evaluated"
 
 
 def _related(related: Sequence[Step]) -> Iterator[str]:

@@ -73,7 +73,7 @@ def test_plan_of_the_shipped_tree(fresh: Clone) -> None:
     assert plan["tree"].startswith("candidate: 2026-01-winter on no parent")
     assert plan["data"]["new"] > 0
     data = plan["data"]
-    dropped = ("known", "near-duplicates", "conflicts", "otherwise dropped")
+    dropped = ("known", "near-duplicates", "conflicts", "withdrawn", "otherwise dropped")
     assert data["rows"] == data["rejected"] + data["records"]
     assert data["records"] == data["held out"] + data["new"] + sum(data[name] for name in dropped)
     assert plan["prepared"] == json.loads(fresh.read("data/prepared/report.json"))

@@ -47,9 +47,9 @@ LINEAGE: dict[str, list[dict[str, Any]] | None] = {
     "v1.2.0": [row(KETTLE, "replay"), row(MADE, "augmented", None, KETTLE)],
     "v1.3.0": [
         row(KETTLE, "dropped", "seen", increment="2026-04", file="raw/b.csv", line=7),
-        row(NEAR, "dropped", "near-duplicate", KETTLE, increment="2026-04", file="raw/b.csv", line=8),
+        row(NEAR, "dropped", "near-duplicate", KETTLE[:16], increment="2026-04", file="raw/b.csv", line=8),
     ],
-    "v1.4.0": [row(KETTLE, "dropped", "superseded", NEWER), row(NEWER, "train", increment="2026-05", line=1)],
+    "v1.4.0": [row(KETTLE[:16], "dropped", "superseded", NEWER[:16]), row(NEWER, "train", increment="2026-05", line=1)],
 }
 
 
@@ -80,9 +80,11 @@ def release(clone: Clone, tag: str, md5: str | None, parent: str | None) -> None
     """A commit and tag as `graft release` leaves them, as far as `--record` looks."""
     yaml, path = YAML(), clone.path / "dvc.lock"
     locked = yaml.load(path)
-    outs = [out for out in locked["stages"]["assemble"]["outs"] if out["path"] != TABLE]
+    for stage in locked["stages"].values():
+        for side in ("deps", "outs"):
+            stage[side] = [entry for entry in stage[side] if entry["path"] != TABLE]
     entry = [{"path": TABLE, "hash": "md5", "md5": md5, "size": 1}] if md5 else []
-    locked["stages"]["assemble"]["outs"] = outs + entry
+    locked["stages"]["assemble"]["outs"] += entry
     yaml.dump(locked, path)
     stand_on(clone, parent)
     (clone.path / "reports/manifest.json").write_text(json.dumps({"outputs": {}, "release": tag}))
@@ -133,12 +135,12 @@ def test_record_is_followed_through_every_release_from_a_prefix(clone: Clone) ->
         "v1.1.0 2026-02 raw/a.csv:90 dropped: duplicate",
         "v1.2.0 (withdrawn) 2026-02 raw/a.csv:12 replayed",
         "v1.3.0 2026-04 raw/b.csv:7 dropped: seen",
-        f"v1.4.0 2026-02 raw/a.csv:12 dropped: superseded, beside {NEWER}",
+        f"v1.4.0 2026-02 raw/a.csv:12 dropped: superseded, beside {NEWER[:16]}",
         "",
         "brought by increment 2026-02 (raw/a.csv:12), first in v1.1.0",
         "brought again by 2026-04",
         "trained on by v1.1.0, v1.2.0",
-        f"superseded in v1.4.0 by {NEWER}: it left replay and evaluation",
+        f"superseded in v1.4.0 by {NEWER[:16]}: from there on neither replayed nor evaluated",
         f"made from it: 1 record: {MADE[:12]} (v1.2.0)",
         f"left out beside it: 1 record: {NEAR[:12]} (v1.3.0)",
         "withdrawn by a rollback: v1.2.0 (labels were wrong)",

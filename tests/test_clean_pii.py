@@ -81,21 +81,21 @@ def test_what_names_a_thing_stays(text):
 
 
 @pytest.mark.parametrize(
-    ("kind", "text", "reason"),
+    ("kind", "text"),
     [
-        ("email", "mail a@b.example", "e-mail address"),
-        ("phone", "call 13812345678", "telephone number"),
-        ("id_card", "ssn 078-05-1120", "identity card number"),
-        ("bank_card", "4111111111111111", "bank card number"),
-        ("iban", "DE89370400440532013000", "bank account number"),
-        ("ip", "at 203.0.113.77", "IP address"),
-        ("url_credentials", "ftp://u:p@h", "URL with credentials"),
-        ("secrets", "AKIAIOSFODNN7EXAMPLE", "secret"),
+        ("email", "mail a@b.example"),
+        ("phone", "call 13812345678"),
+        ("id_card", "ssn 078-05-1120"),
+        ("bank_card", "4111111111111111"),
+        ("iban", "DE89370400440532013000"),
+        ("ip", "at 203.0.113.77"),
+        ("url_credentials", "ftp://u:p@h"),
+        ("secrets", "AKIAIOSFODNN7EXAMPLE"),
     ],
 )
-def test_mask_drop_or_keep(kind, text, reason):
+def test_mask_drop_or_keep(kind, text):
     rows = batch([title(text), title("fine"), sft("hello", text)])
-    assert [row["problem"] for row in pii.apply(rows, Options(**{kind: "drop"})).to_pylist()] == [reason, None, reason]
+    assert [row["problem"] for row in pii.apply(rows, Options(**{kind: "drop"})).to_pylist()] == [kind, None, kind]
     assert pii.apply(rows, Options(**{kind: "keep"})).equals(rows)
     assert pii.counts(contents.of(pii.apply(rows, Options())).values) == {kind: 2}
 

@@ -73,17 +73,22 @@ def trace(asked: str, tree: Tree, store: Store) -> History:
         paths[CANDIDATE] = PATH
     with ThreadPoolExecutor() as pool:
         found = dict(zip(paths, pool.map(lambda path: _rows(path, prefix[:SHORT]), paths.values()), strict=True))
-    steps = [_step(release, row, tree.withdrawn) for release, rows in found.items() for row in rows]
+    steps = [_step(release, row, tree.withdrawn) for release, rows in found.items() for row in sorted(rows, key=_order)]
     absent = [release for release, md5 in named.items() if md5 is None]
     lost = [release for release, md5 in named.items() if md5 in gone]
     identity = _identity(prefix, steps, [*absent, *lost])
     return History(
         id=identity,
         steps=[step for step in steps if _names(step.id, identity)],
-        related=[step for step in steps if step.near and _names(step.near, identity)],
+        related=[s for s in steps if s.near and _names(s.near, identity) and not _names(s.id, identity)],
         not_recorded=absent,
         gone=lost,
     )
+
+
+def _order(row: Mapping[str, Any]) -> tuple[bool, str, int]:
+    """What was used first, then by place."""
+    return row["fate"] == "dropped", row["file"] or "", row["line"] or 0
 
 
 def _names(short: str, identity: str) -> bool:

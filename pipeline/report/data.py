@@ -43,11 +43,11 @@ def html(prepared: Report, assembled: Report) -> str:
 
 
 def _summary(prepared: Report, assembled: Report) -> Iterator[str]:
-    new, held_out = funnel.new(assembled), funnel.held_out(assembled)
+    new, held_out, trained = (count(assembled) for count in (funnel.new, funnel.held_out, funnel.trained))
+    more = f"; with replay and augmentation {counted(trained, 'record')} to train on" if trained != new else ""
     yield sentence(
         f"{counted(prepared['read'], 'row')} read. {counted(new, 'new record')} to train on and "
-        f"{counted(held_out, 'new record')} held out for evaluation; with replay and augmentation "
-        f"{counted(funnel.trained(assembled), 'record')} are trained on."
+        f"{counted(held_out, 'new record')} held out for evaluation{more}."
     )
     if lost := funnel.unaccounted(prepared, assembled):
         yield f'<p class="warn">{counted(lost, "row")} not accounted for: this is a fault of the pipeline.</p>'

@@ -28,6 +28,7 @@ def balance(assembled: Mapping[str, Any]) -> str:
     note = (
         '<p class="small">Shares: the upper bar of what the chain was trained on before, the lower of what is new.</p>'
     )
+    note = note if totals["before"] else ""
     return f'{note}\n<table class="bars two">\n{head}\n{body}\n</table>'
 
 

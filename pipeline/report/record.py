@@ -51,7 +51,8 @@ def fate(step: Step) -> str:
         return f"held out for evaluation, slice {step.reason}"
     if step.fate in TRAINED:
         return TRAINED[step.fate] + (f" from {step.near}" if step.near else "")
-    return f"dropped: {step.reason}" + (f", beside {step.near}" if step.near else "")
+    beside = step.near if step.near and not step.id.startswith(step.near) else None  # a repeat stands beside itself
+    return f"dropped: {step.reason}" + (f", beside {beside}" if beside else "")
 
 
 def _origin(steps: Sequence[Step]) -> Iterator[str]:

@@ -41,7 +41,7 @@ LINEAGE: dict[str, list[dict[str, Any]] | None] = {
     "v1.0.0": None,  # made before lineage was kept
     "v1.1.0": [
         row(KETTLE, "train"),
-        row(KETTLE, "dropped", "duplicate", line=90),
+        row(KETTLE, "dropped", "duplicate", KETTLE, line=2),
         row(TEST, "eval", "2026-02", line=3),
     ],
     "v1.2.0": [row(KETTLE, "replay"), row(MADE, "augmented", None, KETTLE)],
@@ -132,7 +132,7 @@ def test_record_is_followed_through_every_release_from_a_prefix(clone: Clone) ->
     assert lines == [
         KETTLE,
         "v1.1.0 2026-02 raw/a.csv:12 trained on",
-        "v1.1.0 2026-02 raw/a.csv:90 dropped: duplicate",
+        "v1.1.0 2026-02 raw/a.csv:2 dropped: duplicate",
         "v1.2.0 (withdrawn) 2026-02 raw/a.csv:12 replayed",
         "v1.3.0 2026-04 raw/b.csv:7 dropped: seen",
         f"v1.4.0 2026-02 raw/a.csv:12 dropped: superseded, beside {NEWER[:16]}",

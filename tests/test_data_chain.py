@@ -10,6 +10,7 @@ import time
 
 import pyarrow.parquet as pq
 
+from pipeline import files
 from tests.conftest import ENVIRONMENT, Chain, Clone, samples
 
 WINTER = "examples/increments/2026-01-winter/products.csv"
@@ -42,10 +43,8 @@ def test_the_same_data_again_trains_nothing_and_is_no_release(chain: Chain, tmp_
 
 
 def test_every_row_is_accounted_for(chain: Chain) -> None:
-    read = chain.work.read
-    prepared, assembled = (
-        json.loads(chain.work.read(f"data/{name}/report.json")) for name in ("prepared", "assembled")
-    )
+    folders = (chain.work.path / "data/prepared", chain.work.path / "data/assembled")
+    prepared, assembled = (files.read_json(folder / "report.json") for folder in folders)
     lineage = pq.read_table(chain.work.path / "data/assembled/lineage.parquet").to_pylist()
     fates = [row["fate"] for row in lineage]
     unusable = [row for row in chain.work.read("data/prepared/rejects.jsonl").splitlines() if '"id"' not in row]

@@ -180,7 +180,10 @@ def test_images_are_not_listed(folder):
     ("old", "new", "problem"),
     [
         pytest.param(
-            "task: classification", "task: text", "line 7: $.files['raw/a.csv'].content: table is nothing", id="task"
+            "task: classification",
+            "task: text",
+            "line 7: $.files['raw/a.csv'].content: table, but the task text",
+            id="task",
         ),
         pytest.param(
             "task: class", "key: sku\ntask: class", "line 13: $.files['raw/a.csv'].columns: the key's column", id="key"

@@ -219,6 +219,30 @@ def test_parquet_and_arrow_rows_are_numbered_and_shown_as_json(tmp_path):
         assert [row["key"] for row in result] == ["1", None, "3"]
 
 
+def test_values_that_python_has_not_cost_their_own_row_at_most(tmp_path):
+    whole = pa.array(["x", "xx", "z"]).buffers()
+    broken = pa.Array.from_buffers(pa.string(), 3, [*whole[:2], pa.py_buffer(b"x\xff\xfez")])
+    table = pa.table(
+        {
+            "a": broken,
+            "b": ["1", "2", "3"],
+            "d": pa.array([1, 2**60, None], pa.timestamp("ns")),
+            "n": pa.array([[1], None, [2]], pa.list_(pa.duration("ns"))),
+            "m": pa.array([[("k", 1)], [], None], pa.map_(pa.string(), pa.int8())),
+        }
+    )
+    parquet.write_table(table, tmp_path / "p")
+    spec = FileSpec(format="parquet", text="a", label="b")
+    result = read(tmp_path / "p", spec, about=increment(date="d"))
+    assert [row["line"] for row in result] == [1, 2, 3]
+    assert [row["problem"] for row in result][1] == "undecodable characters"
+    clean = table.drop_columns(["a", "n"]).append_column("a", pa.array(["x", "y", "z"]))
+    parquet.write_table(clean, tmp_path / "p")
+    result = read(tmp_path / "p", spec, about=increment(date="d"))
+    assert pairs(result) == [(1, ("x", "1")), (2, ("y", "2")), (3, ("z", "3"))]
+    assert [row["date"] for row in result] == ["1970-01-01 00:00:00.000000001", "2006-07-14 23:58:24.606846976", None]
+
+
 @pytest.mark.parametrize("form", ["csv", "json", "jsonl", "txt", "parquet", "arrow"])
 @pytest.mark.parametrize("compression", ["gzip", "zstd"])
 def test_every_format_may_be_packed(tmp_path, form, compression):

@@ -76,7 +76,13 @@ def add(
         if full:
             _open_full(tree, folder)
         else:
-            _add_files(tree, folder, incoming.gather(called_from, paths, reading), replace, instruction)
+            _add_files(
+                tree,
+                folder,
+                incoming.gather(called_from, paths, reading | {"instruction": instruction}),
+                replace,
+                instruction,
+            )
     if adopt:
         adoption.adopt(called_from / adopt)
 

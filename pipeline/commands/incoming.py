@@ -102,7 +102,7 @@ class Incoming:
         from pipeline.data import detect
 
         if self.options.get("task"):
-            return str(self.options["task"])
+            return self._asked(str(self.options["task"]), specs)
         found = {source: detect.task(source, specs[_target(source)], self.limits) for source in self.sources}
         if len(set(found.values())) > 1:
             raise GraftError(
@@ -110,7 +110,17 @@ class Incoming:
                 [f"{source.name}: {task}" for source, task in found.items()],
                 help="one increment has one task: name it with --task, or add the others as another increment",
             )
-        return next(iter(found.values()))
+        task = next(iter(found.values()))
+        if self.options.get("instruction") and task != "classification":
+            raise GraftError(f"--instruction stands above the texts of a classification, and this is {task}")
+        return task
+
+    def _asked(self, task: str, specs: dict[str, FileSpec]) -> str:
+        unfit = [f"{name}: {spec.content}" for name, spec in specs.items() if spec.content not in CONTENTS[task]]
+        if unfit:
+            takes = ", ".join(CONTENTS[task])
+            raise GraftError(f"--task {task} takes {takes}", unfit, help="--content says what a file holds")
+        return task
 
     def copy(self, raw: Path) -> None:
         """Copy files and images below `raw`.
@@ -146,6 +156,8 @@ def gather(called_from: Path, paths: tuple[str, ...], options: dict[str, Any]) -
     """The files of the command line; paths count from where the user stands."""
     for name in ("withdrawn", "images", "dataset_info"):
         options[name] = called_from / options[name] if options[name] else None
+    if options["text"] and options["template"]:
+        raise click.UsageError("--template takes the place of --text")
     images = options["images"]
     if images and not images.is_dir():
         raise GraftError(f"--images {images}: no such folder")

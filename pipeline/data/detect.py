@@ -12,9 +12,10 @@ from pipeline.data import encoding as encodings
 from pipeline.data.detect_rows import FIRST_ROWS, ROWS, Wishes, by_content
 from pipeline.data.filespec import FileSpec
 from pipeline.data.limits import Limits
-from pipeline.data.reading import columnar, document, jsonl, source
+from pipeline.data.reading import columnar, document, jsonl, lines, source
 from pipeline.errors import GraftError
 
+PIECES = 24  # of a file, at most, that rows are taken from: long rows are few enough
 _JSON = re.compile(r"\s*(?:\[\s*[{\]]|\{\s*[\"}])")
 
 
@@ -61,7 +62,8 @@ def task(path: Path, spec: FileSpec, limits: Limits | None = None) -> str:
 
 def sample(path: Path, spec: FileSpec, limits: Limits, count: int) -> list[Mapping[str, Any]]:
     """Values of a file's first rows, without those that have a problem."""
-    read = (values for chunk in rows.READERS[spec.format](path, spec, limits) for values in chunk.values)
+    chunks = itertools.islice(rows.READERS[spec.format](path, spec, limits), PIECES)
+    read = (values for chunk in chunks for values in chunk.values)
     return [values for values in itertools.islice(read, count) if values is not None]
 
 
@@ -76,6 +78,8 @@ def _columnar(path: Path, compression: str | None, limits: Limits) -> str | None
 
 def _textual(path: Path, draft: FileSpec, wishes: Wishes, limits: Limits) -> str:
     """jsonl, json, txt or csv."""
+    if _begins(path, draft, limits).startswith("[") and _holds_objects(path, draft, limits):
+        return "json"  # found first: all of it may be one line
     chunks = _until(jsonl.chunks(path, draft, limits), FIRST_ROWS)
     first = [row for chunk in chunks for row in zip(chunk.raws, chunk.problems, strict=True)][:FIRST_ROWS]
     if not first:
@@ -83,7 +87,7 @@ def _textual(path: Path, draft: FileSpec, wishes: Wishes, limits: Limits) -> str
     if sum(problem is None for _, problem in first) > 0.5 * len(first):
         return "jsonl"
     start = "\n".join(raw for raw, _ in first[:2])
-    if _JSON.match(start) and any(values is not None for values in _first_values(path, draft, limits)):
+    if _JSON.match(start) and _holds_objects(path, draft, limits):
         return "json"
     lists = sum(raw.lstrip().startswith("[") and raw.rstrip().endswith("]") for raw, _ in first)
     if _JSON.match(start) or lists > 0.5 * len(first):
@@ -94,9 +98,18 @@ def _textual(path: Path, draft: FileSpec, wishes: Wishes, limits: Limits) -> str
     return "txt" if suffix == "txt" and not _is_table(path, draft, wishes, limits) else "csv"
 
 
-def _first_values(path: Path, draft: FileSpec, limits: Limits) -> Iterator[Mapping[str, Any] | None]:
-    for chunk in _until(document.chunks(path, draft, limits), FIRST_ROWS):
-        yield from chunk.values
+def _begins(path: Path, draft: FileSpec, limits: Limits) -> str:
+    """The first characters of a document that may be JSON, else nothing."""
+    with lines.text(path, draft.encoding, draft.compression, limits) as file:
+        head = next(lines.blocks(file), "")
+    return head[: 1 << 12].lstrip() if _JSON.match(head) else ""
+
+
+def _holds_objects(path: Path, draft: FileSpec, limits: Limits) -> bool:
+    """Whether most of a document's first elements are objects."""
+    chunks = _until(itertools.islice(document.chunks(path, draft, limits), PIECES), FIRST_ROWS)
+    values = [value for chunk in chunks for value in chunk.values]
+    return sum(value is not None for value in values) > 0.5 * len(values)
 
 
 def _until(chunks: Iterator[Any], count: int) -> Iterator[Any]:

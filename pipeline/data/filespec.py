@@ -91,7 +91,7 @@ def faults(spec: FileSpec, task: str) -> Iterable[tuple[str, str]]:
     if not known_encoding(spec.encoding):
         yield "encoding", f"{spec.encoding!r} is no encoding that Python knows"
     if spec.content not in CONTENTS[task]:
-        yield "content", f"{spec.content} is nothing for the task {task}: {', '.join(CONTENTS[task])}"
+        yield "content", f"{spec.content}, but the task {task} takes {', '.join(CONTENTS[task])}"
 
 
 def known_encoding(name: str) -> bool:

@@ -97,5 +97,5 @@ def test_what_cannot_be_is_refused(fresh: Clone, tmp_path: Path) -> None:
     assert "text.jsonl: text" in said
     assert "no column 'sku'" in refused(fresh, NAME, drop, "--key", "sku", "--replace")
     assert "no such folder" in refused(fresh, NAME, drop, "--images", str(tmp_path / "absent"), "--replace")
-    assert "table is nothing for the task kto" in refused(fresh, NAME, drop, "--task", "kto", "--replace")
+    assert "raw/drop.csv: table" in refused(fresh, NAME, drop, "--task", "kto", "--replace")
     assert "task: sft is asked for" in fresh.graft("add", "2026-01-winter", drop, "--task", "sft", code=1)

@@ -22,7 +22,7 @@ def chunks(path: Path, spec: FileSpec, limits: Limits) -> Iterator[Chunk]:
         GraftError: it cannot be opened, is damaged, or holds more than `limits.max_bytes`.
     """
     number, size = 1, 0
-    with source.seekable(path, spec.compression, limits) as file:
+    with source.seekable(path, spec.compression, limits, mapped=spec.format == "arrow") as file:
         batches = _guarded(path, _parquet(file) if spec.format == "parquet" else _arrow(file))
         for batch in batches:
             size += batch.get_total_buffer_size() if spec.format == "parquet" else 0
@@ -69,11 +69,11 @@ def _guarded(path: Path, batches: Iterator[pa.RecordBatch]) -> Iterator[pa.Recor
 
 def _chunk(batch: pa.RecordBatch, number: int, limits: Limits) -> Chunk:
     found = Chunk()
-    for place, row in enumerate(_values(batch), number):
-        if row is None:
-            found.add(place, "", None, "undecodable characters")
+    for place, row in enumerate(_values(_dated(batch)), number):
+        if isinstance(row, str):
+            found.add(place, "", None, row)
             continue
-        text = orjson.dumps(row, default=str, option=orjson.OPT_NON_STR_KEYS).decode()
+        text = _text(row)
         if len(text) > limits.max_line:
             found.add(place, shown(text), None, "line too long")
         else:
@@ -81,10 +81,31 @@ def _chunk(batch: pa.RecordBatch, number: int, limits: Limits) -> Chunk:
     return found
 
 
-def _values(batch: pa.RecordBatch) -> list[dict[str, Any] | None]:
+def _text(row: dict[str, Any]) -> str:
+    try:
+        return orjson.dumps(row, default=str, option=orjson.OPT_NON_STR_KEYS).decode()
+    except TypeError:  # what JSON has not, or not so deep
+        return str(row).encode(errors="backslashreplace").decode()
+
+
+def _dated(batch: pa.RecordBatch) -> pa.RecordBatch:
+    """The rows, with dates and times as text: Python has no nanoseconds and no year 10,000."""
+    columns = []
+    for column in batch.columns:
+        try:
+            columns.append(column.cast(pa.string()) if pa.types.is_temporal(column.type) else column)
+        except pa.ArrowException:  # a duration, say
+            columns.append(column)
+    return pa.RecordBatch.from_arrays(columns, names=batch.schema.names)
+
+
+def _values(batch: pa.RecordBatch) -> list[dict[str, Any] | str]:
+    """Each row's values, or why it has none."""
     try:
         return list(batch.to_pylist())
-    except UnicodeDecodeError:
+    except (ValueError, OverflowError, pa.ArrowException) as error:
         if batch.num_rows == 1:
-            return [None]
+            return [
+                "undecodable characters" if isinstance(error, UnicodeDecodeError) else "a value that cannot be read"
+            ]
     return [row for place in range(batch.num_rows) for row in _values(batch.slice(place, 1))]

@@ -46,22 +46,29 @@ def opened(path: Path, compression: str | None, limits: Limits) -> Iterator[Bina
 
 
 @contextmanager
-def seekable(path: Path, compression: str | None, limits: Limits) -> Iterator[Any]:
+def seekable(path: Path, compression: str | None, limits: Limits, *, mapped: bool) -> Iterator[Any]:
     """A file to read here and there; a packed one is unpacked to a temporary file.
+
+    Args:
+        path: the file.
+        compression: what it is packed with.
+        limits: of its size.
+        mapped: whether to map it into memory, where a part that is read may be as large as the file.
 
     Raises:
         GraftError: as `opened`.
     """
+    opener = pa.memory_map if mapped else pa.OSFile
     with opened(path, compression, limits) as stream:
         if compression is None:
-            with pa.memory_map(str(path)) as file:
+            with opener(str(path)) as file:
                 yield file
             return
         with tempfile.NamedTemporaryFile() as copy:
             while block := stream.read(COPY):
                 copy.write(block)
             copy.flush()
-            with pa.memory_map(copy.name) as file:
+            with opener(copy.name) as file:
                 yield file
 
 

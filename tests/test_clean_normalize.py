@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from pipeline.data.clean import contents, normalize
+from pipeline.data.clean import contents, folding, normalize
 from pipeline.data.clean.normalize import Options, block, line
 from tests.rows import batch, outcome, plain, title
 
@@ -75,6 +75,7 @@ def test_block(text, wanted):
             "Crème brûlée Ærø ß ｆｕｌｌ１２，ﬁ x\u0302 冰箱 ½",
             "Creme brulee AEro ss full12,fi x 冰箱 1/2",
         ),
+        ({"ascii": True}, "ǽ Ǿ ﬁ ℡", "ae O fi TEL"),
         ({"ascii": True}, "がぎ ガ 한국 हिन्दी", "がぎ ガ 한국 हिन्दी"),
         ({"strip_urls": True}, "see https://a.example/x?y=1 or www.b.example now", "see or now"),
         ({"strip_emails": True}, "mail a@b.example now", "mail now"),
@@ -112,6 +113,11 @@ def test_the_gate_knows_every_character_that_is_changed(one_line, change):
     rest = "".join(texts.filter(pa.array(~gated)).to_pylist())
     assert change(rest, options) == rest
     assert gated.sum() < 6000  # marks, controls and what stands for something else
+
+
+def test_folding_knows_every_character():
+    text = "".join(chr(point) for point in range(0x110000) if not 0xD800 <= point < 0xE000)
+    assert folding.to_ascii(folding.to_ascii(text)) == folding.to_ascii(text)
 
 
 def test_the_gate_knows_every_mark_that_composes():

@@ -3,6 +3,7 @@
 import ipaddress
 import re
 
+from pipeline.data.clean.numbers import is_gtin
 from pipeline.data.clean.pattern import Pattern, apart
 
 _MAIL = r"[A-Za-z0-9._%+-]{1,64}@(?:[A-Za-z0-9-]{1,63}\.){1,8}[A-Za-z]{2,24}"
@@ -26,7 +27,10 @@ _NUMBER = (
 
 
 def _is_phone(match: re.Match[str]) -> bool:
-    return 8 <= sum(character.isdigit() for character in match[0]) <= 15  # E.164: at most 15
+    if not 8 <= sum(map(str.isdigit, match[0])) <= 15:  # E.164: at most 15
+        return False
+    padded = match[0].startswith("00") and match[0].isdigit() and len(match[0]) >= 12  # 00885909950805
+    return not (padded and is_gtin(match[0]))
 
 
 PHONE = Pattern(

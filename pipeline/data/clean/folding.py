@@ -25,6 +25,6 @@ def _folded(character: str) -> str:
         return _NAMED[character]
     if "\u0300" <= character <= "\u036f":
         return ""  # a mark that no letter takes up
-    parts = [_NAMED.get(part, part) for part in unicodedata.normalize("NFKD", character)]
-    plain = "".join(part for part in parts if not unicodedata.combining(part))
+    parts = (part for part in unicodedata.normalize("NFKD", character) if not unicodedata.combining(part))
+    plain = "".join(_NAMED.get(part, part) for part in parts)
     return plain if plain and plain.isascii() else character

@@ -131,11 +131,12 @@ def is_card(number: str) -> bool:
     """Whether a number of 14 to 19 digits is a payment card's: Luhn, issuer and length; no GTIN-14."""
     digits = "".join(filter(str.isdigit, number))
     issued = any(low <= int(digits[:6]) <= high and len(digits) in lengths for low, high, lengths in _ISSUERS)
-    return issued and luhn(digits) and not (len(number) == 14 and _is_gtin(digits))
+    return issued and luhn(digits) and not (len(number) == 14 and is_gtin(digits))
 
 
-def _is_gtin(digits: str) -> bool:
-    return sum(int(digit) * (1 if place % 2 else 3) for place, digit in enumerate(digits)) % 10 == 0
+def is_gtin(digits: str) -> bool:
+    """Whether the last digit is a trade item's check digit (EAN, UPC, ISBN-13, GTIN-14: GS1, mod 10)."""
+    return sum(int(digit) * (3 if place % 2 else 1) for place, digit in enumerate(reversed(digits))) % 10 == 0
 
 
 BANK_CARD = Pattern(
@@ -153,20 +154,20 @@ _LENGTHS = {  # of an IBAN by country: SWIFT's IBAN registry
     29: "BR EG PS QA UA", 30: "JO KW MU", 31: "MT SC", 32: "LC", 33: "RU",
 }  # fmt: skip
 _BY_LENGTH = "|".join(
-    rf"(?:{'|'.join(countries.split())})[0-9]{{2}}(?:[ -]?[A-Z0-9]){{{length - 4}}}"
+    rf"(?:{'|'.join(countries.split())})[0-9]{{2}}(?: ?[A-Z0-9]){{{length - 4}}}"
     for length, countries in _LENGTHS.items()
 )
 
 
 def is_iban(number: str) -> bool:
     """Whether an account number's two check digits hold (ISO 13616: mod 97 is 1)."""
-    plain = number.replace(" ", "").replace("-", "").upper()
+    plain = number.replace(" ", "").upper()
     return int("".join(str(int(character, 36)) for character in plain[4:] + plain[:4])) % 97 == 1
 
 
 IBAN = Pattern(
     mark="[IBAN]",
-    gate=rf"(?i)(?:^|[^A-Z0-9])(?:{'|'.join(' '.join(_LENGTHS.values()).split())})[0-9]{{2}}(?:[ -]?[A-Z0-9]){{11}}",
+    gate=rf"(?i)(?:^|[^A-Z0-9])(?:{'|'.join(' '.join(_LENGTHS.values()).split())})[0-9]{{2}}(?: ?[A-Z0-9]){{11}}",
     regex=re.compile(rf"(?i)(?<![A-Z0-9])(?:{_BY_LENGTH})(?![A-Z0-9])", re.ASCII),
     check=lambda match: is_iban(match[0]),
 )

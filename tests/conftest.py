@@ -62,6 +62,10 @@ class Clone:
     def graft(self, *arguments: str, code: int = 0, **environment: str) -> str:
         return self.run(sys.executable, *GRAFT, *arguments, code=code, **CODE, **environment)
 
+    def python(self, code: str) -> str:
+        """Run a few lines of Python with the pipeline's modules, in the clone."""
+        return self.run(sys.executable, "-c", code, **CODE)
+
     def killed_at(self, step: str, *arguments: str) -> None:
         """Run graft and kill it (SIGKILL) as soon as it says that a step is done."""
         command = [sys.executable, *GRAFT, *arguments]

@@ -81,21 +81,21 @@ def test_what_names_a_thing_stays(text):
 
 
 @pytest.mark.parametrize(
-    ("kind", "text", "reason"),
+    ("kind", "text"),
     [
-        ("email", "mail a@b.example", "e-mail address"),
-        ("phone", "call 13812345678", "telephone number"),
-        ("id_card", "ssn 078-05-1120", "identity card number"),
-        ("bank_card", "4111111111111111", "bank card number"),
-        ("iban", "DE89370400440532013000", "bank account number"),
-        ("ip", "at 203.0.113.77", "IP address"),
-        ("url_credentials", "ftp://u:p@h", "URL with credentials"),
-        ("secrets", "AKIAIOSFODNN7EXAMPLE", "secret"),
+        ("email", "mail a@b.example"),
+        ("phone", "call 13812345678"),
+        ("id_card", "ssn 078-05-1120"),
+        ("bank_card", "4111111111111111"),
+        ("iban", "DE89370400440532013000"),
+        ("ip", "at 203.0.113.77"),
+        ("url_credentials", "ftp://u:p@h"),
+        ("secrets", "AKIAIOSFODNN7EXAMPLE"),
     ],
 )
-def test_mask_drop_or_keep(kind, text, reason):
+def test_mask_drop_or_keep(kind, text):
     rows = batch([title(text), title("fine"), sft("hello", text)])
-    assert [row["problem"] for row in pii.apply(rows, Options(**{kind: "drop"})).to_pylist()] == [reason, None, reason]
+    assert [row["problem"] for row in pii.apply(rows, Options(**{kind: "drop"})).to_pylist()] == [kind, None, kind]
     assert pii.apply(rows, Options(**{kind: "keep"})).equals(rows)
     assert pii.counts(contents.of(pii.apply(rows, Options())).values) == {kind: 2}
 
@@ -124,7 +124,8 @@ def test_luhn_finds_every_changed_digit(number):
     [
         "a" * 200_000 + "@", "1 " * 200_000, "0" * 200_000, "1.2." * 100_000, ":" * 200_000, "a:" * 100_000,
         "GB82 " * 50_000, "4111 " * 50_000, "http://" * 30_000, "http://a:" * 30_000,
-        "-----BEGIN PRIVATE KEY-----" * 20_000, "eyJa." * 50_000, "eyJ" + "a" * 200_000, "sk-" * 60_000, "ABCDEF12" * 20_000, "078-05-" * 30_000, "x" * 200_000,
+        "-----BEGIN PRIVATE KEY-----" * 20_000, "eyJa." * 50_000, "eyJ" + "a" * 200_000, "sk-" * 60_000,
+        "ABCDEF12" * 20_000, "078-05-" * 30_000, "x" * 200_000,
     ],
     ids=range(17),
 )  # fmt: skip

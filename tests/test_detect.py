@@ -1,8 +1,12 @@
+import json
 import os
 from pathlib import Path
 
+import pyarrow as pa
 import pytest
+from pyarrow import parquet
 
+from pipeline.data import detect as guess
 from pipeline.data.detect import detect
 from pipeline.data.increment import FileSpec
 from pipeline.errors import GraftError
@@ -83,6 +87,102 @@ def test_json_lines_take_no_notice_of_options_for_csv(tmp_path):
     assert (spec.format, spec.text) == ("jsonl", "title")
 
 
+def objects(*keys, **values):
+    return [dict.fromkeys(keys, f"words {n}") | {key: value(n) for key, value in values.items()} for n in range(40)]
+
+
+def conversation(role, content, *roles):
+    return lambda n: [{role: name, content: f"words {n}"} for name in roles]
+
+
+@pytest.mark.parametrize(
+    ("items", "content", "task"),
+    [
+        pytest.param(objects("instruction", "input", "output"), "alpaca", "sft", id="alpaca"),
+        pytest.param(objects("prompt", "response"), "alpaca", "sft", id="prompt-response"),
+        pytest.param(objects("prompt", "completion", "meta"), "alpaca", "sft", id="prompt-completion"),
+        pytest.param(objects("question", "answer"), "alpaca", "sft", id="question-answer"),
+        pytest.param(
+            objects("instruction", "input", output=lambda n: LABELS[n % 3]),
+            "alpaca",
+            "classification",
+            id="few-answers",
+        ),
+        pytest.param(
+            objects(conversations=conversation("from", "value", "human", "gpt")), "sharegpt", "sft", id="sharegpt"
+        ),
+        pytest.param(
+            objects("prompt", "prompt_id", messages=conversation("role", "content", "user", "assistant")),
+            "messages",
+            "sft",
+            id="messages",
+        ),
+        pytest.param(objects("prompt", "chosen", "rejected"), "preference", "preference", id="preference"),
+        pytest.param(
+            objects(messages=conversation("role", "content", "user", "assistant"), label=lambda n: n % 2 == 0),
+            "kto",
+            "kto",
+            id="kto",
+        ),
+        pytest.param(objects("prompt", "completion", kto_tag=lambda n: n % 2 == 0), "kto", "kto", id="kto-tag"),
+        pytest.param(objects("text"), "text", "text", id="text-alone"),
+        pytest.param(objects("url", "timestamp", text=lambda n: f"long {n} " * 99), "text", "text", id="long-texts"),
+        pytest.param(objects("text", label=lambda n: LABELS[n % 3]), "table", "classification", id="table"),
+    ],
+)
+@pytest.mark.parametrize("form", ["jsonl", "json", "pretty", "parquet", "arrow"])
+def test_contents_of_objects(tmp_path, items, content, task, form):
+    path = tmp_path / "file"
+    table = pa.Table.from_pylist(items)
+    if form == "jsonl":
+        path.write_text("".join(json.dumps(item) + "\n" for item in items))
+    elif form in ("json", "pretty"):
+        path.write_text(json.dumps(items, indent=2 if form == "pretty" else None))
+    elif form == "parquet":
+        parquet.write_table(table, path)
+    else:
+        with pa.ipc.new_stream(str(path), table.schema) as stream:
+            stream.write_table(table)
+    spec = detect(path)
+    assert (spec.format, spec.content) == (form.replace("pretty", "json"), content)
+    assert guess.task(path, spec) == task
+    if content == "table":
+        assert (spec.text, spec.label) == ("text", "label")
+
+
+@pytest.mark.parametrize("names", [("instruction", "output"), ("prompt", "chosen", "rejected")])
+def test_contents_of_csv(tmp_path, names):
+    rows = [",".join(f"{name} {n}" for name in names) for n in range(40)]
+    spec = found(tmp_path, "\n".join([",".join(names), *rows]))
+    assert (spec.header, spec.columns) == (True, names)
+    assert spec.content == ("preference" if "chosen" in names else "alpaca")
+
+
+@pytest.mark.parametrize("name", ["gzip", "zstd"])
+def test_packed_files(tmp_path, name):
+    path = tmp_path / "file.csv"
+    with pa.CompressedOutputStream(str(path), name) as stream:
+        stream.write(table(header=HEADER).encode())
+    assert (detect(path).compression, detect(path).columns) == (name, HEADER)
+
+
+def test_txt_is_texts_unless_it_is_clearly_a_table(tmp_path):
+    path = tmp_path / "file.txt"
+    path.write_text("\n".join(f"Some words, and {'more, ' * (n % 3)}words {n}." for n in range(40)))
+    assert (detect(path).format, detect(path).content, detect(path).blocks) == ("txt", "text", None)
+    assert detect(path, blocks="paragraphs").blocks == "paragraphs"
+    path.write_text(table("\t", HEADER))
+    assert (detect(path).format, detect(path).text) == ("csv", "title")
+    assert detect(path, format="txt").format == "txt"
+
+
+def test_template_takes_the_place_of_a_text_column(tmp_path):
+    spec = found(tmp_path, table(header=HEADER), template="{title} for {price}")
+    assert (spec.text, spec.template, spec.label) == (None, "{title} for {price}", "category")
+    with pytest.raises(GraftError, match="no column 'brand'"):
+        found(tmp_path, table(header=HEADER), template="{title} by {brand}")
+
+
 @pytest.mark.parametrize(
     ("encoding", "name"),
     [
@@ -122,8 +222,17 @@ def test_wishes_win(tmp_path):
         pytest.param("a,b\n".encode("utf-32") * 9, {}, "binary file", id="utf-32"),
         pytest.param("é à la carte, thé\n".encode("cp1252") * 99, {}, "neither UTF-8 nor UTF-16", id="cp1252"),
         pytest.param("日本語のカメラ,家電\n".encode("euc-jp") * 99, {}, "neither UTF-8 nor UTF-16", id="euc-jp"),
-        pytest.param(b'[{"title": "x"}]', {}, "JSON, but not one object a line", id="json-array"),
-        pytest.param(b'{\n  "title": "x"\n}\n', {}, "JSON, but not one object a line", id="json-over-lines"),
+        pytest.param(b'[{"title": "x"}]', {}, r"(?s)which column holds the label.*title: x", id="json-without-label"),
+        pytest.param(b'["x", "y"]\n["z", "u"]\n', {}, "JSON, but no objects", id="json-lists"),
+        pytest.param(b"[{x: 1}, {x: 2}]", {}, "JSON, but no objects", id="json-broken"),
+        pytest.param("냉장고,가전제품\n휴대전화,통신기기\n".encode("euc-kr") * 99, {}, "neither UTF-8", id="euc-kr"),
+        pytest.param("Холодильник,техника\n".encode("cp1251") * 99, {}, "neither UTF-8", id="cp1251"),
+        pytest.param("Холодильник,техника\n".encode("koi8-r") * 99, {}, "neither UTF-8", id="koi8-r"),
+        pytest.param("電冰箱,家用電器\n手機,通訊\n".encode("big5") * 99, {}, "neither UTF-8", id="big5"),
+        pytest.param("冷蔵庫カメラ,家電\n".encode("shift_jis") * 99, {}, "neither UTF-8", id="shift-jis"),
+        pytest.param("Kühlschrank,Geräte\n".encode("latin-1") * 99, {}, "neither UTF-8", id="latin-1"),
+        pytest.param("ตู้เย็น,เครื่อง\n".encode("tis-620") * 99, {}, "neither UTF-8", id="thai"),
+        pytest.param(b"PK\3\4" + bytes(range(256)) * 9, {}, "binary file", id="zip-or-excel"),
         pytest.param("just some words\n" * 9, {}, "no delimiter splits", id="prose"),
         pytest.param(table(header=HEADER), {"text": "titel"}, r"(?s)no column 'titel'.*columns: id, title", id="text"),
         pytest.param(table(), {"label": "category"}, r"(?s)no column 'category'.*columns: c1, c2", id="label"),

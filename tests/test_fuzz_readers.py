@@ -20,7 +20,7 @@ from pipeline.data.reading import chunk
 from pipeline.errors import GraftError
 
 QUICK = settings(
-    max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture], derandomize=True
+    max_examples=80, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture], derandomize=True
 )
 LIMITS = rows.Limits(max_bytes=1_000_000, max_line=40)
 TABLE = FileSpec(format="jsonl", text="a", label="b")
@@ -215,7 +215,7 @@ ROWS = st.dictionaries(
 )
 
 
-@settings(QUICK, max_examples=600)
+@settings(QUICK, max_examples=300)
 @given(CONTENTS, st.lists(ROWS, max_size=4), st.sampled_from(["classification", "sft"]))
 def test_any_values_become_rows_whatever_they_are_said_to_be(
     tmp_path: Path, content: str, items: list, task: str

@@ -1,5 +1,6 @@
 import pytest
 
+from pipeline import yaml
 from pipeline.data import increment
 from pipeline.data.increment import FileSpec
 from pipeline.errors import GraftError
@@ -125,3 +126,88 @@ def test_schema(folder, old, new, message):
     (folder / "increment.yaml").write_text(WRITTEN.replace(old, new))
     with pytest.raises(GraftError, match=message):
         increment.load(folder)
+
+
+def test_what_is_said_once_for_all_files(folder):
+    (folder / "raw/c.csv").touch()
+    increment.save(folder, "", {"raw/old/b.jsonl": JSONL, "raw/a.csv": CSV}, more={"key": "id", "withdrawn": ["B1"]})
+    increment.join(
+        folder, {"raw/c.csv": CSV}, more={"key": "id", "withdrawn": ["B1", "007"], "evaluation": ["raw/c.csv"]}
+    )
+    loaded = increment.load(folder)
+    assert (loaded.key, loaded.date, loaded.withdrawn, loaded.evaluation) == ("id", None, ("B1", "007"), ("raw/c.csv",))
+    assert list(yaml.load_unchecked(folder / "increment.yaml"))[-1] == "files"
+
+
+@pytest.mark.parametrize(
+    ("said", "problem"),
+    [
+        pytest.param({"task": "sft"}, "task: sft is asked for, the open increment has classification", id="task"),
+        pytest.param({"more": {"key": "sku"}}, "key: sku is asked for, the open increment has id", id="key"),
+    ],
+)
+def test_what_contradicts_the_open_increment_is_refused(folder, said, problem):
+    increment.save(folder, "", {"raw/old/b.jsonl": JSONL, "raw/a.csv": CSV}, more={"key": "id"})
+    with pytest.raises(GraftError, match=problem):
+        increment.join(folder, {}, **said)
+
+
+@pytest.mark.parametrize(
+    "spec",
+    [
+        FileSpec(format="json", content="alpaca", compression="gzip"),
+        FileSpec(format="parquet", content="messages"),
+        FileSpec(format="arrow", template="{title} by {brand}", label="kind"),
+        FileSpec(format="jsonl", content="sharegpt", keys={"messages": "talk", "role": "who"}, roles={"me": "user"}),
+        FileSpec(format="csv", delimiter=";", header=True, columns=("prompt", "response"), content="alpaca", quote=""),
+    ],
+    ids=lambda spec: spec.format,
+)
+def test_every_entry_survives(folder, spec):
+    specs = {"raw/a.csv": spec, "raw/old/b.jsonl": spec}
+    increment.save(folder, "", specs, task="classification")
+    assert increment.load(folder).files == specs
+
+
+def test_images_are_not_listed(folder):
+    for name in ("raw/images/a.png", "raw/2025-12/images/b.png"):
+        (folder / name).parent.mkdir(parents=True, exist_ok=True)
+        (folder / name).touch()
+    assert len(increment.load(folder).files) == 2
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "problem"),
+    [
+        pytest.param(
+            "task: classification", "task: text", "line 7: $.files['raw/a.csv'].content: table is nothing", id="task"
+        ),
+        pytest.param(
+            "task: class", "key: sku\ntask: class", "line 13: $.files['raw/a.csv'].columns: the key's column", id="key"
+        ),
+        pytest.param(
+            "files:",
+            "evaluation: [raw/c.csv]\nfiles:",
+            "line 6: $.evaluation[0]: 'raw/c.csv' is not listed",
+            id="evaluation",
+        ),
+        pytest.param(
+            "files:",
+            "evaluation: [raw/a.csv, raw/old/b.jsonl]\nfiles:",
+            "line 6: $.evaluation: no file is left to train on",
+            id="all-evaluation",
+        ),
+        pytest.param("    text: 标题\n", "    template: no slots\n", "template: it names no column", id="template"),
+        pytest.param(
+            "    text: 标题\n", "    template: '{brand}'\n", "template: 'brand' is not among", id="template-column"
+        ),
+        pytest.param("    text: title\n", "", "$.files['raw/old/b.jsonl']", id="neither-text-nor-template"),
+        pytest.param("    encoding: gb18030\n", "", "'encoding' is a required property", id="encoding"),
+        pytest.param("    format: jsonl\n", "    format: txt\n", "$.files['raw/old/b.jsonl']", id="txt-is-no-table"),
+    ],
+)
+def test_problems_of_the_new_keys(folder, old, new, problem):
+    (folder / "increment.yaml").write_text(WRITTEN.replace(old, new, 1))
+    with pytest.raises(GraftError) as error:
+        increment.load(folder)
+    assert problem in str(error.value)

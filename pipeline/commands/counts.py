@@ -23,6 +23,7 @@ def count(tree: Tree, asked: dict[str, Any], store: Store) -> tuple[dict[str, An
 
     None when the increment's files are not here.
     """
+    from pipeline.data import state
     from pipeline.stages import assemble, prepare
 
     folder = Path(tree.lock.increment)
@@ -33,10 +34,10 @@ def count(tree: Tree, asked: dict[str, Any], store: Store) -> tuple[dict[str, An
     new = assemble.load_increment(folder, prepared.table, prepared.rejects)
     options = assemble.Params(**asked["assemble"])
     if tree.lock.parent is None:
-        return prepared.report, assemble.assemble(new, assemble.Parent(), options).report
+        return prepared.report, assemble.assemble(new, state.Parent(), options).report
     with tempfile.TemporaryDirectory() as scratch:  # models/parent may still be the last candidate's
         _link_state(tree.lock.parent, store, Path(scratch))
-        return prepared.report, assemble.assemble(new, assemble.load_parent(Path(scratch)), options).report
+        return prepared.report, assemble.assemble(new, state.load(Path(scratch)), options).report
 
 
 def _link_state(parent: Parent, store: Store, folder: Path) -> None:

@@ -53,7 +53,8 @@ def write_table(path: Path, table: pa.Table) -> None:
 def read_table(path: Path) -> pa.Table:
     """Records of a file that `write_table` wrote, mapped into memory."""
     with pa.memory_map(str(path)) as source:
-        return pa.ipc.open_stream(source).read_all()
+        table = pa.ipc.open_stream(source).read_all()
+    return table if table.schema.equals(SCHEMA) else pa.Table.from_pylist(_older(table.to_pylist()), SCHEMA)
 
 
 def write_records(path: Path, records: Iterable[Record]) -> None:
@@ -74,6 +75,11 @@ def table_of(records: Iterable[Record]) -> pa.Table:
 def records_of(table: pa.Table) -> list[Record]:
     """Rows of a table as records; messages hold only the keys that say something."""
     return [Record(**_plain(row)) for row in table.to_pylist()]
+
+
+def _older(rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Records that a Graft wrote which knew classifications alone."""
+    return [{"kind": "classification", **row} for row in rows]
 
 
 def _plain(row: dict[str, Any]) -> dict[str, Any]:

@@ -28,8 +28,6 @@ def report(
     fates: Sequence[str],
     labels: Sequence[str],
     chain: Index,
-    slices: Mapping[str, pa.Table],
-    replayed: pa.Table,
     leaving_CM: Rows,
 ) -> dict[str, Any]:
     """Counts, in which `records` is the sum of the fates, and examples in which nobody's data stands."""
@@ -39,8 +37,6 @@ def report(
         "increment": name,
         "records": table.num_rows,
         **{fate: fates.count(fate) for fate in FATES},
-        "replayed": replayed.num_rows,
-        "slices": {slice_: items.num_rows for slice_, items in slices.items()},
         "labels": new,
         "new_labels": sorted(set(new) - set(labels)),
         "label_changes": label_changes(labels, counted(found.view.labels)),

@@ -21,6 +21,8 @@ TEXT_NAMES = (
 )
 LABEL_NAMES = ("label", "category", "class", "target", "标签", "类别", "分类", "类目", "品类")
 OTHER_NAMES = ("id", "sku", "price", "brand", "vendor", "url", "date", "description", "编号", "价格", "品牌")
+ASKED_NAMES = ("instruction", "prompt", "question", "output", "response", "completion", "answer", "chosen", "rejected")
+_NAMES = frozenset((*TEXT_NAMES, *LABEL_NAMES, *OTHER_NAMES, *ASKED_NAMES))
 _NUMERIC = re.compile(r"[\s\d.,:/+\-%€$£¥]*\d[\s\d.,:/+\-%€$£¥]*")
 _LINK = re.compile(r"(?:https?://|www\.)\S+")
 
@@ -58,7 +60,7 @@ def has_header(first: Sequence[str], others: Sequence[Sequence[str]]) -> bool:
     cells = [cell.strip() for cell in first]
     if len(set(cells)) < len(cells) or not all(cells) or any(map(_NUMERIC.fullmatch, cells)):
         return False
-    if any(cell.casefold() in (*TEXT_NAMES, *LABEL_NAMES, *OTHER_NAMES) for cell in cells):
+    if any(cell.casefold() in _NAMES for cell in cells):
         return True
     below = [[row[place].strip() for row in others] for place in range(len(cells))]
     if any(cell in values for cell, values in zip(cells, below, strict=True)):

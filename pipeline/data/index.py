@@ -172,7 +172,7 @@ def load(folder: Path) -> Index:
         raise GraftError(
             f"{folder}/index.json: {other[0]}",
             [*other[1:], "hashes of different kinds cannot be compared"],
-            help="graft lock --parent latest makes the index again from the chain's own records",
+            help="dvc repro parent makes the index again from the records of the chain",
         )
     problems = [problem for run in made for problem in _run_problems(folder, run)]
     if problems:

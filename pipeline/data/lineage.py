@@ -1,8 +1,12 @@
 """data/assembled/lineage.parquet: where every record came from and what became of it."""
 
+from collections.abc import Sequence
 from pathlib import Path
 
+import numpy as np
+import numpy.typing as npt
 import pyarrow as pa
+import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 LINEAGE = pa.schema(
@@ -26,6 +30,30 @@ def rows(records: pa.Table, fate: str, reasons: pa.Array | str | None = None, ne
     columns = [records.column(name) for name in ("id", "increment", "file", "line")]
     near = pa.nulls(count, pa.string()) if near is None else near
     return pa.table([*columns, pa.array([fate] * count, pa.string()), given, near], schema=LINEAGE)
+
+
+def of(
+    increment: str,
+    records: pa.Table,
+    fates: npt.NDArray[np.object_],
+    near: Sequence[str | None],
+    rejects: pa.Table,
+    replayed: pa.Table,
+) -> list[pa.Table]:
+    """Lineage of an increment's records, of what prepare left out of them, and of what is replayed beside them."""
+    trained, evaluated = fates == "train_new", fates == "eval"
+    dropped = ~(trained | evaluated)
+    left_out = rejects.filter(pc.is_valid(rejects.column("id")))
+    named = left_out.append_column("increment", pa.array([increment] * left_out.num_rows, pa.string()))
+    chosen = pa.array(dropped)
+    why, instead = pa.array(fates[dropped], pa.string()), pa.array(near, pa.string()).filter(chosen)
+    return [
+        rows(records.filter(pa.array(trained)), "train"),
+        rows(records.filter(pa.array(evaluated)), "eval", increment),
+        rows(records.filter(chosen), "dropped", why, instead),
+        rows(named, "dropped", *(named.column(name).combine_chunks() for name in ("reason", "near"))),
+        rows(replayed, "replay"),
+    ]
 
 
 def write(path: Path, parts: list[pa.Table]) -> None:

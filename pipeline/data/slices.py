@@ -50,7 +50,12 @@ def united(tables: Iterable[pa.Table]) -> pa.Table:
 
 def read(folder: Path) -> dict[str, pa.Table]:
     """The chain's slices of a folder, oldest first; golden ones are left out: they are kept by hand."""
-    return {name: arrow.read_table(folder / f"{name}.arrow") for name in files.read_json(folder / ORDER)}
+    if (folder / ORDER).exists():
+        names = files.read_json(folder / ORDER)
+    else:  # an older Graft's
+        found = (path.stem for path in folder.glob("*.arrow") if not path.stem.startswith("golden-"))
+        names = sorted(found, key=lambda name: (name != HISTORY, name))
+    return {name: arrow.read_table(folder / f"{name}.arrow") for name in names}
 
 
 def write(folder: Path, slices: Mapping[str, pa.Table], golden: Iterable[str] = ()) -> None:

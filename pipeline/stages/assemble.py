@@ -5,7 +5,7 @@ never changes side, never stands in train and in a slice, and the same records c
 """
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +18,7 @@ from pipeline.chain import lockfile
 from pipeline.data import (
     arrow,
     assembled,
+    augmented,
     conflicts,
     facts,
     fates,
@@ -28,18 +29,21 @@ from pipeline.data import (
     rejects,
     reservoir,
     slices,
+    state,
+    suspects,
     views,
 )
 from pipeline.data import increment as increments
 from pipeline.data.arrow import SCHEMA
+from pipeline.data.augment import augment, keys
 from pipeline.data.facts import Facts, Flags
 from pipeline.data.fates import Decided
-from pipeline.data.index import Index
 from pipeline.data.runs import EVAL, ID, LABEL, STATE, Rows
+from pipeline.data.state import Parent
 from pipeline.report import data as page
 
 PREPARED, GOLDEN = Path("data/prepared"), Path("data/golden")
-PARENT, OUT = Path("models/parent"), Path("data/assembled")
+OUT = Path("data/assembled")
 PAGE = Path("reports/data.html")
 SIMILARITY = 0.95  # of near-duplicates, where prepare.near_duplicates is off: the split follows them all the same
 
@@ -53,16 +57,8 @@ class Params:
     max_slices: int  # golden ones not counted
     reservoir: int
     replay_share: float
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Parent:
-    """The state that the parent release hands on; empty before the first."""
-
-    index: Index = field(default_factory=Index)
-    reservoir: pa.Table = field(default_factory=SCHEMA.empty_table)
-    slices: Mapping[str, pa.Table] = field(default_factory=dict)  # oldest first, no golden ones
-    labels: Sequence[str] = ()
+    suspects: str | None
+    augment: Mapping[str, Any]
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -76,6 +72,7 @@ class Increment:
     withdrawn: Sequence[str] = ()  # keys that leave
     evaluation: Sequence[str] = ()  # files held out whole
     fresh: bool = False  # a new adapter: the records are the union of the chain's increments
+    seed: int = 0  # of augmentation
     similarity: float | None = SIMILARITY  # from which on near-duplicates are dropped; None: they stay
     conflicts: str = "drop"
     answers: Mapping[str, str] = field(default_factory=dict)  # of a review: text -> label
@@ -121,28 +118,36 @@ def assemble(new: Increment, parent: Parent, options: Params) -> Assembled:
     )
     kept_slices = evaluation(new, parent, decided, options)
     fate = np.array(decided.fates, dtype=object)
-    held_out = np.isin(found.prompts_N4[:, 0], views.digests(slices.united(kept_slices.values()))[0][:, 0])
+    evaluated = slices.united(kept_slices.values())
+    held_out = np.isin(found.prompts_N4[:, 0], views.digests(evaluated)[0][:, 0])
     fate[(fate == "eval") & ~held_out] = "eval_over_cap"
     learned = table.filter(pa.array(fate == "train_new"))
     old = old_records(new, parent, found, decided)
     replayed = reservoir.drawn(old, learned.num_rows, options.replay_share, salt=new.name)
+    trained = augmented.training(
+        learned, evaluated, augment.Options.of(options.augment), new.seed, new.similarity or SIMILARITY
+    )
     kept = slices.united([old, learned])
     unknown = np.isin(fate, fates.KEPT) & ~found.known.seen
     labels = found.view.labels
     return Assembled(
-        train=slices.united([learned, replayed]).sort_by("id"),
+        train=slices.united([trained.learned, trained.added, replayed]).sort_by("id"),
         slices=kept_slices,
         golden=tuple(new.golden),
         reservoir=reservoir.kept(kept, views.view(kept).labels.to_pylist(), options.reservoir),
         labels=sorted(set(_values(labels, fate == "train_new")) | set(() if new.fresh else parent.labels)),
         counts=views.counted(labels.filter(pa.array(unknown))),
         rows_CN=_index_rows(found, fate, unknown, decided),
-        lineage=_lineage(new, table, fate, decided.near, replayed),
+        lineage=[*lineage.of(new.name, table, fate, decided.near, new.rejects, replayed), trained.lineage],
         dropped=assembled.dropped(table, fate.tolist()),
         review=conflicts.questions(conflict for conflict, label in decided.settled if label is None),
-        report=assembled.report(
-            new.name, table, found, decided, fate.tolist(), parent.labels, parent.index, kept_slices, replayed, leaving
-        ),
+        report=assembled.report(new.name, table, found, decided, fate.tolist(), parent.labels, parent.index, leaving)
+        | {
+            "slices": {name: items.num_rows for name, items in kept_slices.items()},
+            "replayed": replayed.num_rows,
+            "augmented": trained.added.num_rows,
+            "suspects": _suspects(table, options.suspects),
+        },
     )
 
 
@@ -169,23 +174,6 @@ def old_records(new: Increment, parent: Parent, found: Facts, decided: Decided) 
     )
 
 
-def load_parent(folder: Path = PARENT) -> Parent:
-    """The parent's state.
-
-    Raises:
-        GraftError: its index is damaged or of another kind.
-    """
-    if (folder / "NONE").exists():
-        return Parent()
-    seen = index.load(folder / "index")
-    return Parent(
-        index=seen,
-        reservoir=arrow.read_table(folder / "reservoir.arrow"),
-        slices=slices.read(folder / "slices"),
-        labels=files.read_json(folder / "labels.json"),
-    )
-
-
 def load_increment(folder: Path, table: pa.Table, rejected: pa.Table) -> Increment:
     """What the open increment brings.
 
@@ -207,6 +195,7 @@ def load_increment(folder: Path, table: pa.Table, rejected: pa.Table) -> Increme
         withdrawn=increment.withdrawn,
         evaluation=increment.evaluation,
         fresh=asked["train"]["chain"] == "fresh",
+        seed=asked["train"]["seed"],
         similarity=asked["prepare"]["near_duplicates"],
         conflicts=policy,
         answers=conflicts.read_answers() if policy == "review" else {},
@@ -219,7 +208,7 @@ def main() -> None:
     files.empty_dir(OUT)
     table, rejected = jsonl.read(PREPARED / "records.jsonl"), rejects.read(PREPARED / "rejects.jsonl")
     new = load_increment(Path(lockfile.load().increment), table, rejected)
-    parent = load_parent()
+    parent = state.load()
     made = assemble(new, parent, options)
     write(made, parent, new.name)
     files.write_text(PAGE, page.html(files.read_json(PREPARED / "report.json"), made.report))
@@ -244,7 +233,8 @@ def summary(report: Mapping[str, Any]) -> Iterator[str]:
     """The report in words, a line each."""
     met = ", ".join(f"{fate} {report[fate]}" for fate in fates.FATES if report[fate])
     yield f"{report['records']} records: {met}"
-    yield f"train on {report['train_new']} new and {report['replayed']} replayed"
+    more = f", {report['augmented']} made of them" if report["augmented"] else ""
+    yield f"train on {report['train_new']} new and {report['replayed']} replayed{more}"
     yield "evaluate on " + (", ".join(f"{name} {items}" for name, items in report["slices"].items()) or "nothing")
 
 
@@ -261,26 +251,19 @@ def _rules(new: Increment, parent: Parent, options: Params) -> fates.Rules:
     )
 
 
+def _suspects(table: pa.Table, predictions: str | None) -> list[dict[str, Any]]:
+    """Records whose label is probably another, where predictions say so."""
+    if predictions is None:
+        return []
+    labels = dict(zip(table.column("id").to_pylist(), views.view(table).labels.to_pylist(), strict=True))
+    told = keys.load(Path(predictions))
+    return [asdict(suspect) for suspect in suspects.find({id_: labels[id_] for id_ in told if labels.get(id_)}, told)]
+
+
 def _index_rows(found: Facts, fate: Any, unknown: Flags, decided: Decided) -> Rows:
     added_CN = found.rows_CN[:, unknown]
     added_CN[STATE] |= np.where(fate[unknown] == "train_new", np.uint64(0), np.uint64(EVAL))
     return np.concatenate([index.gone(decided.ended_CM), added_CN], axis=1)
-
-
-def _lineage(new: Increment, table: pa.Table, fate: Any, near: list[str | None], replayed: pa.Table) -> list[pa.Table]:
-    dropped = ~np.isin(fate, ("train_new", "eval"))
-    left_out = new.rejects.filter(pc.is_valid(new.rejects.column("id")))
-    named = left_out.append_column("increment", pa.array([new.name] * left_out.num_rows, pa.string()))
-    chosen = pa.array(dropped)
-    return [
-        lineage.rows(table.filter(pa.array(fate == "train_new")), "train"),
-        lineage.rows(table.filter(pa.array(fate == "eval")), "eval", new.name),
-        lineage.rows(
-            table.filter(chosen), "dropped", pa.array(fate[dropped], pa.string()), pa.array(near).filter(chosen)
-        ),
-        lineage.rows(named, "dropped", named.column("reason").combine_chunks(), named.column("near").combine_chunks()),
-        lineage.rows(replayed, "replay"),
-    ]
 
 
 def _stays(records: pa.Table, ended_CM: Rows) -> pa.Array:

@@ -8,7 +8,7 @@ import hashlib
 from pathlib import Path
 
 from pipeline import errors, files
-from pipeline.chain import lockfile
+from pipeline.chain import lockfile, reindex
 from pipeline.chain.store import Store
 from pipeline.errors import GraftError
 
@@ -23,7 +23,10 @@ def main() -> None:
         (OUT / "NONE").write_text("This candidate has no parent: there is no release before it.\n")
         print("parent: none before the first release")
         return
-    bring(parent, Store(), OUT)
+    store = Store()
+    bring(parent, store, OUT)
+    if not reindex.is_current(OUT / "index"):
+        reindex.make_again(parent, store, files.empty_dir(OUT / "index"))
     print(f"parent: {parent.release}, {len(parent.state)} outputs verified")
 
 

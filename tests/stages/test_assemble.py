@@ -6,14 +6,16 @@ from pathlib import Path
 import pyarrow.parquet as pq
 import pytest
 
-from pipeline.data import arrow, golden, jsonl, records, slices
+from pipeline.data import arrow, golden, jsonl, records, slices, state
 from pipeline.data.fates import FATES
 from pipeline.data.records import Record
 from pipeline.errors import GraftError
 from pipeline.stages import assemble
-from pipeline.stages.assemble import Increment, Params, Parent
+from pipeline.stages.assemble import Increment, Params
 
-OPTIONS = Params(eval_share=0.3, slice_items=20, max_slices=4, reservoir=50, replay_share=0.5)
+OPTIONS = Params(
+    eval_share=0.3, slice_items=20, max_slices=4, reservoir=50, replay_share=0.5, suspects=None, augment={}
+)
 WORDS = [
     "lamp",
     "sofa",
@@ -57,7 +59,7 @@ class Chain:
     """Releases on disk: each step assembles onto the one before."""
 
     def __init__(self, folder: Path) -> None:
-        self.folder, self.parent, self.steps = folder, Parent(), 0
+        self.folder, self.parent, self.steps = folder, state.Parent(), 0
 
     def add(self, name: str, items, options: Params = OPTIONS, golden=None, **asked):
         golden_tables = {key: table(value) for key, value in (golden or {}).items()}
@@ -66,14 +68,14 @@ class Chain:
         )
         report = done.report
         assert report["records"] == sum(report[fate] for fate in FATES) == len(items)
-        assert len(done.train) == report["train_new"] + report["replayed"]
+        assert len(done.train) == report["train_new"] + report["replayed"] + report["augmented"]
         assert len(done.dropped) == len(items) - report["train_new"] - report["eval"]
         evaluated = prompts(slices.united(done.slices.values()))
         assert not prompts(done.train) & evaluated
         assert not prompts(done.reservoir) & evaluated
         out = self.folder / str(self.steps)
         assemble.write(done, self.parent, name, out)
-        self.parent, self.steps = assemble.load_parent(out), self.steps + 1
+        self.parent, self.steps = state.load(out), self.steps + 1
         return done
 
     def files(self) -> dict[str, bytes]:
@@ -403,6 +405,20 @@ def test_lineage_says_what_became_of_every_record(chain):
     assert by_fate["dropped"] == set(fates(done))
     (row,) = [row for row in rows if row["id"] == record(95).id and row["fate"] == "dropped"]
     assert (row["reason"], row["increment"], row["file"], row["line"]) == ("seen", "spring", "raw/a.csv", 96)
+
+
+def test_what_augmentation_adds_is_trained_on_marked_and_near_nothing_evaluated(chain):
+    asked = replace(OPTIONS, augment={"max_share": 0.5, "typos": True, "swap": True, "weights": "inverse"})
+    done = chain.add("winter", [record(n, "rare" if n % 9 == 0 else "often") for n in range(300)], asked)
+    rows = [row for row in chain.lineage() if row["fate"] == "augmented"]
+    assert len(rows) == done.report["augmented"] == done.report["train_new"] // 2
+    trained = {row["id"] for row in chain.lineage() if row["fate"] == "train"}
+    assert {row["near"] for row in rows} <= trained
+    assert {row["reason"] for row in rows} <= {"typos", "swap"}
+    weights = {item.answer: item.weight for item in arrow.records_of(done.train)}
+    assert weights["rare"] > 1 > weights["often"]
+    assert {row["id"] for row in rows} | trained == set(ids(done.train))
+    assert not {row["id"] for row in rows} & set(ids(done.reservoir))
 
 
 def write_golden(folder: Path, **files: str) -> Path:

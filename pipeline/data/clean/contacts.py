@@ -9,6 +9,7 @@ _MAIL = r"[A-Za-z0-9._%+-]{1,64}@(?:[A-Za-z0-9-]{1,63}\.){1,8}[A-Za-z]{2,24}"
 # Bounded repeats and a look-behind keep the pattern linear in the length of the text.
 EMAIL = Pattern(
     mark="[EMAIL]",
+    needs="@",
     gate=r"[A-Za-z0-9._%+-]@[A-Za-z0-9-]+\.",
     regex=re.compile(rf"(?<![A-Za-z0-9._%+-]){_MAIL}(?![A-Za-z0-9])"),
 )
@@ -84,6 +85,7 @@ IP = Pattern(
 _USER = r"[^\s/:\[\]]{1,128}:[^\s/@\[\]]{1,256}"
 CREDENTIALS = Pattern(
     mark=r"\1[CREDENTIALS]@",
+    needs="://",
     gate=r"[A-Za-z0-9+.-]://[^\s/]+@",
     regex=re.compile(rf"(?<![A-Za-z0-9+.-])([A-Za-z][A-Za-z0-9+.-]{{0,20}}://){_USER}@"),
 )

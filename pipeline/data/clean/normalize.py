@@ -29,6 +29,7 @@ _REMOVED = re.compile(f"[{_CONTROL}]")
 _REMOVED_OF_A_BLOCK = re.compile(rf"[{_CONTROL}\x1c-\x1f]")
 _LINE_END = re.compile("\r\n|[\r\x0b\x0c\x85\u2028\u2029]")
 _URL = re.compile(r"(?:\b(?:https?|ftp)://|\bwww\.)[^\s<>\"'，。；、）】」]{1,2000}", re.IGNORECASE)
+_SUSPECT = re.compile(r"[^\x00-\x7f\u2e80-\ufaff\ufe30-\uffef]")  # mojibake is never all Chinese, Japanese or Korean
 _C1 = re.compile(r"[\x80-\x84\x86-\x9f]")
 _SURROGATE = re.compile("[\ud800-\udfff]")
 _NEXT_LINE = re.compile(r"(?<![\x80-\xff])\x85")
@@ -116,10 +117,12 @@ def _once(text: str, options: Options, *, one_line: bool) -> str:
 
 
 def _repaired(text: str) -> str:
-    import ftfy  # 0.06 s: only for text that may need it
-
+    if not _SUSPECT.search(text):
+        return text
     if not _C1.search(text):
         text = _NEXT_LINE.sub("\n", text)  # alone it is white space, among others of its block an ellipsis
+    import ftfy  # 0.06 s: only for text that may need it
+
     fixed = "\n".join(ftfy.fix_encoding(each) for each in text.split("\n"))  # encodings may differ by line
     return text if _SURROGATE.search(fixed) else fixed  # half a pair is nothing
 

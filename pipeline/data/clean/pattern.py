@@ -18,10 +18,13 @@ class Pattern:
     mark: str  # stands in place of what is found
     gate: str  # RE2: no look-around, no back-reference
     regex: re.Pattern[str]  # linear: bounded repeats behind a look-behind
+    needs: str = ""  # stands in every match: its absence is quickly seen
     check: Callable[[re.Match[str]], bool] = _always  # checksums and what else no regular expression says
 
     def replace(self, text: str, mark: str | None = None) -> str:
         """The text with the mark in place of everything found."""
+        if self.needs not in text:
+            return text
         new = self.mark if mark is None else mark
         return self.regex.sub(lambda match: match.expand(new) if self.check(match) else match[0], text)
 

@@ -26,16 +26,6 @@ KINDS: Mapping[str, Pattern] = {
     "phone": PHONE,
     "ip": IP,
 }
-REASONS = {
-    "secrets": "secret",
-    "url_credentials": "URL with credentials",
-    "email": "e-mail address",
-    "iban": "bank account number",
-    "id_card": "identity card number",
-    "bank_card": "bank card number",
-    "phone": "telephone number",
-    "ip": "IP address",
-}
 _ROUNDS = 10
 Action = Literal["mask", "drop", "keep"]
 
@@ -60,7 +50,7 @@ class Options:
 
 
 def apply(batch: pa.RecordBatch, options: Options) -> pa.RecordBatch:
-    """The contents of a batch, masked; rows rejected that hold what is to be dropped. Labels stay as they are."""
+    """The contents of a batch, masked; rows rejected, by the kind's name, for what is to be dropped. Labels stay."""
     found = contents.of(batch)
     hits = suspicious(found.values, options) & ~found.labels
     dropped: dict[str, Bools] = {name: np.zeros(len(hits), dtype=bool) for name in KINDS}
@@ -76,7 +66,7 @@ def apply(batch: pa.RecordBatch, options: Options) -> pa.RecordBatch:
     values = contents.rewrite(found.values, hits, change)
     if values is not found.values:
         batch = contents.put(batch, values)
-    reasons = ((REASONS[name], contents.rows_of(found, where, batch.num_rows)) for name, where in dropped.items())
+    reasons = ((name, contents.rows_of(found, where, batch.num_rows)) for name, where in dropped.items())
     return contents.reject(batch, reasons)
 
 

@@ -54,7 +54,7 @@ class Scanner:
             text = text or (self._break_off(found) if self._stack or self._string else "")
         whole = not (self._stack or self._string)
         if self._kept.strip(BLANK):
-            found.append(self._kept.strip(BLANK))
+            found.append(("]" if self._closed else "") + self._kept.strip(BLANK))  # after the end nothing is JSON
         if self._array and not self._closed and whole:
             found.append("[")  # an array that nothing closed is no JSON, whatever its elements are
         return found

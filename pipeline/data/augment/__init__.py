@@ -1,0 +1,1 @@
+"""Augmentation: more training records made from those that there are."""

@@ -1,0 +1,101 @@
+"""graft add: files of every format and content, and what is said about them."""
+
+import gzip
+import json
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+from pyarrow import parquet
+
+from pipeline import yaml
+from tests.commands.test_add import ROWS, raw_files, refused
+from tests.conftest import Clone
+
+NAME = "mine"
+WORDS = ["amber", "brass", "copper", "denim", "ebony", "felt", "glass", "hemp", "ivory", "jade"]
+
+
+def question(number: int) -> str:
+    return f"What is {WORDS[number % 10]} {WORDS[number // 10 % 10]} good for in room {number}?"
+
+
+def spec(clone: Clone) -> Any:
+    return yaml.load_unchecked(clone.path / f"data/increments/{NAME}/increment.yaml")
+
+
+def test_instructions_as_packed_json_need_no_option(fresh: Clone, tmp_path: Path) -> None:
+    items = [{"instruction": question(n), "output": f"For {WORDS[n % 7]} number {n}."} for n in range(60)]
+    path = tmp_path / "talks.json.gz"
+    path.write_bytes(gzip.compress(json.dumps(items).encode()))
+    assert "60 rows" in fresh.graft("add", NAME, str(path), "--replace")
+    assert spec(fresh)["task"] == "sft"
+    assert dict(spec(fresh)["files"]["raw/talks.json.gz"]) == {
+        "format": "json", "compression": "gzip", "encoding": "utf-8", "content": "alpaca",
+    }  # fmt: skip
+
+
+def test_conversations_with_images_as_parquet(fresh: Clone, tmp_path: Path) -> None:
+    photos = tmp_path / "photos"
+    (photos / "old").mkdir(parents=True)
+    (photos / "a.png").write_bytes(b"a")
+    (photos / "old/b.png").write_bytes(b"b")
+    items = [
+        {
+            "messages": [
+                {"role": "user", "content": f"<image>{question(n)}"},
+                {"role": "assistant", "content": f"For {WORDS[n % 7]} number {n}."},
+            ],
+            "images": [["a.png", "old/b.png", "absent.png"][(n % 20 == 7 and 2) or n % 2]],
+        }
+        for n in range(60)
+    ]
+    parquet.write_table(pa.Table.from_pylist(items), tmp_path / "talks.parquet")
+    said = fresh.graft("add", NAME, str(tmp_path / "talks.parquet"), "--images", str(photos), "--replace")
+    assert "60 rows" in said
+    assert "3 image not found" in said
+    assert raw_files(fresh, NAME) == {"talks.parquet", "images"}
+    assert (fresh.path / f"data/increments/{NAME}/raw/images/old/b.png").read_bytes() == b"b"
+
+
+def test_key_withdrawn_and_evaluation(fresh: Clone, tmp_path: Path) -> None:
+    for name in ("new.csv", "judged.csv"):
+        (tmp_path / name).write_text(
+            "id,title,category\n" + (ROWS if name == "new.csv" else ROWS.replace("a ", "the "))
+        )
+    (tmp_path / "gone.txt").write_text("B0042\n\n007\nB0042\n")
+    options = ["--key", "id", "--withdrawn", str(tmp_path / "gone.txt"), "--evaluation", str(tmp_path / "judged.csv")]
+    fresh.graft("add", NAME, str(tmp_path / "new.csv"), *options, "--replace")
+    written = spec(fresh)
+    assert (written["key"], list(written["withdrawn"])) == ("id", ["B0042", "007"])
+    assert list(written["evaluation"]) == ["raw/judged.csv"]
+    assert list(written["files"]) == ["raw/judged.csv", "raw/new.csv"]
+    (tmp_path / "gone.txt").write_text("B0043\n")
+    fresh.graft("add", NAME, str(tmp_path / "new.csv"), "--withdrawn", str(tmp_path / "gone.txt"))
+    assert list(spec(fresh)["withdrawn"]) == ["B0042", "007", "B0043"]
+    assert spec(fresh)["key"] == "id"
+
+
+def test_columns_as_dataset_info_names_them(fresh: Clone, tmp_path: Path) -> None:
+    items = [{"Frage": question(n), "Antwort": f"For {WORDS[n % 7]} number {n}."} for n in range(60)]
+    (tmp_path / "faq.jsonl").write_text("".join(json.dumps(item) + "\n" for item in items))
+    info = {"faq": {"file_name": "faq.jsonl", "columns": {"prompt": "Frage", "response": "Antwort"}}}
+    (tmp_path / "dataset_info.json").write_text(json.dumps(info))
+    said = fresh.graft(
+        "add", NAME, str(tmp_path / "faq.jsonl"), "--dataset-info", str(tmp_path / "dataset_info.json"), "--replace"
+    )
+    assert "60 rows, 60 records" in said
+    assert dict(spec(fresh)["files"]["raw/faq.jsonl"]["keys"]) == {"instruction": "Frage", "output": "Antwort"}
+
+
+def test_what_cannot_be_is_refused(fresh: Clone, tmp_path: Path) -> None:
+    (tmp_path / "drop.csv").write_text("id,title,category\n" + ROWS)
+    (tmp_path / "text.jsonl").write_text('{"text": "some words"}\n' * 9)
+    drop, text = str(tmp_path / "drop.csv"), str(tmp_path / "text.jsonl")
+    said = refused(fresh, NAME, drop, text, "--replace")
+    assert "drop.csv: classification" in said
+    assert "text.jsonl: text" in said
+    assert "no column 'sku'" in refused(fresh, NAME, drop, "--key", "sku", "--replace")
+    assert "no such folder" in refused(fresh, NAME, drop, "--images", str(tmp_path / "absent"), "--replace")
+    assert "table is nothing for the task kto" in refused(fresh, NAME, drop, "--task", "kto", "--replace")
+    assert "task: sft is asked for" in fresh.graft("add", "2026-01-winter", drop, "--task", "sft", code=1)

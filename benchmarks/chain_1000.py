@@ -112,22 +112,23 @@ def made_by(number: int, before: Tree, objects: Objects) -> Tree:
     return tree | {
         path: new(path)
         for path in (
-            "data/prepared/records.jsonl", "data/prepared/rejects.jsonl", "data/prepared/report.json",
+            "data/prepared/records.jsonl", "data/prepared/rejects.jsonl", "data/prepared/review.csv",
+            "data/prepared/report.json", "data/assembled/lineage.parquet", "data/assembled/review.csv",
             "data/assembled/train.arrow", "data/assembled/reservoir.arrow", "data/assembled/labels.json",
             "data/assembled/dropped.jsonl", "data/assembled/report.json",
-            "reports/predictions.jsonl", "reports/report.html",
+            "reports/predictions.jsonl", "reports/data.html", "reports/report.html",
         )
     }  # fmt: skip
 
 
 def runs_after(names: list[str], number: int) -> list[str]:
     """The index's files once a release's run has come to those of its parent."""
-    runs = [index.Run(file=name, increment="", records=1) for name in names]
-    runs.append(index.Run(file=f"{number + 1:05d}-{name_of(number)}.run", increment="", records=1))
+    runs = [index.Run(file=name, increment="", records=1, capacity=1) for name in names]
+    runs.append(index.Run(file=f"{number + 1:05d}-{name_of(number)}.run", increment="", records=1, capacity=1))
     while len(runs) >= index.FAN and len({run.span for run in runs[-index.FAN :]}) == 1:
         last = runs[-index.FAN :]
         file = f"{last[0].number:05d}+{sum(run.span for run in last)}.run"
-        runs[-index.FAN :] = [index.Run(file=file, increment="", records=1)]
+        runs[-index.FAN :] = [index.Run(file=file, increment="", records=1, capacity=1)]
     return [run.file for run in runs]
 
 
@@ -265,11 +266,11 @@ def build(source: Path, folder: Path, count: int) -> Path:
     stages = yaml.load_unchecked(clone / "dvc.yaml")["stages"]
     fixed = {dep for stage in stages.values() for dep in stage["deps"] if (clone / dep).is_file()}
     objects = Objects(clone / ".dvc/cache", remote)
-    golden = {
-        path.relative_to(clone / "data/golden").as_posix(): _md5(path.read_bytes())
-        for path in files.files_below(clone / "data/golden")
-    }
-    md5s = {dep: _md5((clone / dep).read_bytes()) for dep in fixed} | {"data/golden": objects.put_folder(golden)}
+    md5s = {dep: _md5((clone / dep).read_bytes()) for dep in fixed}
+    for folder_dep in ("data/augment", "data/golden"):  # in git, and a stage's input as a whole
+        below = files.files_below(clone / folder_dep)
+        names = {path.relative_to(clone / folder_dep).as_posix(): _md5(path.read_bytes()) for path in below}
+        md5s[folder_dep] = objects.put_folder(names)
     writer = Writer(clone, objects, stages, yaml.load_unchecked(clone / "params.yaml"), lock, md5s)
     importer = subprocess.Popen(["git", "fast-import", "--quiet", "--force"], cwd=clone, stdin=subprocess.PIPE)
     assert importer.stdin is not None  # noqa: S101 - asked for above

@@ -9,6 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from pipeline.commands import counts
 from pipeline.report import data, funnel, parts
 
 HOSTILE = '<script>alert(1)</script><img src=x onerror="alert(2)">'
@@ -171,6 +172,16 @@ def test_lines_account_for_every_row() -> None:
     assert lines["**trained on**"] == 19_000 + 9_500 + 1_200
     assert lines["near to both training and evaluation"] == 20
     assert "**not accounted for**" not in lines
+
+
+def test_plan_says_every_count_in_words() -> None:
+    assert list(counts.lines(*rich())) == [
+        "31,000 rows read, 4,250 rejected (3,900 duplicate, 233 too few fields, 100 near-duplicate, 12 no text, ...)",
+        "26,750 records: 4,003 known, 230 near-duplicate, 17 in conflict, 4 withdrawn, 3,496 held out, 19,000 new",
+        "29,700 records to train on: 19,000 new, 9,500 replayed, 1,200 augmented",
+        "kinds: 26,000 classification, 750 sft",
+        "keys: 18,000 new, 920 updated, 4,000 unchanged, 4 withdrawn",
+    ]
 
 
 def test_row_without_a_fate_is_named() -> None:

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from itertools import chain as joined
 from pathlib import Path
 
-from pipeline.chain import git, keep, lockfile, outputs
+from pipeline.chain import git, keep, lineage, lockfile, outputs
 from pipeline.chain.candidate import Tree
 from pipeline.chain.releases import Release
 from pipeline.chain.store import Place, Store
@@ -57,7 +57,8 @@ def plan(tree: Tree, newest: int | None, *, thin: bool, heads: Iterable[str] = (
     raws += [f"{release.commit}:{release.lock.increment}/raw.dvc" for release in [*ancestors, *thinned]]
     texts = [*git.contents([*(f"{commit}:dvc.lock" for commit in whole), *raws]), *_working_tree(tree)]
     states = [_state(lock) for lock in [tree.lock, *locks.values(), *(release.lock for release in ancestors)]]
-    return Plan(roots={*_named(texts), *joined.from_iterable(states), *_without_derived(thinned)}, thin=thinned)
+    told = filter(None, lineage.tables(ancestors).values())  # graft diff --record asks every release of the chain
+    return Plan(roots={*_named(texts), *joined.from_iterable(states), *_without_derived(thinned), *told}, thin=thinned)
 
 
 def of(store: Store, roots: set[str], place: Place) -> Garbage:

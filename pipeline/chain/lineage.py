@@ -14,6 +14,7 @@ from typing import Any
 
 from pipeline.chain import git
 from pipeline.chain.candidate import Tree
+from pipeline.chain.releases import Release
 from pipeline.chain.store import Store
 from pipeline.errors import GraftError
 
@@ -66,7 +67,7 @@ def trace(asked: str, tree: Tree, store: Store) -> History:
     prefix = asked.strip().lower()
     if not _ID.fullmatch(prefix):
         raise GraftError(f"{asked!r} is no record's id: {SHORTEST} to 64 hex digits", help=_HELP)
-    named = _tables(tree)
+    named = tables(tree.releases)
     gone = _bring({md5 for md5 in named.values() if md5}, store)
     paths = {release: store.path(md5) for release, md5 in named.items() if md5 and md5 not in gone}
     if _is_candidates_own(tree, named):
@@ -96,11 +97,11 @@ def _names(short: str, identity: str) -> bool:
     return len(short) >= SHORT and identity.startswith(short)
 
 
-def _tables(tree: Tree) -> dict[str, str | None]:
-    """Release -> MD5 of its lineage, oldest first; None where it has none. One git process."""
-    locks = git.contents(f"{release.commit}:dvc.lock" for release in tree.releases) if tree.releases else iter(())
+def tables(releases: Sequence[Release]) -> dict[str, str | None]:
+    """Tag of each release -> MD5 of its lineage, in their order; None where it has none. One git process."""
+    locks = git.contents(f"{release.commit}:dvc.lock" for release in releases) if releases else iter(())
     found = (_ENTRY.search(lock or b"") for lock in locks)
-    return {r.tag: match[1].decode() if match else None for r, match in zip(tree.releases, found, strict=True)}
+    return {r.tag: match[1].decode() if match else None for r, match in zip(releases, found, strict=True)}
 
 
 def _bring(md5s: set[str], store: Store) -> set[str]:

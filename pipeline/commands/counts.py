@@ -14,6 +14,7 @@ from pipeline.words import counted
 
 KNOWN = ("seen", "golden", "superseded")
 NEAR = ("near-duplicate", "bridges-split", "near-evaluation")
+_SAID = {"near-duplicates": "near-duplicate", "conflicts": "in conflict"}  # whatever the number
 FEW = 4  # reasons of rejection that the table names
 
 
@@ -78,7 +79,7 @@ def lines(prepared: Mapping[str, Any], assembled: Mapping[str, Any]) -> Iterator
     counts = summed(prepared, assembled)
     rows, rejected, records = (counts.pop(name) for name in ("rows", "rejected", "records"))
     train = {name: counts[name] for name in ("new", "replayed", "augmented")}
-    fates = {name: n for name, n in counts.items() if n and name not in ("replayed", "augmented")}
+    fates = {_SAID.get(name, name): n for name, n in counts.items() if n and name not in ("replayed", "augmented")}
     yield f"{counted(rows, 'row')} read, {rejected:,} rejected{_reasons(prepared['rejects'])}"
     yield f"{counted(records, 'record')}: {_listed(fates) or 'none'}"
     yield f"{counted(funnel.trained(assembled), 'record')} to train on: {_listed(train)}"

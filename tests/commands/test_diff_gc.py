@@ -95,15 +95,16 @@ def test_gc_drops_an_old_releases_weights_and_never_breaks_the_chain(owner: Clon
     assert "missing: models/merged" in gone
     assert "models/adapter" not in gone  # v1.1.0 was trained on it
     assert "2026-01-winter/raw" not in gone  # a refresh needs it
+    assert "lineage.parquet" not in gone  # graft diff --record asks it
     owner.graft("add", "2026-refresh", "--full")
     refused = owner.graft("rollback", "v1.0.0", code=1)
     assert "uncommitted" in refused or "neither in the cache nor in the remote" in refused
 
 
 def test_gc_stops_at_a_listing_that_it_cannot_read(owner: Clone, tmp_path: Path) -> None:
-    listing = next((tmp_path / "storage/files/md5").rglob("*.dir"))
-    listing.chmod(0o644)
-    listing.write_text("spoiled")
+    for listing in (tmp_path / "storage/files/md5").rglob("*.dir"):  # whichever of them a kept release names
+        listing.chmod(0o644)
+        listing.write_text("spoiled")
     before = objects(tmp_path / "storage")
     assert "corrupt" in owner.graft("gc", "--keep", "1", "--remote", "--apply", code=1)
     assert objects(tmp_path / "storage") == before

@@ -47,12 +47,22 @@ class Rules:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
+class Ending:
+    """A record of history that stays no longer."""
+
+    id: str  # its first 16 digits
+    reason: str  # withdrawn | superseded
+    by: str | None  # first 16 digits of the record that takes its place
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
 class Decided:
     """The fates of N records, and what follows from them."""
 
     fates: list[str]
     near: list[str | None]  # first 16 digits of the id of what a record is dropped for
     ended_CM: Rows  # history's rows that were withdrawn or replaced
+    endings: list[Ending]  # the same
     settled: list[tuple[Conflict, str | None]]
     updated: Flags  # records that bring something new of a known item
 
@@ -79,9 +89,11 @@ def decide(facts: Facts, rules: Rules, *, withdrawn: Flags, evaluation: Flags, l
     _mark(fate_N, known.gone & rules.fresh, "superseded")
     replaced_M = _replaced(facts, fate_N)
     updated = _flags(facts.same_key.query_M[replaced_M], len(fate_N))
-    settled, lost, overruled_CM = _settle(facts, rules, fate_N)
+    settled, lost, overruled_M = _settle(facts, rules, fate_N)
     _mark(fate_N, lost, "conflicts")
-    ended_CM = np.concatenate([leaving_CM, facts.same_key.rows_CM[:, replaced_M], overruled_CM], axis=1)
+    replaced = facts.same_key.query_M[replaced_M], facts.same_key.rows_CM[:, replaced_M]
+    overruled = known.others.query_M[overruled_M], known.others.rows_CM[:, overruled_M]
+    ended_CM = np.concatenate([leaving_CM, replaced[1], overruled[1]], axis=1)
     live_M = ~_same_rows(facts.near.rows_CM, ended_CM)
     closest = _near_duplicates(facts, rules, live_M)
     _mark(fate_N, _flags(list(closest), len(fate_N)) & ~again, "near-duplicate")
@@ -90,6 +102,11 @@ def decide(facts: Facts, rules: Rules, *, withdrawn: Flags, evaluation: Flags, l
         fates=fate_N.tolist(),
         near=[closest.get(row) if fate == "near-duplicate" else None for row, fate in enumerate(fate_N)],
         ended_CM=ended_CM,
+        endings=[
+            *(Ending(id=_name(row), reason="withdrawn", by=None) for row in leaving_CM[ID]),
+            *_superseded(facts, *replaced),
+            *_superseded(facts, *overruled),
+        ],
         settled=settled,
         updated=updated,
     )
@@ -105,8 +122,8 @@ def _replaced(facts: Facts, fate_N: npt.NDArray[np.object_]) -> Flags:
 
 def _settle(
     facts: Facts, rules: Rules, fate_N: npt.NDArray[np.object_]
-) -> tuple[list[tuple[Conflict, str | None]], Flags, Rows]:
-    """Contradictions with history: settled how, which records lost, which rows of history did."""
+) -> tuple[list[tuple[Conflict, str | None]], Flags, Flags]:
+    """Contradictions with history: settled how, which records lost, which of the rows that contradict did."""
     found = sorted(_contradictions(facts, rules, fate_N), key=lambda item: item[1].text)
     conflicts.refuse([conflict for _, conflict in found], rules.conflicts, "assemble")
     settled, lost, overruled = [], np.zeros(len(fate_N), bool), np.zeros(len(facts.known.others.query_M), bool)
@@ -117,7 +134,7 @@ def _settle(
             overruled |= facts.known.others.query_M == row
         else:
             lost[row] = True
-    return settled, lost, facts.known.others.rows_CM[:, overruled]
+    return settled, lost, overruled
 
 
 def _contradictions(facts: Facts, rules: Rules, fate_N: npt.NDArray[np.object_]) -> Iterator[tuple[int, Conflict]]:
@@ -146,7 +163,7 @@ def _near_duplicates(facts: Facts, rules: Rules, live_M: Flags) -> dict[int, str
     ranked = chosen[np.lexsort((rows_CM[ID][chosen], -facts.how_near_M[chosen]))]
     nearest: dict[int, str] = {}
     for place in ranked.tolist():
-        nearest.setdefault(int(at_M[place]), f"{int(rows_CM[ID, place]):016x}")
+        nearest.setdefault(int(at_M[place]), _name(rows_CM[ID, place]))
     return nearest
 
 
@@ -191,6 +208,16 @@ def _clusters(facts: Facts, left: Flags) -> npt.NDArray[np.int64]:
     same = np.all(prompts_2N[:, order[1:]] == prompts_2N[:, order[:-1]], axis=0)
     asks = np.stack([order[:-1][same], order[1:][same]])
     return near.clusters(len(left), [*pairs_2M.T.tolist(), *asks.T.tolist()])
+
+
+def _superseded(facts: Facts, by: npt.NDArray[np.int64], rows_CM: Rows) -> Iterator[Ending]:
+    for row, record in zip(rows_CM[ID], by.tolist(), strict=True):
+        yield Ending(id=_name(row), reason="superseded", by=_name(facts.rows_CN[ID, record]))
+
+
+def _name(number: np.uint64) -> str:
+    """The first 16 digits of an id, from the number that the index holds."""
+    return f"{int(number):016x}"
 
 
 def _same_rows(rows_CM: Rows, others_CM: Rows) -> Flags:

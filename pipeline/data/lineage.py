@@ -9,6 +9,8 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
+from pipeline.data.fates import Ending
+
 LINEAGE = pa.schema(
     [
         ("id", pa.string()),
@@ -20,7 +22,7 @@ LINEAGE = pa.schema(
         ("near", pa.string()),  # id, or its first 16 digits, of what it was dropped for or made from
     ]
 )
-ROWS = 100_000  # of a row group: a reader that looks for one id skips the others
+ROWS = 10_000  # of a row group: a reader that looks for one id skips the others
 
 
 def rows(records: pa.Table, fate: str, reasons: pa.Array | str | None = None, near: pa.Array | None = None) -> pa.Table:
@@ -54,6 +56,16 @@ def of(
         rows(named, "dropped", *(named.column(name).combine_chunks() for name in ("reason", "near"))),
         rows(replayed, "replay"),
     ]
+
+
+def ended(endings: Sequence[Ending]) -> pa.Table:
+    """Lineage of what history knew and does not keep: where it came from stands in the release that brought it."""
+    count = len(endings)
+    names = (pa.nulls(count, pa.string()), pa.nulls(count, pa.string()), pa.nulls(count, pa.int64()))
+    why = pa.array([one.reason for one in endings], pa.string())
+    near = pa.array([one.by for one in endings], pa.string())
+    ids = pa.array([one.id for one in endings], pa.string())
+    return pa.table([ids, *names, pa.array(["dropped"] * count, pa.string()), why, near], schema=LINEAGE)
 
 
 def write(path: Path, parts: list[pa.Table]) -> None:

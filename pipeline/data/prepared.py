@@ -17,7 +17,7 @@ from pipeline.errors import GraftError
 
 REPEATED = (DUPLICATE, OLDER, NEAR)  # leaving these out loses nothing
 EDGES = (0, 10, 20, 40, 80, 160, 320, 640, 1280, 2560, 5120, 10240)  # characters
-EXAMPLES, SHOWN, MEMBERS = 3, 20, 5
+EXAMPLES, SHOWN = 3, 20
 
 
 def report(
@@ -82,23 +82,15 @@ def _files(increment: Increment, kept: pa.Table, lost: pa.Table) -> dict[str, di
 
 
 def _clusters(chosen: Selected) -> dict[str, Any]:
-    largest = sorted(chosen.clusters.items(), key=lambda item: (-len(item[1]), item[0]))[:10]
-    return {
-        "clusters": len(chosen.clusters),
-        "largest": [
-            {
-                "kept": _row(chosen.table.slice(kept, 1)),
-                "dropped": [_row(chosen.dropped.slice(place, 1)) for place in dropped[:MEMBERS]],
-                "size": len(dropped) + 1,
-            }
-            for kept, dropped in largest
-        ],
-    }
-
-
-def _row(row: pa.Table) -> dict[str, Any]:
-    (found,) = row.select(["file", "line", "raw"]).to_pylist()
-    return {"file": found["file"], "line": found["line"], "text": pii.mask_text(found["raw"])}
+    largest = [
+        {
+            "size": cluster.size,
+            "kept": _masked(cluster.shown[0]),
+            "dropped": [_masked(row) for row in cluster.shown[1:]],
+        }
+        for cluster in chosen.largest
+    ]
+    return {"clusters": chosen.clusters, "largest": largest}
 
 
 def _examples(lost: pa.Table) -> dict[str, list[dict[str, Any]]]:
@@ -110,5 +102,5 @@ def _examples(lost: pa.Table) -> dict[str, list[dict[str, Any]]]:
     return shown
 
 
-def _masked(shown: dict[str, object]) -> dict[str, object]:
-    return shown | {"text": pii.mask_text(str(shown["text"]))}
+def _masked(shown: Mapping[str, Any]) -> dict[str, Any]:
+    return {**shown, "text": pii.mask_text(str(shown["text"]))}

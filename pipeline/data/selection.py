@@ -11,7 +11,16 @@ from pipeline.data import conflicts, distinct, near, rejects, sketch, views
 from pipeline.data.conflicts import Conflict
 from pipeline.data.sketch import Words
 
+CLUSTERS, MEMBERS = 10, 5  # near-duplicates that a report shows
 DUPLICATE, CONFLICT, OLDER, NEAR = "duplicate", "conflicting labels", "older version", "near-duplicate"
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Cluster:
+    """Near-duplicates, of which one stayed."""
+
+    size: int
+    shown: list[dict[str, Any]]  # file, line and text: the one that stayed, then some of the others
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -22,7 +31,8 @@ class Selected:
     dropped: pa.Table  # the others, as rejects
     settled: list[tuple[Conflict, str | None]]  # with the label that was believed
     open: list[Conflict]  # that a person is to settle
-    clusters: dict[int, list[int]]  # near-duplicates: place in `table` -> places in `dropped`
+    clusters: int  # of near-duplicates
+    largest: list[Cluster]
 
 
 def select(rows: pa.Table, *, similarity: float | None, conflicts_policy: str) -> Selected:
@@ -119,18 +129,24 @@ class _Chooser:
         with_ids = self.rows.append_column("id", views.hexes(self.ids_N4))
         kept, lost = self.here(), np.flatnonzero(np.array([reason is not None for reason in self.reasons], dtype=bool))
         kept = kept[np.lexsort(self.ids_N4[kept].T[::-1])]
-        place = {int(row): number for number, row in enumerate(kept)}
         clusters: dict[int, list[int]] = {}
-        for number, row in enumerate(lost.tolist()):
+        for row in lost.tolist():
             if self.reasons[row] == NEAR:
-                clusters.setdefault(place[self.stands_for[row]], []).append(number)
+                clusters.setdefault(self.stands_for[row], [self.stands_for[row]]).append(row)
+        largest = sorted(clusters.values(), key=lambda rows: (-len(rows), rows))[:CLUSTERS]
         return Selected(
             table=with_ids.take(pa.array(kept)).combine_chunks(),
             dropped=rejects.of(with_ids.take(pa.array(lost)), [self.reasons[row] for row in lost], self._keepers(lost)),
             settled=settled,
             open=[conflict for conflict, label in settled if label is None],
-            clusters=clusters,
+            clusters=len(clusters),
+            largest=[Cluster(size=len(rows), shown=self._shown(rows[: 1 + MEMBERS])) for rows in largest],
         )
+
+    def _shown(self, rows: list[int]) -> list[dict[str, Any]]:
+        chosen = self.rows.select(["file", "line"]).take(rows).to_pylist()
+        texts = self.view.bodies.take(pa.array(rows)).to_pylist()
+        return [place | {"text": text} for place, text in zip(chosen, texts, strict=True)]
 
     def _keepers(self, lost: distinct.Places) -> list[Any]:
         """Ids of the rows that stand for those that were dropped."""

@@ -138,7 +138,11 @@ def assemble(new: Increment, parent: Parent, options: Params) -> Assembled:
         labels=sorted(set(_values(labels, fate == "train_new")) | set(() if new.fresh else parent.labels)),
         counts=views.counted(labels.filter(pa.array(unknown))),
         rows_CN=_index_rows(found, fate, unknown, decided),
-        lineage=[*lineage.of(new.name, table, fate, decided.near, new.rejects, replayed), trained.lineage],
+        lineage=[
+            *lineage.of(new.name, table, fate, decided.near, new.rejects, replayed),
+            trained.lineage,
+            lineage.ended(decided.endings),
+        ],
         dropped=assembled.dropped(table, fate.tolist()),
         review=conflicts.questions(conflict for conflict, label in decided.settled if label is None),
         report=assembled.report(new.name, table, found, decided, fate.tolist(), parent.labels, parent.index, leaving)

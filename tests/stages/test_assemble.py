@@ -347,6 +347,8 @@ def test_an_updated_item_takes_the_place_of_the_old_one(chain):
     everywhere = texts(slices.united([done.train, done.reservoir, *done.slices.values()]))
     assert not {title(n) for n in range(30)} & everywhere
     assert {title(n) for n in range(30, 60)} & everywhere
+    ended = {(row["id"], row["near"]) for row in chain.lineage() if row["reason"] == "superseded"}
+    assert ended == {(keyed("", title(n)).id[:16], news[n].id[:16]) for n in range(30)}
     back = chain.add("summer", [keyed("sku-1", title(1), "summer")])
     assert back.report["keys"]["updated"] == 1
     assert title(1) in texts(slices.united([back.train, *back.slices.values()]))
@@ -367,6 +369,9 @@ def test_a_withdrawn_key_leaves_slices_and_replay_and_may_come_back_on_its_side(
     everywhere = texts(slices.united([done.train, done.reservoir, *done.slices.values()]))
     assert not {title(n) for n in range(40)} & everywhere
     assert done.report["keys"]["withdrawn"] == 40
+    assert {row["id"] for row in chain.lineage() if row["reason"] == "withdrawn"} == {
+        keyed("", title(n)).id[:16] for n in range(40)
+    }
     back = chain.add("summer", [keyed(key, title(n), "summer") for n, key in enumerate(gone)], withdrawn=())
     assert back.report["seen"] == 0
     assert texts(back.slices["summer"]) <= texts(first.slices["winter"])

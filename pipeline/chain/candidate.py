@@ -165,15 +165,13 @@ def _one(parts: Mapping[str, Increment], name: str) -> Any:
 
 
 def _more(parts: Mapping[str, Increment]) -> dict[str, Any]:
-    """Key, date, withdrawn and evaluation files of the chain's increments together."""
+    """Key, date and evaluation files of the chain's increments together; what was withdrawn the index knows."""
     evaluation = [
         f"{increment.RAW}/{name}/{file.removeprefix('raw/')}"
         for name, part in parts.items()
         for file in part.evaluation
     ]
-    withdrawn = dict.fromkeys(key for part in parts.values() for key in part.withdrawn)
-    once = {name: _one(parts, name) for name in ("key", "date")}
-    return once | {"withdrawn": list(withdrawn), "evaluation": evaluation}
+    return {name: _one(parts, name) for name in ("key", "date")} | {"evaluation": evaluation}
 
 
 def _since_last_union(line: list[Release]) -> list[Release]:

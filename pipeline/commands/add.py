@@ -196,7 +196,9 @@ def _count(draft: Path, name: str, *, first: bool) -> str:
     prepared = prepare.prepare(with_changes(made, name=name), draft, options)
     report = prepared.report
     reports.check(report, options.max_reject_share)
-    if first and made.task == "classification":
+    if made.task != "classification":
+        click.echo(f"warning: the stage train cannot learn from {made.task} records yet: it will refuse", err=True)
+    elif first:
         _warn_of_golden(made.instruction, set(report["labels"]))
     rejects = ", ".join(f"{count} {reason}" for reason, count in sorted(report["rejects"].items()))
     return f"{report['read']:,} rows, {report['records']:,} records" + (f" ({rejects})" if rejects else "")
@@ -206,7 +208,7 @@ def _warn_of_golden(instruction: str, labels: set[str]) -> None:
     """Say now that golden items ask for labels which nothing teaches: the gate would refuse after the training."""
     from pipeline.data import golden
 
-    for name, items in golden.load(GOLDEN, instruction).items():
+    for name, items in golden.load(GOLDEN, instruction, params.load_all()["prepare"]).items():
         unknown = sorted({item.answer for item in items} - labels)
         if unknown:
             click.echo(

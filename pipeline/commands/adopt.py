@@ -76,5 +76,6 @@ def _labels(folder: Path, store: Store) -> list[str]:
         candidate.check_out_data(folder, store)
     made: Increment = increment.load(folder)
     counted = prepare.prepare(made, folder, params.load("prepare", prepare.Params)).report["labels"]
-    asked = (item.answer for items in golden.load(GOLDEN, made.instruction).values() for item in items)
+    kept_by_hand = golden.load(GOLDEN, made.instruction, params.load_all()["prepare"])
+    asked = (item.answer for items in kept_by_hand.values() for item in items)
     return sorted({*counted, *asked})

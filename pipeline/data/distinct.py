@@ -33,20 +33,25 @@ def groups(digests_N4: Digests, among: Places) -> Iterator[Places]:
 
 
 def superseded(
-    keys: Sequence[str | None], dates: Sequence[str | None], ids_N4: Digests, among: Places
+    names: Sequence[tuple[int, str | None]], dates: Sequence[str | None], ids_N4: Digests, among: Places
 ) -> dict[int, int]:
-    """Rows that another row of the same key replaces: the newest by date stays, of equally new ones the lowest id."""
-    by_key: dict[str, list[int]] = {}
+    """Rows that another row of the same item replaces: the newest by date stays, of equally new ones the lowest id.
+
+    Args:
+        names: part of the increment, and key in it, of each row; without a key a row is an item of its own.
+        dates: of each row.
+        ids_N4: of each row's content.
+        among: rows to look at.
+    """
+    items: dict[tuple[int, str], list[int]] = {}
     for row in among.tolist():
-        key = keys[row]
+        part, key = names[row]
         if key is not None:
-            by_key.setdefault(key, []).append(row)
+            items.setdefault((part, key), []).append(row)
     replaced: dict[int, int] = {}
-    for rows in by_key.values():
-        newest = max(dates[row] or "" for row in rows) if len(rows) > 1 else ""
-        kept = min(
-            (row for row in rows if (dates[row] or "") == newest or len(rows) == 1), key=lambda row: tuple(ids_N4[row])
-        )
+    for rows in items.values():
+        newest = max(dates[row] or "" for row in rows)
+        kept = min((row for row in rows if (dates[row] or "") == newest), key=lambda row: tuple(ids_N4[row]))
         replaced |= {row: kept for row in rows if row != kept}
     return replaced
 

@@ -1,9 +1,12 @@
 """data/golden: evaluation items kept by hand, never trained on; each file is a slice of its own."""
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 from pipeline.data import records, text
+from pipeline.data.clean import clean
+from pipeline.data.clean.clean import Options
 from pipeline.data.reading import jsonl
 from pipeline.data.records import Messages, Record
 from pipeline.errors import GraftError
@@ -11,25 +14,26 @@ from pipeline.errors import GraftError
 PREFIX = "golden-"
 
 
-def load(folder: Path, instruction: str) -> dict[str, list[Record]]:
+def load(folder: Path, instruction: str, cleaning: Mapping[str, Any]) -> dict[str, list[Record]]:
     """Items of every *.jsonl file, by slice name, each sorted by id.
 
     Args:
         folder: may be absent or hold no such file.
         instruction: stands above the text of {"text", "label"} items, as above the increment's own texts.
+        cleaning: section `prepare` of params.yaml: equal titles must be equal prompts.
 
     Raises:
         GraftError: a line is no item, repeats a question of its file, or answers one otherwise than
             another line does; all such lines at once.
     """
-    slices: dict[str, list[Record]] = {}
+    options, slices = Options.of(cleaning), dict[str, list[Record]]()
     problems: list[str] = []
     answers: dict[str, tuple[str, str]] = {}  # prompt's id -> its answer and where that stands
     for path in sorted(folder.glob("*.jsonl")):
         items: dict[str, Record] = {}
         for row in jsonl.rows(path):
             place = f"{path.name}:{row.line}"
-            item = None if row.problem else _record(row, path, instruction)
+            item = None if row.problem else _record(row, path, instruction, options)
             if item is None:
                 problems.append(f'{place}: neither {{"text": ..., "label": ...}} nor {{"messages": [...]}}')
                 continue
@@ -45,8 +49,8 @@ def load(folder: Path, instruction: str) -> dict[str, list[Record]]:
     return slices
 
 
-def _record(row: jsonl.Row, path: Path, instruction: str) -> Record | None:
-    messages = _messages(row.values, instruction)
+def _record(row: jsonl.Row, path: Path, instruction: str, options: Options) -> Record | None:
+    messages = _messages(row.values, instruction, options)
     if messages is None:
         return None
     return Record(
@@ -58,9 +62,9 @@ def _record(row: jsonl.Row, path: Path, instruction: str) -> Record | None:
     )
 
 
-def _messages(values: Any, instruction: str) -> Messages | None:
+def _messages(values: Any, instruction: str, options: Options) -> Messages | None:
     if values.keys() == {"text", "label"} and _filled(values.values()):
-        question = text.mask(text.clean(values["text"]))  # as prepare does: equal titles must be equal prompts
+        question = clean.text(values["text"], options)
         return records.classification(question, text.clean(values["label"]), instruction)
     messages = values.get("messages")
     if values.keys() != {"messages"} or not isinstance(messages, list) or len(messages) < 2:

@@ -82,7 +82,8 @@ class _Chooser:
         keys = self.rows.column("key")
         if keys.null_count < len(keys):
             dates = self.rows.column("date").to_pylist()
-            for row, newer in distinct.superseded(keys.to_pylist(), dates, self.ids_N4, self.here()).items():
+            named = list(zip(self.parts_N.tolist(), keys.to_pylist(), strict=True))
+            for row, newer in distinct.superseded(named, dates, self.ids_N4, self.here()).items():
                 self.drop(row, OLDER, newer)
 
     def contradictions(self, policy: str) -> list[tuple[Conflict, str | None]]:

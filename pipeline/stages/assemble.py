@@ -190,12 +190,12 @@ def load_increment(folder: Path, table: pa.Table, rejected: pa.Table) -> Increme
         GraftError: increment.yaml, params.yaml, a golden item or an answer in data/review.csv is no good.
     """
     increment, asked = increments.read(folder), params.load_all()
-    policy = asked["prepare"]["conflicts"]
+    policy, kept_by_hand = asked["prepare"]["conflicts"], golden.load(GOLDEN, increment.instruction, asked["prepare"])
     return Increment(
         name=increment.name,
         table=table,
         rejects=rejected,
-        golden={name: arrow.table_of(items) for name, items in golden.load(GOLDEN, increment.instruction).items()},
+        golden={name: arrow.table_of(items) for name, items in kept_by_hand.items()},
         withdrawn=increment.withdrawn,
         evaluation=increment.evaluation,
         fresh=asked["train"]["chain"] == "fresh",

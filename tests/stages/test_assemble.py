@@ -426,6 +426,9 @@ def test_what_augmentation_adds_is_trained_on_marked_and_near_nothing_evaluated(
     assert not {row["id"] for row in rows} & set(ids(done.reservoir))
 
 
+CLEANING = {"min_chars": 1, "max_chars": 100}
+
+
 def write_golden(folder: Path, **files: str) -> Path:
     folder.mkdir(exist_ok=True)
     for name, content in files.items():
@@ -440,13 +443,13 @@ def test_golden_items_are_cleaned_as_records_are(tmp_path):
         '{"messages": [{"role": "user", "content": "Hi"}, {"role": "assistant", "content": "Ho"}]}\n',
         empty="",
     )
-    (slice_,) = golden.load(folder, "Which kind?").items()
+    (slice_,) = golden.load(folder, "Which kind?", CLEANING).items()
     assert slice_[0] == "golden-hand"
     assert {(item.prompt[0]["content"], item.answer, item.file, item.line) for item in slice_[1]} == {
         ("Which kind?\nred fridge [EMAIL]", "Fridges", "data/golden/hand.jsonl", 1),
         ("Hi", "Ho", "data/golden/hand.jsonl", 3),
     }
-    assert golden.load(tmp_path / "absent", "") == {}
+    assert golden.load(tmp_path / "absent", "", CLEANING) == {}
 
 
 def test_every_bad_golden_line_is_named(tmp_path):
@@ -458,7 +461,7 @@ def test_every_bad_golden_line_is_named(tmp_path):
         '{"text": "red", "label": 3}\n',
     )
     with pytest.raises(GraftError) as error:
-        golden.load(folder, "")
+        golden.load(folder, "", CLEANING)
     found = [error.value.message.split(": ", 1)[1], *error.value.problems]
     assert [line.split(": ")[0] for line in found] == [
         "a.jsonl:2", "a.jsonl:3", "a.jsonl:4", "a.jsonl:5", "b.jsonl:1", "b.jsonl:2", "b.jsonl:3",

@@ -17,7 +17,9 @@ def sketched(texts):
 
 
 def pairs(texts, similarity=0.9, of=None):
-    found = near.pairs(sketch.normal_forms(texts), sketched(texts), similarity, of)
+    found = near.pairs(
+        sketched(texts), lambda some: sketch.normal_forms([texts[n] for n in some]).to_pylist(), similarity, of
+    )
     return {tuple(pair) for pair in found.T.tolist()}
 
 

@@ -15,7 +15,7 @@ from typing import Any
 from pipeline import errors, files, params
 from pipeline.chain import lockfile
 from pipeline.ci import refresh
-from pipeline.data import detect, increment
+from pipeline.data import arrow, detect, increment, jsonl
 from pipeline.data import prepared as reports
 from pipeline.data.records import Record
 from pipeline.errors import GraftError
@@ -39,9 +39,9 @@ def records(sources: list[Path], instruction: str) -> list[Record]:
             shutil.copyfile(source, folder / increment.RAW / source.name)
         specs = {f"{increment.RAW}/{source.name}": detect.detect(source) for source in sources}
         increment.save(folder, instruction, specs)
-        prepared = prepare.prepare(increment.load(folder), folder, options)
-        reports.check(prepared.report, options.max_reject_share)
-    return prepared.records
+        report = prepare.prepare(increment.load(folder), folder, options, Path(scratch))
+        reports.check(report, options.max_reject_share)
+        return arrow.records_of(jsonl.read(Path(scratch, "records.jsonl")))
 
 
 def measure(items: list[Record]) -> dict[str, Any]:

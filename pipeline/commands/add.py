@@ -2,6 +2,7 @@
 
 import re
 import shutil
+import tempfile
 from dataclasses import replace as with_changes
 from pathlib import Path
 from typing import Any
@@ -193,8 +194,8 @@ def _count(draft: Path, name: str, *, first: bool) -> str:
 
     made = increment.load(draft)
     options = params.load("prepare", prepare.Params)
-    prepared = prepare.prepare(with_changes(made, name=name), draft, options)
-    report = prepared.report
+    with tempfile.TemporaryDirectory() as scratch:
+        report = prepare.prepare(with_changes(made, name=name), draft, options, Path(scratch))
     reports.check(report, options.max_reject_share)
     if made.task != "classification":
         click.echo(f"warning: the stage train cannot learn from {made.task} records yet: it will refuse", err=True)

@@ -1,6 +1,7 @@
 """graft add --adopt: an adapter that another tool made becomes the parent of the first candidate."""
 
 import shutil
+import tempfile
 from dataclasses import replace
 from pathlib import Path
 
@@ -75,7 +76,9 @@ def _labels(folder: Path, store: Store) -> list[str]:
     if not (folder / increment.RAW).is_dir():
         candidate.check_out_data(folder, store)
     made: Increment = increment.load(folder)
-    counted = prepare.prepare(made, folder, params.load("prepare", prepare.Params)).report["labels"]
+    with tempfile.TemporaryDirectory() as scratch:
+        options = params.load("prepare", prepare.Params)
+        counted = prepare.prepare(made, folder, options, Path(scratch))["labels"]
     kept_by_hand = golden.load(GOLDEN, made.instruction, params.load_all()["prepare"])
     asked = (item.answer for items in kept_by_hand.values() for item in items)
     return sorted({*counted, *asked})

@@ -23,21 +23,23 @@ def count(tree: Tree, asked: dict[str, Any], store: Store) -> tuple[dict[str, An
 
     None when the increment's files are not here.
     """
-    from pipeline.data import state
+    from pipeline.data import jsonl, rejects, state
     from pipeline.stages import assemble, prepare
 
     folder = Path(tree.lock.increment)
     if not (folder / increment.RAW).is_dir():
         return None
     loaded = increment.load(folder)
-    prepared = prepare.prepare(loaded, folder, prepare.Params(**asked["prepare"]))
-    new = assemble.load_increment(folder, prepared.table, prepared.rejects)
+    with tempfile.TemporaryDirectory() as scratch:
+        out = Path(scratch)
+        prepared = prepare.prepare(loaded, folder, prepare.Params(**asked["prepare"]), out)
+        new = assemble.load_increment(folder, jsonl.read(out / "records.jsonl"), rejects.read(out / "rejects.jsonl"))
     options = assemble.Params(**asked["assemble"])
     if tree.lock.parent is None:
-        return prepared.report, assemble.assemble(new, state.Parent(), options).report
+        return prepared, assemble.assemble(new, state.Parent(), options).report
     with tempfile.TemporaryDirectory() as scratch:  # models/parent may still be the last candidate's
         _link_state(tree.lock.parent, store, Path(scratch))
-        return prepared.report, assemble.assemble(new, state.load(Path(scratch)), options).report
+        return prepared, assemble.assemble(new, state.load(Path(scratch)), options).report
 
 
 def _link_state(parent: Parent, store: Store, folder: Path) -> None:

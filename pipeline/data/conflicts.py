@@ -36,6 +36,21 @@ class Conflict:
         return {"text": self.text, "labels": {claim.label: claim.rows for claim in self.claims}, "kept": kept}
 
 
+def between(
+    rows: Sequence[int], told: Mapping[int, tuple[str, str]], counts: Sequence[int], dates: Sequence[str | None]
+) -> Conflict:
+    """The conflict between rows that ask the same.
+
+    Args:
+        rows: one of each content.
+        told: text and label of each.
+        counts: how many rows say the same as each.
+        dates: of each.
+    """
+    claims = [Claim(row=row, label=told[row][1], rows=int(counts[row]), date=dates[row]) for row in rows]
+    return Conflict(text=told[rows[0]][0], claims=tuple(claims))
+
+
 def settle(conflict: Conflict, policy: str, answers: Mapping[str, str]) -> Claim | None:
     """The claim that is believed; None: nobody is, and every row of the increment is dropped.
 

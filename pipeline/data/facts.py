@@ -1,5 +1,6 @@
 """What is known of an increment's records: against the chain's index, the golden items, the slices and each other."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
@@ -76,7 +77,7 @@ def gather(table: pa.Table, chain: Index, others: Others, similarity: float) -> 
     found, how_near_M = chain.near(sketches, similarity - FOLLOWS)
     sizes = [count, others.golden.num_rows, others.slices.num_rows, others.reservoir.num_rows]
     group = np.repeat(np.arange(4), sizes)
-    pairs_2M = near.pairs(forms, all_sketches, similarity, of=group <= GOLDEN)
+    pairs_2M = near.pairs(all_sketches, _some(forms), similarity, of=group <= GOLDEN)
     met = _Met(pairs_2M, group)
     return Facts(
         view=view,
@@ -112,6 +113,10 @@ class _Met:
             found[one[(self.group[one] == which) & (self.group[two] == other)]] = True
         members: Flags = found[self.group == which]
         return members
+
+
+def _some(forms: pa.Array) -> Callable[[npt.NDArray[np.int64]], list[str]]:
+    return lambda places: forms.take(pa.array(places)).to_pylist()
 
 
 def _asked(prompts_N4: Digests, items: pa.Table) -> Flags:

@@ -1,11 +1,10 @@
 """Near-duplicates among texts at hand: candidates by bands of their sketches, each verified on the texts."""
 
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 
 import numpy as np
 import numpy.typing as npt
-import pyarrow as pa
 
 from pipeline.data import runs, sketch
 from pipeline.data.sketch import Sketches
@@ -15,14 +14,20 @@ SLACK = 0.1  # an estimate this far below may still be similar enough: three sta
 
 # Shape legend: N = texts, M = pairs.
 Pairs = npt.NDArray[np.int64]  # (2, M), each pair's lower number first
+Places = npt.NDArray[np.int64]
 
 
-def pairs(forms: pa.Array, sketches: Sketches, similarity: float, of: npt.NDArray[np.bool_] | None = None) -> Pairs:
+def pairs(
+    sketches: Sketches,
+    forms: Callable[[Places], Sequence[str]],
+    similarity: float,
+    of: npt.NDArray[np.bool_] | None = None,
+) -> Pairs:
     """Every pair of texts that is near: marks equal, and at least `similarity` of the shingles in common.
 
     Args:
-        forms: the texts in normal form.
-        sketches: of them.
+        sketches: of the texts.
+        forms: the normal forms of some texts, by their places: of those that are likely to be near.
         similarity: Jaccard's, 0 to 1.
         of: texts of which one at least must be in a pair; None for all.
     """
@@ -31,9 +36,12 @@ def pairs(forms: pa.Array, sketches: Sketches, similarity: float, of: npt.NDArra
         found_2M = found_2M[:, of[found_2M[0]] | of[found_2M[1]]]
     estimate_M = sketch.agreement(sketches.bytes_NH[found_2M[0]], sketches.bytes_NH[found_2M[1]])
     found_2M = found_2M[:, estimate_M >= similarity - SLACK]
-    left = forms.take(pa.array(found_2M[0])).to_pylist()
-    right = forms.take(pa.array(found_2M[1])).to_pylist()
-    near_M = [a == b or sketch.similarity(a, b) >= similarity for a, b in zip(left, right, strict=True)]
+    places, back = np.unique(found_2M, return_inverse=True)
+    texts, pairs_2M = forms(places), back.reshape(found_2M.shape)
+    near_M = [
+        texts[a] == texts[b] or sketch.similarity(texts[a], texts[b]) >= similarity
+        for a, b in zip(pairs_2M[0].tolist(), pairs_2M[1].tolist(), strict=True)
+    ]
     return found_2M[:, np.array(near_M, dtype=bool)]
 
 

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from pathlib import Path
+from typing import BinaryIO
 
 import orjson
 import pyarrow as pa
@@ -19,39 +20,18 @@ REJECTS = pa.schema(
 )
 
 
-def of(
-    rows: pa.Table | pa.RecordBatch, reasons: Sequence[str | None], near: Sequence[str | None] | None = None
-) -> pa.Table:
-    """Rejects of rows, for a reason each."""
-    count = rows.num_rows
-    ids = rows.column("id") if "id" in rows.schema.names else pa.nulls(count, pa.string())
-    columns = [rows.column(name) for name in ("file", "line")]
-    return pa.table(
-        [
-            *columns,
-            pa.array(reasons, pa.string()),
-            rows.column("raw"),
-            ids,
-            pa.array(near or [None] * count, pa.string()),
-        ],
-        schema=REJECTS,
-    )
+def of(rows: pa.Table | pa.RecordBatch, reasons: Sequence[str]) -> pa.Table:
+    """Rejects of rows, which have their ids and stand-ins beside the columns of ROWS, for a reason each."""
+    columns = {name: rows.column(name) for name in ("file", "line", "raw", "id", "near")}
+    columns["reason"] = pa.array(reasons, pa.string())
+    return pa.table([columns[name] for name in REJECTS.names], schema=REJECTS)
 
 
-def united(parts: Sequence[pa.Table]) -> pa.Table:
-    """All of them, by file and line."""
-    whole = pa.concat_tables([REJECTS.empty_table(), *parts])
-    return whole.sort_by([("file", "ascending"), ("line", "ascending"), ("reason", "ascending")]).combine_chunks()
-
-
-def write(path: Path, rejects: pa.Table) -> None:
+def write(sink: BinaryIO, rejects: pa.Table) -> None:
     """One JSON object a line, without nulls."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with path.open("wb") as sink:
-        for batch in rejects.to_batches(max_chunksize=10_000):
-            for row in batch.to_pylist():
-                document = {key: value for key, value in row.items() if value is not None}
-                sink.write(orjson.dumps(document, option=orjson.OPT_APPEND_NEWLINE))
+    for row in rejects.to_pylist():
+        document = {key: value for key, value in row.items() if value is not None}
+        sink.write(orjson.dumps(document, option=orjson.OPT_APPEND_NEWLINE))
 
 
 def read(path: Path) -> pa.Table:

@@ -5,14 +5,17 @@ from typing import Any
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.compute as pc
 
-from pipeline.data import conflicts, distinct, near, rejects, sketch, views
+from pipeline.data import conflicts, distinct, near, sketch, views
 from pipeline.data.conflicts import Conflict
-from pipeline.data.sketch import Words
+from pipeline.data.distinct import Places
+from pipeline.data.spool import Spool
+from pipeline.data.survey import Survey
 
 CLUSTERS, MEMBERS = 10, 5  # near-duplicates that a report shows
 DUPLICATE, CONFLICT, OLDER, NEAR = "duplicate", "conflicting labels", "older version", "near-duplicate"
+
+Settled = list[tuple[Conflict, str | None]]  # with the label that was believed
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -27,89 +30,83 @@ class Cluster:
 class Selected:
     """What rows come to."""
 
-    table: pa.Table  # ROWS with their ids, by id
-    dropped: pa.Table  # the others, as rejects
-    settled: list[tuple[Conflict, str | None]]  # with the label that was believed
-    open: list[Conflict]  # that a person is to settle
+    reasons: list[str | None]  # why a usable row is no record
+    stands_for: dict[int, int]  # row -> the one that stays in its place
+    settled: Settled
     clusters: int  # of near-duplicates
     largest: list[Cluster]
 
 
-def select(rows: pa.Table, *, similarity: float | None, conflicts_policy: str) -> Selected:
-    """Decide for every row; the same rows in any order come to the same records.
+def select(survey: Survey, spool: Spool, *, similarity: float | None, policy: str) -> Selected:
+    """Decide for every usable row; the same rows in any order come to the same records.
 
     Raises:
         GraftError: labels contradict each other where the policy is `fail`, or the answers of a review are no good.
     """
-    ordered = rows.sort_by([("file", "ascending"), ("line", "ascending")]).combine_chunks()
-    chooser = _Chooser(ordered)
+    chooser = _Chooser(survey, spool)
     chooser.repeats()
     chooser.versions()
-    settled = chooser.contradictions(conflicts_policy)
+    settled = chooser.contradictions(policy)
     if similarity is not None:
         chooser.near(similarity)
     return chooser.selected(settled)
 
 
 class _Chooser:
-    """Rows in order of file and line, and what was decided of each so far."""
+    """What was decided of each row so far."""
 
-    def __init__(self, rows: pa.Table) -> None:
-        self.rows = rows
-        self.view = views.view(rows)
-        self.prompts_N4, self.ids_N4 = views.digests(rows)
-        self.parts_N = _parts(rows)
-        self.reasons: list[str | None] = [None] * rows.num_rows
+    def __init__(self, survey: Survey, spool: Spool) -> None:
+        self.survey, self.spool = survey, spool
+        self.reasons: list[str | None] = [None] * len(survey.usable_N)
+        self.here_N = survey.usable_N.copy()
         self.stands_for: dict[int, int] = {}
-        self.counts_N = np.ones(rows.num_rows, np.int64)
+        self.counts_N = np.ones(len(self.here_N), np.int64)
 
     def drop(self, row: int, reason: str, keeper: int | None = None) -> None:
-        self.reasons[row] = reason
+        self.reasons[row], self.here_N[row] = reason, False
         if keeper is not None:
             self.stands_for[row] = keeper
 
-    def here(self) -> distinct.Places:
+    def here(self) -> Places:
         """Rows that are still to stay."""
-        return np.flatnonzero(np.array([reason is None for reason in self.reasons], dtype=bool))
+        return np.flatnonzero(self.here_N)
 
     def repeats(self) -> None:
-        keeper_N = distinct.keepers(self.ids_N4)
+        keeper_N = distinct.keepers(self.survey.ids_N4, self.here())
         self.counts_N = np.bincount(keeper_N, minlength=len(keeper_N))
         for row in np.flatnonzero(keeper_N != np.arange(len(keeper_N))).tolist():
             self.drop(row, DUPLICATE, int(keeper_N[row]))
 
     def versions(self) -> None:
-        keys = self.rows.column("key")
-        if keys.null_count < len(keys):
-            dates = self.rows.column("date").to_pylist()
-            named = list(zip(self.parts_N.tolist(), keys.to_pylist(), strict=True))
-            for row, newer in distinct.superseded(named, dates, self.ids_N4, self.here()).items():
-                self.drop(row, OLDER, newer)
+        keyed = self.here()[self.survey.keys_N[self.here()] != 0]
+        found = distinct.superseded(self.survey.keys_N, self.survey.dates, self.survey.ids_N4, keyed)
+        for row, newer in found.items():
+            self.drop(row, OLDER, newer)
 
-    def contradictions(self, policy: str) -> list[tuple[Conflict, str | None]]:
+    def contradictions(self, policy: str) -> Settled:
         here = self.here()
-        labelled = here[self.view.labelled[here]]
-        found = list(
-            distinct.conflicts(
-                self.prompts_N4 ^ self.parts_N[:, None],
-                labelled,
-                self.view.texts.to_pylist(),
-                self.view.labels.to_pylist(),
-                self.rows.column("date").to_pylist(),
-                self.counts_N,
-            )
-        )
+        labelled = here[self.survey.labels_N[here] != 0]
+        prompts_N4 = self.survey.prompts_N4 ^ self.survey.parts_N[:, None]
+        groups = list(distinct.groups(prompts_N4, labelled))
+        rows = np.unique(np.concatenate([np.zeros(0, np.int64), *groups]))
+        view = views.view(self.spool.rows(rows))
+        texts, labels = view.texts.to_pylist(), view.labels.to_pylist()
+        told = dict(zip(rows.tolist(), zip(texts, labels, strict=True), strict=True))
+        counts = self.counts_N.tolist()
+        found = [conflicts.between(group.tolist(), told, counts, self.survey.dates) for group in groups]
         conflicts.refuse(found, policy, "prepare")
+        return self._settle(found, policy)
+
+    def _settle(self, found: list[Conflict], policy: str) -> Settled:
         answers = conflicts.read_answers() if policy == "review" else {}
-        settled: list[tuple[Conflict, str | None]] = []
+        settled: Settled = []
         lost: set[int] = set()
         for conflict in sorted(found, key=lambda one: one.text):
             kept = conflicts.settle(conflict, policy, answers)
             settled.append((conflict, kept.label if kept else None))
-            for claim in conflict.claims:
-                if claim is not kept and claim.row is not None:
-                    self.drop(claim.row, CONFLICT)
-                    lost.add(claim.row)
+            lost |= {claim.row for claim in conflict.claims if claim is not kept and claim.row is not None}
+        for row in lost:
+            self.drop(row, CONFLICT)
         for row, keeper in self.stands_for.items():
             if keeper in lost:  # a repeat of what nobody believes is no repeat that may be left out
                 self.reasons[row] = CONFLICT
@@ -117,45 +114,42 @@ class _Chooser:
 
     def near(self, similarity: float) -> None:
         here = self.here()
-        order = here[np.lexsort(self.ids_N4[here].T[::-1])]  # by id: the files' order must not count
-        forms = sketch.normal_forms(self.view.bodies.take(pa.array(order)))
-        pairs_2M = near.pairs(forms, sketch.sketches(forms), similarity)
-        labels = self.view.labels.take(pa.array(order)).to_pylist()
-        same = np.array([labels[one] == labels[other] for one, other in pairs_2M.T.tolist()], dtype=bool)
-        same &= self.parts_N[order[pairs_2M[0]]] == self.parts_N[order[pairs_2M[1]]]
-        for row, keeper in near.thinned(pairs_2M[:, same]).items():
+        order = here[np.lexsort(self.survey.ids_N4[here].T[::-1])]  # by id: the files' order must not count
+
+        def forms(places: Places) -> list[str]:
+            rows, back = np.unique(order[places], return_inverse=True)
+            bodies = views.view(self.spool.rows(rows)).bodies
+            listed: list[str] = sketch.normal_forms(bodies).take(pa.array(back)).to_pylist()
+            return listed
+
+        pairs_2M = order[near.pairs(self.survey.sketches.of(order), forms, similarity)]
+        same = self.survey.labels_N[pairs_2M[0]] == self.survey.labels_N[pairs_2M[1]]
+        same &= self.survey.parts_N[pairs_2M[0]] == self.survey.parts_N[pairs_2M[1]]
+        rank = np.zeros(len(self.here_N), np.int64)
+        rank[order] = np.arange(len(order))
+        for row, keeper in near.thinned(rank[pairs_2M[:, same]]).items():
             self.drop(int(order[row]), NEAR, int(order[keeper]))
 
-    def selected(self, settled: list[tuple[Conflict, str | None]]) -> Selected:
-        with_ids = self.rows.append_column("id", views.hexes(self.ids_N4))
-        kept, lost = self.here(), np.flatnonzero(np.array([reason is not None for reason in self.reasons], dtype=bool))
-        kept = kept[np.lexsort(self.ids_N4[kept].T[::-1])]
+    def selected(self, settled: Settled) -> Selected:
         clusters: dict[int, list[int]] = {}
-        for row in lost.tolist():
+        for row, keeper in sorted(self.stands_for.items()):
             if self.reasons[row] == NEAR:
-                clusters.setdefault(self.stands_for[row], [self.stands_for[row]]).append(row)
+                clusters.setdefault(keeper, [keeper]).append(row)
         largest = sorted(clusters.values(), key=lambda rows: (-len(rows), rows))[:CLUSTERS]
         return Selected(
-            table=with_ids.take(pa.array(kept)).combine_chunks(),
-            dropped=rejects.of(with_ids.take(pa.array(lost)), [self.reasons[row] for row in lost], self._keepers(lost)),
+            reasons=self.reasons,
+            stands_for=self.stands_for,
             settled=settled,
-            open=[conflict for conflict, label in settled if label is None],
             clusters=len(clusters),
             largest=[Cluster(size=len(rows), shown=self._shown(rows[: 1 + MEMBERS])) for rows in largest],
         )
 
     def _shown(self, rows: list[int]) -> list[dict[str, Any]]:
-        chosen = self.rows.select(["file", "line"]).take(rows).to_pylist()
-        texts = self.view.bodies.take(pa.array(rows)).to_pylist()
-        return [place | {"text": text} for place, text in zip(chosen, texts, strict=True)]
-
-    def _keepers(self, lost: distinct.Places) -> list[Any]:
-        """Ids of the rows that stand for those that were dropped."""
-        keepers = pa.array([self.stands_for.get(row) for row in lost.tolist()], pa.int64())
-        ids: list[Any] = views.hexes(self.ids_N4).take(keepers).to_pylist()
-        return ids
-
-
-def _parts(rows: pa.Table) -> Words:
-    """Hash of each row's folder: a refresh has one per increment, and what those are to each other history says."""
-    return views.hashes(pc.replace_substring_regex(rows.column("file"), r"/[^/]*$", ""))
+        order = np.argsort(rows)
+        table = self.spool.rows(np.array(rows)[order])
+        bodies = views.view(table).bodies.to_pylist()
+        found = [
+            place | {"text": body}
+            for place, body in zip(table.select(["file", "line"]).to_pylist(), bodies, strict=True)
+        ]
+        return [found[place] for place in np.argsort(order).tolist()]

@@ -44,6 +44,10 @@ class Sketches:
         """The sketches as 8 numbers each: near texts most likely share one at least."""
         return np.ascontiguousarray(self.bytes_NH).view("<u8")
 
+    def of(self, places: npt.NDArray[np.int64]) -> "Sketches":
+        """The sketches of some of the texts."""
+        return Sketches(self.bytes_NH[places], self.marks_N[places])
+
 
 def sketches(forms: pa.Array) -> Sketches:
     """Sketches of texts, given in normal form, in their order."""

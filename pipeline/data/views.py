@@ -12,7 +12,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from pipeline.data import records
-from pipeline.data.arrow import MESSAGE
+from pipeline.data.arrow import MESSAGE, ROWS
 
 # Shape legend: N = records.
 Digests = npt.NDArray[np.uint64]  # (N, 4): SHA-256 as 4 big-endian numbers, which sort as the digests do
@@ -47,6 +47,11 @@ def view(table: pa.Table | pa.RecordBatch) -> View:
     texts = pc.replace_substring_regex(contents.take(firsts), r"(?s)^.*\n", "")  # a cleaned text is one line
     bodies = texts if pc.all(labelled).as_py() is not False else pc.coalesce(texts, _joined(table))
     return View(texts=texts, labels=contents.take(lasts), bodies=bodies)
+
+
+def no_rows() -> pa.RecordBatch:
+    """A batch of ROWS without any."""
+    return pa.RecordBatch.from_pylist([], schema=ROWS)
 
 
 def offsets_of(messages: pa.Array) -> npt.NDArray[np.int64]:

@@ -1,31 +1,37 @@
 """prepare: an increment's raw files -> canonical records, and every row that cannot be one with its reason.
 
 Stateless: only the increment and the params count, never the chain. Every row read is either a record or a
-reject. Records are sorted by id, so the order of files and rows does not change what is trained.
+reject. Records are sorted by id, so the order of files and rows does not change what is trained. Rows wait on disk
+for what is decided of them; memory holds a batch, and some 200 bytes of each row.
 """
 
-from collections import Counter
-from collections.abc import Mapping
+import tempfile
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
 from pipeline import errors, files, params
 from pipeline.chain import lockfile
-from pipeline.data import arrow, conflicts, jsonl, rejects, rows, selection, validate, views
+from pipeline.data import conflicts, jsonl, prepared, rejects, rows, selection, survey, validate, views
 from pipeline.data import increment as increments
-from pipeline.data import prepared as reports
 from pipeline.data.arrow import SCHEMA
-from pipeline.data.clean import clean, pii
+from pipeline.data.clean import clean
 from pipeline.data.increment import Increment
-from pipeline.data.records import Record
+from pipeline.data.selection import Selected
+from pipeline.data.spool import Sorted, Spool
+from pipeline.data.survey import Survey
+from pipeline.data.tally import Tally
 from pipeline.model import pinned
 
 OUT = Path("data/prepared")
 KEPT_REJECTS = Path(".graft/rejects.jsonl")  # where a stopped run leaves them: DVC removes a failed stage's outputs
+PART = 1 << 28  # bytes of rows whose records are sorted in one go
+ID = len(b'{"id":"')  # what stands before the id in a record's line
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -44,83 +50,85 @@ class Params:
     conflicts: str
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Prepared:
-    """What an increment comes to."""
+def prepare(increment: Increment, folder: Path, options: Params, out: Path) -> dict[str, Any]:
+    """Read every file of an increment and write records.jsonl, rejects.jsonl, review.csv and report.json to `out`.
 
-    table: pa.Table  # records, by id
-    content: bytes | bytearray  # of records.jsonl
-    rejects: pa.Table  # by file and line
-    review: str  # questions for people, where prepare.conflicts is review
-    report: dict[str, Any]
-
-    @property
-    def records(self) -> list[Record]:
-        """The records one by one."""
-        return arrow.records_of(self.table)
-
-
-def prepare(increment: Increment, folder: Path, options: Params) -> Prepared:
-    """Read every file of an increment; writes nothing.
+    Returns:
+        The report.
 
     Raises:
         GraftError: a file cannot be opened, is larger than allowed, or its header is not the declared one;
             labels contradict each other, and that is to stop the stage. A bad row raises nothing.
     """
-    usable, unusable, masked = read(increment, folder, options)
-    chosen = selection.select(usable, similarity=options.near_duplicates, conflicts_policy=options.conflicts)
-    wholly = finished(chosen.table, increment)
-    content, problems = written(wholly)
-    valid = pa.array([problem is None for problem in problems], pa.bool_())
-    invalid = rejects.of(chosen.table.filter(pc.invert(valid)), [problem for problem in problems if problem])
-    lost = rejects.united([unusable, chosen.dropped, invalid])
-    kept = wholly.filter(valid)
-    return Prepared(
-        table=kept,
-        content=content,
-        rejects=lost,
-        review=conflicts.questions(chosen.open),
-        report=reports.report(increment, kept, lost, masked, chosen),
-    )
+    with tempfile.TemporaryDirectory(dir=out) as scratch:
+        waiting = Spool(Path(scratch, "rows.arrow"))
+        known = survey.united(list(read(increment, folder, options, waiting)))
+        waiting.close()
+        chosen = selection.select(known, waiting, similarity=options.near_duplicates, policy=options.conflicts)
+        parts = Sorted(Path(scratch), parts=1 + waiting.size // PART, prefix=ID)
+        report = sort_out(increment, known, chosen, waiting, parts, out / "rejects.jsonl")
+        with (out / "records.jsonl").open("wb") as sink:
+            sink.writelines(parts.read())
+    unsettled = [conflict for conflict, label in chosen.settled if label is None]
+    files.write_text(out / "review.csv", conflicts.questions(unsettled))
+    files.write_json(out / "report.json", report)
+    return report
 
 
-def read(increment: Increment, folder: Path, options: Params) -> tuple[pa.Table, pa.Table, dict[str, int]]:
-    """Every row of every file, cleaned: those that can be used, the rejects, and what was masked."""
+def read(increment: Increment, folder: Path, options: Params, waiting: Spool) -> Iterator[Survey]:
+    """Clean every row of every file and put it on the spool; a survey of each batch."""
     limits = rows.Limits(max_bytes=options.max_bytes, max_line=options.max_line)
     cleaning = clean.Options.of(asdict(options), _tokenizer(options))
-    kept, lost, masked = [], [], Counter[str]()
     for file, spec in sorted(increment.files.items()):
         for batch in rows.batches(folder / file, file, spec, increment, limits):
-            cleaned = clean.clean(batch, cleaning)
-            good = pc.is_null(cleaned.column("problem"))
-            kept.append(views.instructed(cleaned.filter(good), increment.instruction))
-            lost.append(rejects.of(bad := cleaned.filter(pc.invert(good)), bad.column("problem").to_pylist()))
-            masked.update(pii.counts(kept[-1].column("messages").flatten().field("content")))
-    return pa.Table.from_batches(kept, arrow.ROWS), rejects.united(lost), masked
+            cleaned = views.instructed(clean.clean(batch, cleaning), increment.instruction)
+            yield survey.of(cleaned)
+            waiting.append(cleaned)
 
 
-def written(records: pa.Table) -> tuple[bytearray, list[str | None]]:
+def sort_out(
+    increment: Increment, known: Survey, chosen: Selected, waiting: Spool, parts: Sorted, rejected: Path
+) -> dict[str, Any]:
+    """Write each row to where it belongs: records to `parts`, the others with their reasons; returns the report."""
+    tally = Tally()
+    with rejected.open("wb") as sink:
+        for start, batch in waiting.batches():
+            stop = start + batch.num_rows
+            ids = views.hexes(known.ids_N4[start:stop])
+            decided = zip(batch.column("problem").to_pylist(), chosen.reasons[start:stop], strict=True)
+            reasons = [problem or reason for problem, reason in decided]
+            records = finished(batch, ids, increment).filter(_where(reasons, None))
+            lines, problems = written(records)
+            parts.write(lines)
+            tally.records(records.filter(_where(problems, None)))
+            for place, problem in zip(np.flatnonzero([reason is None for reason in reasons]), problems, strict=True):
+                reasons[place] = problem
+            left = pa.array([reason is not None for reason in reasons])
+            near = _stand_ins(known, chosen, range(start, stop))
+            known_ids = pc.if_else(pa.array(known.usable_N[start:stop]), ids, None)
+            lost = batch.append_column("id", known_ids).append_column("near", near).filter(left)
+            why = [reason for reason in reasons if reason is not None]
+            rejects.write(sink, rejects.of(lost, why))
+            tally.rejects(lost, why)
+    return tally.report(increment, chosen)
+
+
+def finished(batch: pa.RecordBatch, ids: pa.Array, increment: Increment) -> pa.RecordBatch:
+    """Rows as records: with id and increment, without what only served to choose them."""
+    columns = {name: batch.column(name) for name in batch.schema.names}
+    columns |= {"id": ids, "increment": pa.array([increment.name] * len(ids), pa.string())}
+    columns["weight"] = pa.nulls(len(ids), pa.float32())
+    return pa.RecordBatch.from_arrays([columns[name] for name in SCHEMA.names], schema=SCHEMA)
+
+
+def written(records: pa.RecordBatch) -> tuple[list[bytes], list[str | None]]:
     """A line of JSON for every record that is as its schema says, and for every record what is wrong, if anything."""
-    content, problems = bytearray(), []
-    for document in jsonl.documents(records):
+    lines, problems = [], []
+    for document in jsonl.documents(pa.Table.from_batches([records])):
         problems.append(problem := validate.problem(document))
         if problem is None:
-            content += jsonl.line(document)
-    return content, problems
-
-
-def _tokenizer(options: Params) -> Path | None:
-    """The base's tokenizer, if texts are bounded in tokens."""
-    bounded = options.quality["min_tokens"] is not None or options.quality["max_tokens"] is not None
-    return pinned.load().folder / "tokenizer.json" if bounded else None
-
-
-def finished(rows: pa.Table, increment: Increment) -> pa.Table:
-    """Rows as records: with id and increment, without what only served to choose them."""
-    columns = {name: rows.column(name) for name in rows.column_names}
-    columns["increment"] = pa.array([increment.name] * rows.num_rows, pa.string())
-    columns["weight"] = pa.nulls(rows.num_rows, pa.float32())
-    return pa.table([columns[name] for name in SCHEMA.names], schema=SCHEMA).combine_chunks()
+            lines.append(jsonl.line(document))
+    return lines, problems
 
 
 def main() -> None:
@@ -130,20 +138,37 @@ def main() -> None:
     files.empty_dir(OUT)
     increment = increments.load(folder)
     print(f"prepare: {increment.name}: {', '.join(sorted(increment.files))}", flush=True)
-    prepared = prepare(increment, folder, options)
+    report = prepare(increment, folder, options, OUT)
     try:
-        reports.check(prepared.report, options.max_reject_share)
+        prepared.check(report, options.max_reject_share)
     except errors.GraftError:
-        rejects.write(KEPT_REJECTS, prepared.rejects)
+        KEPT_REJECTS.parent.mkdir(exist_ok=True)
+        (OUT / "rejects.jsonl").replace(KEPT_REJECTS)
+        files.empty_dir(OUT)
         print(f"prepare: every rejected row is in {KEPT_REJECTS}", flush=True)
         raise
-    files.write_bytes(OUT / "records.jsonl", prepared.content)
-    rejects.write(OUT / "rejects.jsonl", prepared.rejects)
-    files.write_text(OUT / "review.csv", prepared.review)
-    files.write_json(OUT / "report.json", prepared.report)
-    print(f"prepare: {prepared.report['read']} rows read, {len(prepared.table)} records")
-    for line in reports.summary(prepared.report):
+    print(f"prepare: {report['read']} rows read, {report['records']} records")
+    for line in prepared.summary(report):
         print(f"prepare: rejected: {line}")
+
+
+def _tokenizer(options: Params) -> Path | None:
+    """The base's tokenizer, if texts are bounded in tokens."""
+    bounded = options.quality.get("min_tokens") is not None or options.quality.get("max_tokens") is not None
+    return pinned.load().folder / "tokenizer.json" if bounded else None
+
+
+def _where(values: Sequence[str | None], wanted: str | None) -> pa.Array:
+    return pa.array([value is wanted for value in values], pa.bool_())
+
+
+def _stand_ins(known: Survey, chosen: Selected, places: range) -> pa.Array:
+    """Id of the record that stands in each row's place, if one does."""
+    keepers = pa.array([chosen.stands_for.get(row) for row in places], pa.int64())
+    rows, back = np.unique(keepers.drop_null().to_numpy(), return_inverse=True)
+    place = np.full(len(places), -1)
+    place[keepers.is_valid().to_numpy(zero_copy_only=False)] = back
+    return views.hexes(known.ids_N4[rows]).take(pa.array(place, mask=place < 0))
 
 
 if __name__ == "__main__":

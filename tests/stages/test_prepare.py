@@ -1,13 +1,13 @@
 import json
 import random
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import pytest
 
 from pipeline import schema, yaml
+from pipeline.data import arrow, jsonl, records, rejects
 from pipeline.data import prepared as reports
-from pipeline.data import records
 from pipeline.data.increment import FileSpec, Increment
 from pipeline.errors import GraftError
 from pipeline.stages import prepare
@@ -21,17 +21,28 @@ SPEC = FileSpec(
 JSONL = FileSpec(format="jsonl", encoding="utf-8", text="title", label="kind")
 
 
+@dataclass
+class Result:
+    report: dict
+    records: list
+    rejects: list
+
+
 def prepared(folder: Path, options: Params = OPTIONS, instruction: str = "", **contents: str):
     (folder / "raw").mkdir(parents=True, exist_ok=True)
     for name, content in contents.items():
         (folder / "raw" / name).write_text(content, encoding="utf-8", errors="surrogatepass")
     specs = {f"raw/{name}": JSONL if name.startswith("json") else SPEC for name in contents}
     increment = Increment(name="winter", task="classification", instruction=instruction, files=specs)
-    return prepare.prepare(increment, folder, options)
+    out = folder / "out"
+    out.mkdir(exist_ok=True)
+    report = prepare.prepare(increment, folder, options, out)
+    table, lost = jsonl.read(out / "records.jsonl"), rejects.read(out / "rejects.jsonl")
+    return Result(report=report, records=arrow.records_of(table), rejects=lost.to_pylist())
 
 
 def rejected(result):
-    return result.rejects.to_pylist()
+    return result.rejects
 
 
 def fates(result):

@@ -12,7 +12,6 @@ from pipeline.data.index import Index, Known
 from pipeline.data.near import Pairs
 from pipeline.data.runs import KEY, Matches, Rows
 from pipeline.data.sketch import Sketches
-from pipeline.data.slices import united
 from pipeline.data.views import Digests, View
 
 FOLLOWS = 0.05  # history's texts are compared by estimate: this much less similar ones count as near, too
@@ -61,7 +60,9 @@ def gather(table: pa.Table, chain: Index, others: Others, similarity: float) -> 
     """
     count = table.num_rows
     prompts_N4, ids_N4 = views.digests(table)
-    everything = views.view(united([table, others.golden, others.slices, others.reservoir]))
+    compared = ["kind", "messages", "rejected"]
+    parts = [part.select(compared) for part in (table, others.golden, others.slices, others.reservoir)]
+    everything = views.view(pa.concat_tables(parts))
     forms = sketch.normal_forms(everything.bodies)
     all_sketches = sketch.sketches(forms)
     sketches = Sketches(all_sketches.bytes_NH[:count], all_sketches.marks_N[:count])

@@ -11,7 +11,7 @@ import pyarrow.json
 
 from pipeline.data.arrow import BATCH, SCHEMA
 
-BLOCK = 64 << 20  # bytes parsed at a time: more than the longest line
+BLOCK = 16 << 20  # bytes parsed at a time: more than a usual line
 
 
 def documents(table: pa.Table) -> Iterator[dict[str, Any]]:
@@ -32,16 +32,21 @@ def line(document: dict[str, Any]) -> bytes:
     return orjson.dumps(document, option=orjson.OPT_APPEND_NEWLINE)
 
 
-def read(path: Path) -> pa.Table:
-    """Records that `write` wrote."""
-    if not path.stat().st_size:
-        return SCHEMA.empty_table()
-    found = pyarrow.json.read_json(
-        path,
-        read_options=pyarrow.json.ReadOptions(block_size=max(BLOCK, 1)),
-        parse_options=pyarrow.json.ParseOptions(explicit_schema=SCHEMA, unexpected_field_behavior="error"),
-    )
-    return found.select(SCHEMA.names).cast(SCHEMA)
+def read(path: Path, schema: pa.Schema = SCHEMA) -> pa.Table:
+    """A table that lies there as JSON lines."""
+    size, block = path.stat().st_size, BLOCK
+    if not size:
+        return schema.empty_table()
+    parse = pyarrow.json.ParseOptions(explicit_schema=schema, unexpected_field_behavior="error")
+    while True:
+        try:
+            found = pyarrow.json.read_json(path, pyarrow.json.ReadOptions(block_size=block), parse)
+        except pa.ArrowInvalid:  # a line that is longer than a block
+            if block > size:
+                raise
+            block *= 16
+        else:
+            return found.select(schema.names).cast(schema)
 
 
 def _is_plain(part: pa.Table) -> bool:

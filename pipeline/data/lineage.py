@@ -43,6 +43,7 @@ def of(
     replayed: pa.Table,
 ) -> list[pa.Table]:
     """Lineage of an increment's records, of what prepare left out of them, and of what is replayed beside them."""
+    records = records.select(["id", "increment", "file", "line"])  # not the texts: they would be copied
     trained, evaluated = fates == "train_new", fates == "eval"
     dropped = ~(trained | evaluated)
     left_out = rejects.filter(pc.is_valid(rejects.column("id")))

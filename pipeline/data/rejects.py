@@ -6,7 +6,8 @@ from typing import BinaryIO
 
 import orjson
 import pyarrow as pa
-import pyarrow.json
+
+from pipeline.data import jsonl
 
 REJECTS = pa.schema(
     [
@@ -36,7 +37,4 @@ def write(sink: BinaryIO, rejects: pa.Table) -> None:
 
 def read(path: Path) -> pa.Table:
     """Rejects that `write` wrote."""
-    if not path.stat().st_size:
-        return REJECTS.empty_table()
-    parse = pyarrow.json.ParseOptions(explicit_schema=REJECTS, unexpected_field_behavior="error")
-    return pyarrow.json.read_json(path, pyarrow.json.ReadOptions(block_size=1 << 24), parse).select(REJECTS.names)
+    return jsonl.read(path, REJECTS)

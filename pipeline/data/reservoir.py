@@ -6,35 +6,39 @@ ever shrink, and the lowest of the lowest are the lowest: what is drawn now is w
 
 import hashlib
 from collections import defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 
 import numpy as np
+import numpy.typing as npt
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from pipeline.data import views
 
 
-def kept(table: pa.Table, labels: Sequence[str | None], count: int) -> pa.Table:
+def kept(table: pa.Table, count: int) -> pa.Table:
     """At most `count` records, by id.
 
     Args:
         table: records.
-        labels: of each, None for a kind that has none.
         count: room of the reservoir.
     """
     ids_N4 = views.numbers(table.column("id"))
-    order = np.lexsort(ids_N4.T[::-1])
-    names = list(zip([label or "" for label in labels], table.column("increment").to_pylist(), strict=True))
-    strata: dict[str, dict[str, list[int]]] = defaultdict(lambda: defaultdict(list))
-    for place in order.tolist():
-        label, increment = names[place]
-        strata[label][increment].append(place)
-    shares = divided({label: sum(map(len, parts.values())) for label, parts in strata.items()}, count)
-    chosen = np.zeros(table.num_rows, bool)
-    for label, parts in strata.items():
-        for increment, share in divided({name: len(part) for name, part in parts.items()}, shares[label]).items():
-            chosen[parts[increment][:share]] = True
-    return table.take(pa.array(order[chosen[order]]))
+    labels, label_N = _codes(views.view(table).labels)
+    increments, increment_N = _codes(table.column("increment"))
+    stratum_N = label_N * max(1, len(increments)) + increment_N
+    order = np.lexsort((*ids_N4.T[::-1], stratum_N))
+    strata, begins, sizes = np.unique(stratum_N[order], return_index=True, return_counts=True)
+    parts: dict[str, dict[str, int]] = defaultdict(dict)
+    for stratum, size in zip(strata.tolist(), sizes.tolist(), strict=True):
+        label, increment = divmod(stratum, len(increments))
+        parts[labels[label]][increments[increment]] = size
+    rooms = divided({label: sum(part.values()) for label, part in parts.items()}, count)
+    shares = {label: divided(part, rooms[label]) for label, part in parts.items()}
+    wanted = [shares[labels[s // len(increments)]][increments[s % len(increments)]] for s in strata.tolist()]
+    place_N = np.arange(len(order)) - np.repeat(begins, sizes)
+    chosen = order[place_N < np.repeat(wanted, sizes)] if len(order) else order
+    return table.take(pa.array(chosen[np.lexsort(ids_N4[chosen].T[::-1])]))
 
 
 def divided(sizes: Mapping[str, int], room: int) -> dict[str, int]:
@@ -63,3 +67,10 @@ def drawn(table: pa.Table, learned: int, share: float, *, salt: str) -> pa.Table
 
 def _hash(name: str) -> bytes:
     return hashlib.sha256(name.encode()).digest()
+
+
+def _codes(column: pa.Array | pa.ChunkedArray) -> tuple[list[str], npt.NDArray[np.int64]]:
+    """The values of a column, null as empty, and the number of each row's."""
+    flat = column.combine_chunks() if isinstance(column, pa.ChunkedArray) else column
+    encoded = pc.dictionary_encode(pc.fill_null(flat, ""))
+    return encoded.dictionary.to_pylist(), encoded.indices.to_numpy(zero_copy_only=False).astype(np.int64)

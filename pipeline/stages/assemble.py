@@ -127,14 +127,14 @@ def assemble(new: Increment, parent: Parent, options: Params) -> Assembled:
     trained = augmented.training(
         learned, evaluated, augment.Options.of(options.augment), new.seed, new.similarity or SIMILARITY
     )
-    kept = slices.united([old, learned])
+    kept = pa.concat_tables([old, learned])
     unknown = np.isin(fate, fates.KEPT) & ~found.known.seen
     labels = found.view.labels
     return Assembled(
-        train=slices.united([trained.learned, trained.added, replayed]).sort_by("id"),
+        train=pa.concat_tables([trained.learned, trained.added, replayed]).sort_by("id"),
         slices=kept_slices,
         golden=tuple(new.golden),
-        reservoir=reservoir.kept(kept, views.view(kept).labels.to_pylist(), options.reservoir),
+        reservoir=reservoir.kept(kept, options.reservoir),
         labels=sorted(set(_values(labels, fate == "train_new")) | set(() if new.fresh else parent.labels)),
         counts=views.counted(labels.filter(pa.array(unknown))),
         rows_CN=_index_rows(found, fate, unknown, decided),

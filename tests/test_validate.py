@@ -3,7 +3,7 @@
 import pytest
 
 from pipeline import schema
-from pipeline.data.validate import problems
+from pipeline.data.validate import problem
 
 USER, ASSISTANT = {"role": "user", "content": "a"}, {"role": "assistant", "content": "b"}
 CALL = {"role": "assistant", "content": "", "tool_calls": "[]"}
@@ -47,17 +47,17 @@ INVALID = {
 
 @pytest.mark.parametrize("name", VALID)
 def test_valid(name):
-    assert problems([VALID[name]]) == [None]
+    assert problem(VALID[name]) is None
     assert schema.problems(VALID[name], "record") == []
 
 
 @pytest.mark.parametrize("name", INVALID)
 def test_invalid(name):
-    (problem,) = problems([INVALID[name]])
-    assert problem == schema.problems(INVALID[name], "record")[0]
-    assert problem.startswith("$")
+    found = problem(INVALID[name])
+    assert found == schema.problems(INVALID[name], "record")[0]
+    assert found.startswith("$")
 
 
 def test_one_answer_for_each_record_in_order():
-    found = problems([record(), record(line=0), record()])
+    found = [problem(one) for one in (record(), record(line=0), record())]
     assert found == [None, "$.line: 0 is less than the minimum of 1", None]

@@ -70,8 +70,8 @@ def test_missing_file_is_missing_and_not_corrupt(clone: Clone, tmp_path: Path) -
 
 
 def test_corrupt_folder_listing_is_named(clone: Clone, tmp_path: Path) -> None:
-    listing = next(path for path in (tmp_path / "storage/files/md5").rglob("*.dir"))
-    spoil(listing)
+    for listing in (tmp_path / "storage/files/md5").rglob("*.dir"):
+        spoil(listing)
     assert "in remote" in clone.graft("verify", "v1.1.0", "--remote", code=1)
 
 

@@ -11,6 +11,12 @@ from pathlib import Path
 
 import pytest
 from filelock import FileLock
+from hypothesis import settings
+
+# The same examples every time, none kept: what a test finds it finds for everybody. HYPOTHESIS=random draws others.
+settings.register_profile("same", derandomize=True, database=None, deadline=None)
+settings.register_profile("random", database=None, deadline=None)
+settings.load_profile(os.environ.get("HYPOTHESIS", "same"))
 
 ROOT = Path(__file__).parent.parent
 SAMPLE = Path(__file__).parent / "sample"  # what is specific to the sample, frozen

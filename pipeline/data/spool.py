@@ -62,14 +62,17 @@ class Sorted:
 
     def write(self, lines: Sequence[bytes]) -> None:
         """Add lines in any order."""
+        if len(self._files) == 1:
+            self._files[0].writelines(lines)
+            return
         for line in lines:
             first = int(line[self._prefix : self._prefix + 4], 16)
             self._files[first * len(self._files) >> 16].write(line)
 
-    def read(self) -> Iterator[bytes]:
+    def read(self) -> Iterator[list[bytes]]:
         """All lines, sorted, a part at a time."""
         for file, path in zip(self._files, self._paths, strict=True):
             file.close()
             with path.open("rb") as lines:
-                yield b"".join(sorted(lines))
+                yield sorted(lines)
             path.unlink()

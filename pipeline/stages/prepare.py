@@ -68,7 +68,8 @@ def prepare(increment: Increment, folder: Path, options: Params, out: Path) -> d
         parts = Sorted(Path(scratch), parts=1 + waiting.size // PART, prefix=ID)
         report = sort_out(increment, known, chosen, waiting, parts, out / "rejects.jsonl")
         with (out / "records.jsonl").open("wb") as sink:
-            sink.writelines(parts.read())
+            for lines in parts.read():
+                sink.writelines(lines)
     unsettled = [conflict for conflict, label in chosen.settled if label is None]
     files.write_text(out / "review.csv", conflicts.questions(unsettled))
     files.write_json(out / "report.json", report)

@@ -25,7 +25,8 @@ def rows(*pairs: tuple[int, str], evaluated: bool = False, keys: list[str] | Non
         np.array([digest(f"{n} {label}") for n, label in pairs], dtype=np.uint64).reshape(-1, 4),
         sketched(texts),
         evaluated=np.full(len(pairs), evaluated),
-        labels_N=np.array([digest(label)[0] for _, label in pairs], dtype=np.uint64),
+        labelled=np.ones(len(pairs), bool),
+        answers_N=np.array([digest(label)[0] for _, label in pairs], dtype=np.uint64),
         keys_N=np.array([digest(key)[0] for key in keys] if keys else [0] * len(pairs), dtype=np.uint64),
     )
 

@@ -123,7 +123,8 @@ def _rows(table: pa.Table, evaluated: npt.NDArray[np.bool_]) -> Rows:
         ids_N4,
         sketch.sketches(sketch.normal_forms(view.bodies)),
         evaluated=evaluated,
-        labels_N=views.hashes(view.labels),
+        labelled=view.labelled,
+        answers_N=views.hashes(view.answers),
         keys_N=views.hashes(table.column("key")),
     )
 

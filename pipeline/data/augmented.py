@@ -53,7 +53,11 @@ def _apart(made: pa.Table, evaluated: pa.Table, similarity: float) -> Sequence[b
     forms = sketch.normal_forms(views.view(united([made, evaluated])).bodies)
     new = np.arange(len(forms)) < made.num_rows
     pairs_2M = near.pairs(
-        sketch.sketches(forms), lambda some: forms.take(pa.array(some)).to_pylist(), similarity, of=new
+        sketch.sketches(forms),
+        lambda some: forms.take(pa.array(some)).to_pylist(),
+        similarity,
+        of=new,
+        hang_together=True,
     )
     crossing = new[pairs_2M[0]] & ~new[pairs_2M[1]]
     apart = np.ones(made.num_rows, bool)

@@ -40,7 +40,7 @@ class Facts:
     ids_N4: Digests
     rows_CN: Rows  # for the index; the side is not in them yet
     known: Known
-    near: Matches  # live rows of the index that are near
+    near: Matches  # rows of the index that are near, those that are gone, too
     how_near_M: npt.NDArray[np.float64]  # their estimated similarity
     same_key: Matches  # live rows of the index of the same item
     pairs_2M: Pairs  # near records of the increment
@@ -72,13 +72,14 @@ def gather(table: pa.Table, chain: Index, others: Others, similarity: float) -> 
         ids_N4,
         sketches,
         evaluated=np.zeros(count, bool),
-        labels_N=views.hashes(view.labels),
+        labelled=view.labelled,
+        answers_N=views.hashes(view.answers),
         keys_N=views.hashes(table.column("key")),
     )
     found, how_near_M = chain.near(sketches, similarity - FOLLOWS)
     sizes = [count, others.golden.num_rows, others.slices.num_rows, others.reservoir.num_rows]
     group = np.repeat(np.arange(4), sizes)
-    pairs_2M = near.pairs(all_sketches, _some(forms), similarity, of=group <= GOLDEN)
+    pairs_2M = near.pairs(all_sketches, _some(forms), similarity, of=group <= GOLDEN, hang_together=True)
     met = _Met(pairs_2M, group)
     return Facts(
         view=view,

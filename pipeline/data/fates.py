@@ -14,7 +14,7 @@ import numpy.typing as npt
 from pipeline.data import conflicts, near, split
 from pipeline.data.conflicts import Claim, Conflict
 from pipeline.data.facts import Facts, Flags
-from pipeline.data.runs import EVAL, ID, KEY, LABEL, P0, P1, STATE, Rows
+from pipeline.data.runs import EVAL, GONE, ID, KEY, LABEL, P0, P1, STATE, Rows
 
 FATES = (
     "withdrawn",  # its key leaves
@@ -87,17 +87,19 @@ def decide(facts: Facts, rules: Rules, *, withdrawn: Flags, evaluation: Flags, l
     _mark(fate_N, facts.golden, "golden")
     _mark(fate_N, known.seen & ~again, "seen")
     _mark(fate_N, known.gone & rules.fresh, "superseded")
-    replaced_M = _replaced(facts, fate_N)
+    leaving_CM = leaving_CM[:, ~np.isin(leaving_CM[ID], facts.rows_CN[ID][~withdrawn])]
+    replaced_M = _replaced(facts, fate_N, withdrawn)
     updated = _flags(facts.same_key.query_M[replaced_M], len(fate_N))
-    settled, lost, overruled_M = _settle(facts, rules, fate_N)
-    _mark(fate_N, lost, "conflicts")
     replaced = facts.same_key.query_M[replaced_M], facts.same_key.rows_CM[:, replaced_M]
+    leaves_M = _same_rows(known.others.rows_CM, np.concatenate([leaving_CM, replaced[1]], axis=1))
+    settled, lost, overruled_M = _settle(facts, rules, fate_N, leaves_M)
+    _mark(fate_N, lost, "conflicts")
     overruled = known.others.query_M[overruled_M], known.others.rows_CM[:, overruled_M]
     ended_CM = np.concatenate([leaving_CM, replaced[1], overruled[1]], axis=1)
-    live_M = ~_same_rows(facts.near.rows_CM, ended_CM)
+    live_M = ~_same_rows(facts.near.rows_CM, ended_CM) & ((facts.near.rows_CM[STATE] & np.uint64(GONE)) == 0)
     closest = _near_duplicates(facts, rules, live_M)
     _mark(fate_N, _flags(list(closest), len(fate_N)) & ~again, "near-duplicate")
-    _divide(facts, rules, fate_N, evaluation, _followed(facts, live_M))
+    _divide(facts, rules, fate_N, evaluation, _followed(facts))
     return Decided(
         fates=fate_N.tolist(),
         near=[closest.get(row) if fate == "near-duplicate" else None for row, fate in enumerate(fate_N)],
@@ -112,19 +114,19 @@ def decide(facts: Facts, rules: Rules, *, withdrawn: Flags, evaluation: Flags, l
     )
 
 
-def _replaced(facts: Facts, fate_N: npt.NDArray[np.object_]) -> Flags:
-    """History's rows of items that now come with other content."""
-    at_M = facts.same_key.query_M
+def _replaced(facts: Facts, fate_N: npt.NDArray[np.object_], withdrawn: Flags) -> Flags:
+    """History's rows of items that now come with other content, and that the increment holds under no other key."""
+    at_M, ids_M = facts.same_key.query_M, facts.same_key.rows_CM[ID]
     stays_N = (fate_N == None) | (fate_N == "seen")  # noqa: E711 - elementwise
-    replaced_M: Flags = stays_N[at_M] & (facts.same_key.rows_CM[ID] != facts.rows_CN[ID][at_M])
-    return replaced_M
+    replaced_M: Flags = stays_N[at_M] & (ids_M != facts.rows_CN[ID][at_M])
+    return replaced_M & ~np.isin(ids_M, facts.rows_CN[ID][~withdrawn])
 
 
 def _settle(
-    facts: Facts, rules: Rules, fate_N: npt.NDArray[np.object_]
+    facts: Facts, rules: Rules, fate_N: npt.NDArray[np.object_], leaves_M: Flags
 ) -> tuple[list[tuple[Conflict, str | None]], Flags, Flags]:
     """Contradictions with history: settled how, which records lost, which of the rows that contradict did."""
-    found = sorted(_contradictions(facts, rules, fate_N), key=lambda item: item[1].text)
+    found = sorted(_contradictions(facts, rules, fate_N, leaves_M), key=lambda item: item[1].text)
     conflicts.refuse([conflict for _, conflict in found], rules.conflicts, "assemble")
     settled, lost, overruled = [], np.zeros(len(fate_N), bool), np.zeros(len(facts.known.others.query_M), bool)
     for row, conflict in found:
@@ -137,14 +139,16 @@ def _settle(
     return settled, lost, overruled
 
 
-def _contradictions(facts: Facts, rules: Rules, fate_N: npt.NDArray[np.object_]) -> Iterator[tuple[int, Conflict]]:
-    """Each record with its conflict; an update of the same item contradicts nothing."""
+def _contradictions(
+    facts: Facts, rules: Rules, fate_N: npt.NDArray[np.object_], leaves_M: Flags
+) -> Iterator[tuple[int, Conflict]]:
+    """Each record with its conflict; what leaves, or is updated, contradicts nothing."""
     others = facts.known.others
     undecided_M = fate_N[others.query_M] == None  # noqa: E711 - elementwise
     keys_N = facts.rows_CN[KEY]
     same_item_M = (others.rows_CM[KEY] == keys_N[others.query_M]) & (keys_N[others.query_M] != 0)
     claims: dict[int, list[Claim]] = {}
-    for place in np.flatnonzero(undecided_M & ~same_item_M).tolist():
+    for place in np.flatnonzero(undecided_M & ~same_item_M & ~leaves_M).tolist():
         label = rules.labels.get(int(others.rows_CM[STATE, place] & LABEL), "?")
         claims.setdefault(int(others.query_M[place]), []).append(Claim(row=None, label=label, rows=1))
     for row, older in claims.items():
@@ -167,15 +171,14 @@ def _near_duplicates(facts: Facts, rules: Rules, live_M: Flags) -> dict[int, str
     return nearest
 
 
-def _followed(facts: Facts, live_M: Flags) -> tuple[Flags, Flags]:
-    """Which sides each record has seen neighbours on: training, evaluation."""
+def _followed(facts: Facts) -> tuple[Flags, Flags]:
+    """Which sides each record has neighbours on, that are gone, too: training, evaluation."""
     known, count = facts.known, len(facts.golden)
     trained, evaluated = known.trained.copy(), known.evaluated | facts.in_slices
-    for found, chosen in ((facts.near, live_M), (facts.same_key, None)):
+    for found in (facts.near, facts.same_key):
         held_out = (found.rows_CM[STATE] & np.uint64(EVAL)) != 0
-        usable = np.ones(len(held_out), bool) if chosen is None else chosen
-        trained |= _flags(found.query_M[usable & ~held_out], count)
-        evaluated |= _flags(found.query_M[usable & held_out], count)
+        trained |= _flags(found.query_M[~held_out], count)
+        evaluated |= _flags(found.query_M[held_out], count)
     return trained, evaluated
 
 

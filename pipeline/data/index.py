@@ -61,6 +61,7 @@ class Known:
     conflict: Flags  # its question with another label
     trained: Flags  # its question once stood on the training side
     evaluated: Flags  # ... on the evaluation side
+    keys_N: Rows  # of those that are seen: hash of the key that they are known by
     others: Matches  # the live rows that conflict
 
 
@@ -86,6 +87,8 @@ class Index:
         same_M = found.rows_CM[ID] == rows_CN[ID][query_M]
         labelled_M = (state_M & rows_CN[STATE][query_M] & LABELLED) != 0
         other_M = live_M & ~same_M & labelled_M
+        keys_N = np.zeros(count, np.uint64)
+        keys_N[query_M[live_M & same_M]] = found.rows_CM[KEY][live_M & same_M]
         evaluated_M = (state_M & EVAL) != 0
         return Known(
             seen=_any(query_M[live_M & same_M], count),
@@ -93,21 +96,23 @@ class Index:
             conflict=_any(query_M[other_M], count),
             trained=_any(query_M[~evaluated_M], count),
             evaluated=_any(query_M[evaluated_M], count),
+            keys_N=keys_N,
             others=Matches(query_M[other_M], found.rows_CM[:, other_M]),
         )
 
     def near(self, sketches: Sketches, similarity: float) -> tuple[Matches, npt.NDArray[np.float64]]:
-        """Live rows that are near: of the same marks, and by estimate at least as similar; and how similar."""
+        """Rows of the same marks and by estimate as similar, those that are gone, too; and how similar."""
         found = self._newest(lambda run: _near(run, sketches, similarity))
-        live_M = (found.rows_CM[STATE] & GONE) == 0
-        kept = Matches(found.query_M[live_M], found.rows_CM[:, live_M])
-        return kept, _agreement(sketches, kept)
+        return found, _agreement(sketches, found)
 
     def with_key(self, keys_Q: Rows) -> Matches:
         """Live rows of items that are called so."""
         found = self._newest(lambda run: run.by_key(keys_Q))
-        live_M = (found.rows_CM[STATE] & GONE) == 0
-        return Matches(found.query_M[live_M], found.rows_CM[:, live_M])
+        newest = self._newest(lambda run: run.by_prompt(found.rows_CM[[P0, P1]]))  # it may be called otherwise by now
+        asked_M, row_M = found.query_M[newest.query_M], newest.rows_CM
+        same_M = (row_M[ID] == found.rows_CM[ID][newest.query_M]) & (row_M[KEY] == keys_Q[asked_M])
+        same_M &= (row_M[STATE] & GONE) == 0
+        return Matches(asked_M[same_M], row_M[:, same_M])
 
     def extended(self, target: Path, increment: str, rows_CN: Rows, labels: Mapping[str, int]) -> "Index":
         """Write the index with one run more to `target`; runs keep their bytes until eight of one age unite.
@@ -193,7 +198,16 @@ def differences(document: Mapping[str, Any]) -> list[str]:
     return found
 
 
-def rows(prompts_N4: Rows, ids_N4: Rows, sketches: Sketches, *, evaluated: Flags, labels_N: Rows, keys_N: Rows) -> Rows:
+def rows(
+    prompts_N4: Rows,
+    ids_N4: Rows,
+    sketches: Sketches,
+    *,
+    evaluated: Flags,
+    labelled: Flags,
+    answers_N: Rows,
+    keys_N: Rows,
+) -> Rows:
     """Rows of records.
 
     Args:
@@ -201,12 +215,13 @@ def rows(prompts_N4: Rows, ids_N4: Rows, sketches: Sketches, *, evaluated: Flags
         ids_N4: of each record's content, likewise.
         sketches: of the records' texts.
         evaluated: whether each stands on the evaluation side.
-        labels_N: hash of each label, 0 for a record without one.
+        labelled: whether each is a classification.
+        answers_N: hash of each label, or of what else near-duplicates must have in common.
         keys_N: hash of each item's key, 0 for none.
     """
     made_CN = np.empty((runs.COLUMNS, len(prompts_N4)), np.uint64)
     made_CN[P0], made_CN[P1], made_CN[ID] = prompts_N4[:, 0], prompts_N4[:, 1], ids_N4[:, 0]
-    made_CN[STATE] = (labels_N & LABEL) | np.where(labels_N != 0, np.uint64(LABELLED), np.uint64(0))
+    made_CN[STATE] = (answers_N & LABEL) | np.where(labelled, np.uint64(LABELLED), np.uint64(0))
     made_CN[STATE] |= np.where(evaluated, np.uint64(EVAL), np.uint64(0))
     made_CN[KEY], made_CN[runs.MARKS] = keys_N, sketches.marks_N
     made_CN[runs.BAND :] = sketches.bands_N8.T

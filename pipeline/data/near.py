@@ -9,7 +9,9 @@ import numpy.typing as npt
 from pipeline.data import runs, sketch
 from pipeline.data.sketch import Sketches
 
-REACH = 16  # neighbours in a bucket that a text is compared with, beside the bucket's first
+REACH = 32  # texts of a bucket that are compared each with each; of a larger one, leaders that one is paired with
+LEADERS = 4096  # of a bucket, the latest, that a text is compared with
+NEAREST = 4  # of them, that are verified
 SLACK = 0.1  # an estimate this far below may still be similar enough: three standard deviations
 
 # Shape legend: N = texts, M = pairs.
@@ -22,27 +24,37 @@ def pairs(
     forms: Callable[[Places], Sequence[str]],
     similarity: float,
     of: npt.NDArray[np.bool_] | None = None,
+    apart_N: npt.NDArray[np.uint64] | None = None,
+    hang_together: bool = False,
 ) -> Pairs:
-    """Every pair of texts that is near: marks equal, and at least `similarity` of the shingles in common.
+    """Pairs of texts that are near: marks equal, and at least `similarity` of the shingles in common.
+
+    Every such pair, as long as few texts share a band of their sketch. Of many that do (texts made from one
+    template), each is paired with the leaders that it is nearest to.
 
     Args:
         sketches: of the texts.
         forms: the normal forms of some texts, by their places: of those that are likely to be near.
         similarity: Jaccard's, 0 to 1.
         of: texts of which one at least must be in a pair; None for all.
+        apart_N: texts with different numbers are not compared; None: all are.
+        hang_together: leaders count by estimate and a little further off: then any two texts that are near one
+            another are linked, over a leader if not with each other.
     """
-    found_2M = _candidates(sketches)
+    close_2M, led_2M = _candidates(sketches, similarity, apart_N, REACH if hang_together else NEAREST)
+    if not hang_together:
+        close_2M, led_2M = _unique(np.concatenate([close_2M, led_2M], axis=1)), led_2M[:, :0]
     if of is not None:
-        found_2M = found_2M[:, of[found_2M[0]] | of[found_2M[1]]]
-    estimate_M = sketch.agreement(sketches.bytes_NH[found_2M[0]], sketches.bytes_NH[found_2M[1]])
-    found_2M = found_2M[:, estimate_M >= similarity - SLACK]
-    places, back = np.unique(found_2M, return_inverse=True)
-    texts, pairs_2M = forms(places), back.reshape(found_2M.shape)
+        close_2M, led_2M = (found[:, of[found[0]] | of[found[1]]] for found in (close_2M, led_2M))
+    estimate_M = sketch.agreement(sketches.bytes_NH[close_2M[0]], sketches.bytes_NH[close_2M[1]])
+    close_2M = close_2M[:, estimate_M >= similarity - SLACK]
+    places, back = np.unique(close_2M, return_inverse=True)
+    texts, pairs_2M = forms(places), back.reshape(close_2M.shape)
     near_M = [
         texts[a] == texts[b] or sketch.similarity(texts[a], texts[b]) >= similarity
         for a, b in zip(pairs_2M[0].tolist(), pairs_2M[1].tolist(), strict=True)
     ]
-    return found_2M[:, np.array(near_M, dtype=bool)]
+    return np.concatenate([close_2M[:, np.array(near_M, dtype=bool)], led_2M], axis=1)
 
 
 def thinned(pairs_2M: Pairs) -> dict[int, int]:
@@ -73,27 +85,57 @@ def clusters(count: int, links: Iterable[Sequence[int]]) -> npt.NDArray[np.int64
     return np.array([root(text) for text in range(count)], dtype=np.int64)
 
 
-def _candidates(sketches: Sketches) -> Pairs:
-    bands_N8, found = sketches.bands_N8, [np.zeros((2, 0), np.int64)]
+def _candidates(
+    sketches: Sketches, similarity: float, apart_N: npt.NDArray[np.uint64] | None, leaders: int
+) -> tuple[Pairs, Pairs]:
+    """Pairs that share a band: each with each, and those of large buckets with their leaders."""
+    marks_N = sketches.marks_N if apart_N is None else sketches.marks_N ^ sketch.mix(apart_N)
+    close, led = [np.zeros((2, 0), np.int64)], [np.zeros((2, 0), np.int64)]
     for band in range(runs.BANDS):
-        hashes_N = runs.band_hash(bands_N8[:, band], sketches.marks_N)
-        found += _within_buckets(hashes_N)
-    both_2M = np.concatenate(found, axis=1)
-    low_M, high_M = both_2M.min(axis=0), both_2M.max(axis=0)
-    unique_M = np.unique((low_M << 32) | high_M)
-    return np.stack([unique_M >> 32, unique_M & 0xFFFFFFFF])
+        order_N, begins, sizes = _buckets(runs.band_hash(sketches.bands_N8[:, band], marks_N))
+        small = np.repeat(sizes <= REACH, sizes)
+        close += _all_pairs(order_N[small], np.repeat(begins, sizes)[small])
+        for begin, size in zip(begins[sizes > REACH].tolist(), sizes[sizes > REACH].tolist(), strict=True):
+            led.append(_led(np.sort(order_N[begin : begin + size]), sketches.bytes_NH, similarity, leaders))
+    return _unique(np.concatenate(close, axis=1)), _unique(np.concatenate(led, axis=1))
 
 
-def _within_buckets(hashes_N: npt.NDArray[np.uint64]) -> Iterator[Pairs]:
-    """Pairs of one band: every pair of a bucket of up to 17, of a larger one those in reach and each with the first."""
+def _buckets(hashes_N: npt.NDArray[np.uint64]) -> tuple[Places, Places, Places]:
+    """Places ordered by hash; where each run of equal hashes begins, and its length, where it is two at least."""
     order_N = np.argsort(hashes_N, kind="stable")
-    sorted_N = hashes_N[order_N]
-    begins_N = np.concatenate((np.ones(min(1, len(order_N)), bool), sorted_N[1:] != sorted_N[:-1]))
-    first_N = np.maximum.accumulate(np.where(begins_N, np.arange(len(order_N)), 0))
-    for step in range(1, REACH + 1):
-        (here,) = np.nonzero(sorted_N[step:] == sorted_N[:-step])
+    _, sizes = np.unique(hashes_N[order_N], return_counts=True)
+    several = np.repeat(sizes > 1, sizes)
+    kept = np.cumsum(sizes[sizes > 1]) - sizes[sizes > 1]
+    return order_N[several], kept, sizes[sizes > 1]
+
+
+def _all_pairs(order_N: Places, bucket_N: Places) -> Iterator[Pairs]:
+    """Every pair of a bucket; a bucket's members stand one after the other."""
+    for step in range(1, REACH):
+        (here,) = np.nonzero(bucket_N[step:] == bucket_N[:-step])
         if not len(here):
             return
         yield np.stack([order_N[here], order_N[here + step]])
-    (far,) = np.nonzero(np.arange(len(order_N)) - first_N > REACH)
-    yield np.stack([order_N[first_N[far]], order_N[far]])
+
+
+def _led(members: Places, bytes_NH: npt.NDArray[np.uint8], similarity: float, most: int) -> Pairs:
+    """Each member with the nearest leaders, `most` of them; one that is near none becomes a leader.
+
+    Two texts that are `similarity` near one another are both near the leader of either, which is at most twice
+    as far: so they hang together, and the work grows with the leaders and not with the square of the bucket.
+    """
+    leaders, found = [int(members[0])], []
+    for member in members[1:].tolist():
+        known = np.array(leaders[-LEADERS:])
+        how_near = sketch.agreement(bytes_NH[known], bytes_NH[member][None, :])
+        nearest = np.argsort(-how_near, kind="stable")[:most]
+        found += [(leader, member) for leader in known[nearest[how_near[nearest] >= similarity - SLACK]].tolist()]
+        if how_near.max() < similarity:
+            leaders.append(member)
+    return np.array(found, dtype=np.int64).reshape(-1, 2).T
+
+
+def _unique(both_2M: Pairs) -> Pairs:
+    low_M, high_M = both_2M.min(axis=0), both_2M.max(axis=0)
+    unique_M = np.unique((low_M << 32) | high_M)
+    return np.stack([unique_M >> 32, unique_M & 0xFFFFFFFF])

@@ -20,9 +20,9 @@ P0, P1, ID, STATE, KEY, MARKS, BAND = range(7)  # of the 14 columns; from BAND o
 COLUMNS, BANDS = 14, 8
 FINDERS = BANDS + 1
 BLOCK = 1 << 19  # rows merged at a time: some 60 MB of them
-BUCKET = 8  # rows of one bucket that are looked at: those of a larger one are near each other
+BUCKET = 32  # rows of one bucket that are looked at: those of a larger one are near each other
 VERSIONS = 1000  # rows of one key that are looked at: a united run holds many versions of an item
-EVAL, GONE, LABELLED = 1, 2, 4  # bits of STATE; the upper 48 are of the label's hash
+EVAL, GONE, LABELLED = 1, 2, 4  # bits of STATE; the upper 48 are of the hash of the label, or answer
 LABEL = ~np.uint64(0xFFFF)
 
 # Shape legend: N = rows, C = the 14 columns above, Q = queries, M = matches.

@@ -44,8 +44,8 @@ def select(survey: Survey, spool: Spool, *, similarity: float | None, policy: st
         GraftError: labels contradict each other where the policy is `fail`, or the answers of a review are no good.
     """
     chooser = _Chooser(survey, spool)
-    chooser.repeats()
     chooser.versions()
+    chooser.repeats()
     settled = chooser.contradictions(policy)
     if similarity is not None:
         chooser.near(similarity)
@@ -72,7 +72,11 @@ class _Chooser:
         return np.flatnonzero(self.here_N)
 
     def repeats(self) -> None:
-        keeper_N = distinct.keepers(self.survey.ids_N4, self.here())
+        known, here = self.survey, self.here()
+        dates = [known.dates[row] or "" for row in here.tolist()]
+        # What is judged stays so, the newest date counts, and no order of files and rows: they come last.
+        ranks = (np.arange(len(here)), known.keys_N[here], _descending(dates), ~known.judged_N[here])
+        keeper_N = distinct.keepers(known.ids_N4, here[np.lexsort(ranks)])
         self.counts_N = np.bincount(keeper_N, minlength=len(keeper_N))
         for row in np.flatnonzero(keeper_N != np.arange(len(keeper_N))).tolist():
             self.drop(row, DUPLICATE, int(keeper_N[row]))
@@ -114,7 +118,8 @@ class _Chooser:
 
     def near(self, similarity: float) -> None:
         here = self.here()
-        order = here[np.lexsort(self.survey.ids_N4[here].T[::-1])]  # by id: the files' order must not count
+        # What is judged first, then by id: the files' order must not count.
+        order = here[np.lexsort((*self.survey.ids_N4[here].T[::-1], ~self.survey.judged_N[here]))]
 
         def forms(places: Places) -> list[str]:
             rows, back = np.unique(order[places], return_inverse=True)
@@ -122,12 +127,9 @@ class _Chooser:
             listed: list[str] = sketch.normal_forms(bodies).take(pa.array(back)).to_pylist()
             return listed
 
-        pairs_2M = order[near.pairs(self.survey.sketches.of(order), forms, similarity)]
-        same = self.survey.labels_N[pairs_2M[0]] == self.survey.labels_N[pairs_2M[1]]
-        same &= self.survey.parts_N[pairs_2M[0]] == self.survey.parts_N[pairs_2M[1]]
-        rank = np.zeros(len(self.here_N), np.int64)
-        rank[order] = np.arange(len(order))
-        for row, keeper in near.thinned(rank[pairs_2M[:, same]]).items():
+        apart_N = self.survey.answers_N[order] ^ sketch.mix(self.survey.parts_N[order])
+        found = near.pairs(self.survey.sketches.of(order), forms, similarity, apart_N=apart_N)
+        for row, keeper in near.thinned(found).items():
             self.drop(int(order[row]), NEAR, int(order[keeper]))
 
     def selected(self, settled: Settled) -> Selected:
@@ -153,3 +155,9 @@ class _Chooser:
             for place, body in zip(table.select(["file", "line"]).to_pylist(), bodies, strict=True)
         ]
         return [found[place] for place in np.argsort(order).tolist()]
+
+
+def _descending(dates: list[str]) -> Places:
+    """Numbers that sort as the dates do, the newest first."""
+    _, ranks = np.unique(np.array(dates, dtype=object), return_inverse=True)
+    return -ranks

@@ -1,5 +1,6 @@
 """A few numbers of every row: what it takes to tell repeats, contradictions and near-duplicates apart."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TypeVar
 
@@ -25,15 +26,17 @@ class Survey:
     prompts_N4: Digests
     ids_N4: Digests
     labels_N: Words  # hash of a classification's label; 0 for other kinds
+    answers_N: Words  # hash of all that near-duplicates must have in common: see views.View
     keys_N: Words  # hash of part and key; 0 for none
     parts_N: (
         Words  # hash of the file's folder: a refresh has one per increment, history says what they are to each other
     )
     dates: list[str | None]
+    judged_N: Flags  # of a file that the increment names for evaluation
     sketches: Sketches
 
 
-def of(batch: pa.RecordBatch) -> Survey:
+def of(batch: pa.RecordBatch, evaluation: Sequence[str] = ()) -> Survey:
     """The survey of a batch of cleaned ROWS."""
     usable = pc.is_null(batch.column("problem"))
     usable_N: Flags = usable.to_numpy(zero_copy_only=False)
@@ -48,9 +51,11 @@ def of(batch: pa.RecordBatch) -> Survey:
         prompts_N4=_spread(prompts, usable_N),
         ids_N4=_spread(ids, usable_N),
         labels_N=_spread(views.hashes(view.labels), usable_N),
+        answers_N=_spread(views.hashes(view.answers), usable_N),
         keys_N=_spread(np.where(keys == 0, keys, sketch.mix(keys ^ parts) | np.uint64(1)), usable_N),
         parts_N=_spread(parts, usable_N),
         dates=batch.column("date").to_pylist(),
+        judged_N=pc.is_in(batch.column("file"), pa.array(evaluation, pa.string())).to_numpy(zero_copy_only=False),
         sketches=Sketches(_spread(found.bytes_NH, usable_N), _spread(found.marks_N, usable_N)),
     )
 
@@ -58,7 +63,7 @@ def of(batch: pa.RecordBatch) -> Survey:
 def united(parts: list[Survey]) -> Survey:
     """The surveys of all batches, one after the other."""
     parts = parts or [of(views.no_rows())]
-    names = ("usable_N", "prompts_N4", "ids_N4", "labels_N", "keys_N", "parts_N")
+    names = ("usable_N", "prompts_N4", "ids_N4", "labels_N", "answers_N", "keys_N", "parts_N", "judged_N")
     arrays = {name: np.concatenate([getattr(part, name) for part in parts]) for name in names}
     bytes_NH = np.concatenate([part.sketches.bytes_NH for part in parts])
     marks_N = np.concatenate([part.sketches.marks_N for part in parts])

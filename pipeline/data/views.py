@@ -24,7 +24,8 @@ class View:
 
     texts: pa.Array  # of a classification: what is classified, without the instruction above it; null for other kinds
     labels: pa.Array  # of a classification: its label; null for other kinds
-    bodies: pa.Array  # what near-duplicates are told by: the text, or all messages of another kind
+    bodies: pa.Array  # what near-duplicates are told by: the text, or what is asked of another kind
+    answers: pa.Array  # what they must have in common: the label, or all else of another kind; null for plain text
 
     @property
     def labelled(self) -> npt.NDArray[np.bool_]:
@@ -34,7 +35,7 @@ class View:
 
     def first(self, count: int) -> "View":
         """The view of the first `count` records."""
-        return View(self.texts[:count], self.labels[:count], self.bodies[:count])
+        return View(*(column[:count] for column in (self.texts, self.labels, self.bodies, self.answers)))
 
 
 def view(table: pa.Table | pa.RecordBatch) -> View:
@@ -45,8 +46,11 @@ def view(table: pa.Table | pa.RecordBatch) -> View:
     firsts = pc.if_else(labelled, pa.array(offsets[:-1]), None)
     lasts = pc.if_else(labelled, pa.array(offsets[1:] - 1), None)
     texts = pc.replace_substring_regex(contents.take(firsts), r"(?s)^.*\n", "")  # a cleaned text is one line
-    bodies = texts if pc.all(labelled).as_py() is not False else pc.coalesce(texts, _joined(table))
-    return View(texts=texts, labels=contents.take(lasts), bodies=bodies)
+    labels = contents.take(lasts)
+    if pc.all(labelled).as_py() is not False:
+        return View(texts=texts, labels=labels, bodies=texts, answers=labels)
+    asked, answered = _conversations(table)
+    return View(texts=texts, labels=labels, bodies=pc.coalesce(texts, asked), answers=pc.coalesce(labels, answered))
 
 
 def no_rows() -> pa.RecordBatch:
@@ -142,16 +146,26 @@ def _plain(message: dict[str, Any]) -> dict[str, Any]:
     return {key: value for key, value in message.items() if value is not None}
 
 
-def _joined(table: pa.Table | pa.RecordBatch) -> pa.Array:
-    """All messages of each record, and the rejected answer, as one text."""
-    parts = []
-    for name in ("messages", "rejected"):
-        column = _flat(table.column(name))
-        lists = pa.ListArray.from_arrays(
-            pa.array(offsets_of(column).astype(np.int32)), column.flatten().field("content")
-        )
-        parts.append(pc.binary_join(lists, "\n"))
-    return pc.utf8_trim(pc.binary_join_element_wise(*parts, "\n"), "\n")
+def _conversations(table: pa.Table | pa.RecordBatch) -> tuple[pa.Array, pa.Array]:
+    """Of each record what is asked, and everything else as one string: two answers are never near, nor two images.
+
+    A system message belongs to everything else: one that a thousand records share would make all of them near.
+    """
+    names = ["kind", "messages", "rejected", "desirable", "tools", "images"]
+    asked: list[str] = []
+    answered: list[str | None] = []
+    for row in table.select(names).to_pylist():
+        messages = [_plain(message) for message in row.pop("messages")]
+        if row.pop("kind") == "text":
+            asked.append(messages[0]["content"])
+            answered.append(None)
+            continue
+        turns = [message for message in messages[:-1] if message["role"] != "system"]
+        rest = [message for message in messages if message not in turns]
+        asked.append("\n".join(turn["content"] for turn in turns))
+        calls = [turn.get("tool_calls") for turn in turns]
+        answered.append(orjson.dumps([rest, calls, row], option=orjson.OPT_SORT_KEYS).decode())
+    return pa.array(asked, pa.string()), pa.array(answered, pa.string())
 
 
 def _numbers(parts: Iterable[bytes]) -> Digests:

@@ -38,7 +38,7 @@ from pipeline.data.arrow import SCHEMA
 from pipeline.data.augment import augment, keys
 from pipeline.data.facts import Facts, Flags
 from pipeline.data.fates import Decided
-from pipeline.data.runs import EVAL, ID, LABEL, STATE, Rows
+from pipeline.data.runs import EVAL, ID, KEY, LABEL, STATE, Rows
 from pipeline.data.state import Parent
 from pipeline.report import data as page
 
@@ -265,8 +265,10 @@ def _suspects(table: pa.Table, predictions: str | None) -> list[dict[str, Any]]:
 
 
 def _index_rows(found: Facts, fate: Any, unknown: Flags, decided: Decided) -> Rows:
-    added_CN = found.rows_CN[:, unknown]
-    added_CN[STATE] |= np.where(fate[unknown] == "train_new", np.uint64(0), np.uint64(EVAL))
+    moved = found.known.seen & (found.rows_CN[KEY] != 0) & (found.rows_CN[KEY] != found.known.keys_N)
+    added_CN = found.rows_CN[:, unknown | moved]  # a record that comes under another key is known by that from now on
+    held_out = np.where(moved, found.known.evaluated, fate != "train_new")
+    added_CN[STATE] |= np.where(held_out[unknown | moved], np.uint64(EVAL), np.uint64(0))
     return np.concatenate([index.gone(decided.ended_CM), added_CN], axis=1)
 
 

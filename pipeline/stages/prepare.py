@@ -83,7 +83,7 @@ def read(increment: Increment, folder: Path, options: Params, waiting: Spool) ->
     for file, spec in sorted(increment.files.items()):
         for batch in rows.batches(folder / file, file, spec, increment, limits):
             cleaned = views.instructed(clean.clean(batch, cleaning), increment.instruction)
-            yield survey.of(cleaned)
+            yield survey.of(cleaned, increment.evaluation)
             waiting.append(cleaned)
 
 

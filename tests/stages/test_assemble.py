@@ -6,7 +6,7 @@ from pathlib import Path
 import pyarrow.parquet as pq
 import pytest
 
-from pipeline.data import arrow, golden, jsonl, records, slices, state
+from pipeline.data import arrow, golden, jsonl, records, sketch, slices, state
 from pipeline.data.fates import FATES
 from pipeline.data.records import Record
 from pipeline.errors import GraftError
@@ -360,6 +360,49 @@ def test_an_update_stays_on_its_side(chain):
     held_out = {item.key for item in arrow.records_of(first.slices["winter"])}
     assert {item.key for item in arrow.records_of(done.slices["spring"])} <= held_out
     assert not {item.key for item in arrow.records_of(done.train)} & held_out
+
+
+def test_content_that_goes_on_under_another_key_stays_and_nothing_comes_again(chain):
+    chain.add("winter", [*batch(0, 30), keyed("K1", LONG)])
+    news = [keyed("K1", title(50)), keyed("K2", LONG)]
+    for options in ({}, {"withdrawn": ["K1"]}):
+        done = chain.add("spring", news[1:] if options else news, **options)
+        assert LONG in texts(slices.united([done.reservoir, *done.slices.values()]))
+        assert "superseded" not in [row["reason"] for row in chain.lineage() if row["id"] == keyed("", LONG).id[:16]]
+    again = chain.add("spring", news[1:])
+    assert (again.report["train_new"], again.report["eval"]) == (0, 0)
+    later = chain.add("summer", [keyed("K2", title(60))])
+    assert LONG not in texts(slices.united([later.reservoir, *later.slices.values()]))
+
+
+def test_what_leaves_contradicts_nothing(chain):
+    chain.add("winter", [*batch(0, 30), keyed("K1", LONG)])
+    other = classified(LONG, "y", "spring", key="K2")
+    done = chain.add("spring", [other, keyed("K1", title(50))])
+    assert done.report["conflicts"] == 0
+    again = chain.add("spring", [other, keyed("K1", title(50))])
+    assert again.report["seen"] == 2
+
+
+def test_what_is_gone_keeps_other_spellings_on_its_side(chain):
+    first = chain.add("winter", [keyed("K1", LONG), *[keyed(f"sku-{n}", title(n)) for n in range(20)]])
+    chain.add("spring", [keyed("K1", title(77))])
+    done = chain.add("summer", [classified(LONG.title() + "!", "x"), *batch(100, 130)])
+    trained = LONG in texts(first.train)
+    assert (LONG.title() + "!" in texts(done.train)) is trained
+
+
+def test_texts_of_one_template_stand_on_one_side(chain):
+    template = " ".join(f"{WORDS[n % 12]}ing" for n in range(60))
+    ends = [f"{WORDS[n % 12]} {WORDS[n // 12 % 12]}" for n in range(144)]
+    done = chain.add(
+        "winter", [*batch(0, 100), *[classified(f"{template} {end}", "x") for end in ends]], similarity=None
+    )
+    forms = {side: sketch.normal_forms(sorted(found)).to_pylist() for side, found in (
+        ("train", texts(done.train)), ("eval", texts(slices.united(done.slices.values()))),
+    )}  # fmt: skip
+    crossing = [1 for a in forms["train"] for b in forms["eval"] if sketch.similarity(a, b) >= 0.95]
+    assert crossing == []
 
 
 def test_a_withdrawn_key_leaves_slices_and_replay_and_may_come_back_on_its_side(chain):

@@ -129,6 +129,93 @@ def test_contradicting_labels_reject_every_row_of_the_text(tmp_path):
     ]
 
 
+KEYED = FileSpec(format="jsonl", encoding="utf-8", text="title", label="kind")
+
+
+def keyed(folder: Path, *rows: tuple[str, str, str], policy: str = "drop", evaluation: tuple[str, ...] = (), **files):
+    """Records that (title, key, date) rows come to, all of one label unless the title says `title|label`."""
+    named = files or {"json": rows}
+    (folder / "raw").mkdir(parents=True)
+    for name, content in named.items():
+        lines = [
+            json.dumps({"title": t.partition("|")[0], "kind": t.partition("|")[2] or "x", "sku": k, "day": d})
+            for t, k, d in content
+        ]
+        (folder / "raw" / name).write_text("\n".join(lines))
+    increment = Increment(
+        name="winter", task="classification", instruction="", files={f"raw/{name}": KEYED for name in named},
+        key="sku", date="day", evaluation=evaluation,
+    )  # fmt: skip
+    (folder / "out").mkdir()
+    prepare.prepare(increment, folder, replace(OPTIONS, conflicts=policy, max_chars=400), folder / "out")
+    return arrow.records_of(jsonl.read(folder / "out/records.jsonl"))
+
+
+@pytest.mark.parametrize("policy", ["drop", "keep_newest", "majority"])
+def test_order_of_rows_with_keys_and_dates_does_not_count(tmp_path, policy):
+    source = random.Random(8)  # noqa: S311
+    titles = [f"chair {name}" for name in ("oak", "ash", "elm", "fir", "yew", "box")]
+    rows = [
+        (
+            f"{source.choice(titles)}|{source.choice('xxy')}",
+            f"K{source.randrange(9)}",
+            f"2026-01-{source.randrange(10, 30)}",
+        )
+        for _ in range(60)
+    ]
+    found = set()
+    for turn in range(4):
+        source.shuffle(rows)
+        made = keyed(tmp_path / str(turn), *rows, policy=policy)
+        found.add(tuple((item.id, item.key, item.date) for item in made))
+    assert len(found) == 1
+
+
+def test_a_repeat_under_another_key_stays_when_its_first_key_moves_on(tmp_path):
+    made = keyed(tmp_path, ("chair oak", "K1", "2020"), ("chair oak", "K2", "2024"), ("chair ash", "K1", "2022"))
+    assert {(item.prompt[0]["content"], item.key) for item in made} == {("chair oak", "K2"), ("chair ash", "K1")}
+
+
+@pytest.mark.parametrize("training", ["a", "z"])
+def test_what_an_evaluation_file_holds_is_kept_from_there(tmp_path, training):
+    long = "solid oak dining table with two drawers and a drop leaf for six people in natural oil finish"
+    judged = [("chair oak", "K1", ""), (long, "K2", "")]
+    trained = [("chair oak", "K3", ""), (long + "!", "K4", ""), ("chair ash", "K5", "")]
+    made = keyed(tmp_path, evaluation=("raw/test",), **{"test": judged, training: trained})
+    assert {item.prompt[0]["content"] for item in made if item.file == "raw/test"} == {"chair oak", long}
+    assert [item.prompt[0]["content"] for item in made if item.file != "raw/test"] == ["chair ash"]
+
+
+def conversations(folder: Path, task: str, *rows: dict):
+    (folder / "raw").mkdir()
+    (folder / "raw/a").write_text("\n".join(map(json.dumps, rows)))
+    content = "kto" if task == "kto" else "messages"
+    spec = FileSpec(format="jsonl", encoding="utf-8", content=content)
+    (folder / "out").mkdir()
+    increment = Increment(name="winter", task=task, instruction="", files={"raw/a": spec})
+    prepare.prepare(increment, folder, OPTIONS, folder / "out")
+    return arrow.records_of(jsonl.read(folder / "out/records.jsonl"))
+
+
+def talk(question: str, answer: str, **more):
+    return {"messages": [{"role": "user", "content": question}, {"role": "assistant", "content": answer}], **more}
+
+
+def test_conversations_with_another_answer_are_not_near_however_long_what_they_share(tmp_path):
+    system = {"role": "system", "content": " ".join(f"rule {n}" for n in range(400))}
+    rows = [talk(f"What is item {WORDS[n]} for?", f"For {WORDS[n]}.") for n in range(10)]
+    rows = [{"messages": [system, *row["messages"]]} for row in rows]
+    assert len(conversations(tmp_path, "sft", *rows, rows[0])) == 10
+
+
+def test_wanted_and_unwanted_answers_are_not_near(tmp_path):
+    rows = [talk("Which lamp is brighter?", "The brass one", label=wanted) for wanted in (True, False)]
+    assert len(conversations(tmp_path, "kto", *rows)) == 2
+
+
+WORDS = ["lamp", "sofa", "chair", "spoon", "radio", "kettle", "mirror", "basket", "blanket", "hammer"]
+
+
 def dirty(seed: int) -> list[str]:
     source = random.Random(seed)  # noqa: S311
     words = ["red", "blue", "fridge", "phone", "\ufffd", 'inch"', ",", "a@b.example", "  ", "long" * 9]

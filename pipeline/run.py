@@ -110,7 +110,9 @@ def _bytes(path: Path) -> bytes | None:
 
 def _report() -> None:
     print(f"\n{REPORT.read_text(encoding='utf-8')}")
-    print(f"Look at: {REPORT} (this text), reports/report.html, reports/metrics.json, models/merged/")
+    print(
+        f"Look at: {REPORT} (this text), reports/report.html, reports/data.html, reports/metrics.json, models/merged/"
+    )
     if releases.decision_here() != "pass":
         raise GraftError("the gate refused this candidate; the reasons stand above", help="docs/how-to/refused.md")
 

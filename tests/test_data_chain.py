@@ -102,4 +102,4 @@ def test_a_person_settles_a_contradiction_and_the_next_run_applies_it(chain: Cha
     assert f'"{clash}"' in clone.read("data/prepared/records.jsonl")
     assert clone.read("data/prepared/review.csv") == "text,labels,label\n"
     (clone.path / "data/review.csv").write_text(question.replace("Sofas,\n", "Sofas,Tables\n"))
-    assert "'Tables' is none of the labels in question: Chairs | Sofas" in clone.dvc("repro", *DATA, code=255)
+    assert "'Tables' is none of the labels in question: Chairs (1), Sofas (1)" in clone.dvc("repro", *DATA, code=255)

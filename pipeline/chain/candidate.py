@@ -142,7 +142,9 @@ def unite(tree: Tree, folder: Path, store: Store) -> None:
     raw = {name: outputs.raw_md5(_at(release, "raw.dvc")) for name, release in parts.items()}
     store.fetch(raw.values())
     specs = {
-        f"{increment.RAW}/{name}/{file.removeprefix('raw/')}": spec
+        f"{increment.RAW}/{name}/{file.removeprefix('raw/')}": replace(
+            spec, key=spec.key or part.key, date=spec.date or part.date
+        )
         for name, part in loaded.items()
         for file, spec in part.files.items()
     }
@@ -165,13 +167,13 @@ def _one(parts: Mapping[str, Increment], name: str) -> Any:
 
 
 def _more(parts: Mapping[str, Increment]) -> dict[str, Any]:
-    """Key, date and evaluation files of the chain's increments together; what was withdrawn the index knows."""
+    """Evaluation files of the chain's increments together; what was withdrawn the index knows."""
     evaluation = [
         f"{increment.RAW}/{name}/{file.removeprefix('raw/')}"
         for name, part in parts.items()
         for file in part.evaluation
     ]
-    return {name: _one(parts, name) for name in ("key", "date")} | {"evaluation": evaluation}
+    return {"evaluation": evaluation}
 
 
 def _since_last_union(line: list[Release]) -> list[Release]:

@@ -165,7 +165,9 @@ def gather(called_from: Path, paths: tuple[str, ...], options: dict[str, Any]) -
     section = params.load_all()["prepare"]
     limits = {name: section[name] for name in ("max_bytes", "max_line") if name in section}
     return Incoming(
-        sources=[*(called_from / path for path in paths), *evaluation],
+        sources=list(
+            dict.fromkeys([*(called_from / path for path in paths), *evaluation])
+        ),  # named twice is meant once
         evaluation=evaluation,
         options=options,
         limits=Limits(**limits),

@@ -6,6 +6,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from pipeline.data import encoding
 from pipeline.errors import GraftError
 
 REVIEW = Path("data/review.csv")  # people's answers: kept in git, shipped with a header alone
@@ -91,27 +92,49 @@ def refuse(conflicts: Sequence[Conflict], policy: str, where: str) -> None:
 def read_answers(path: Path = REVIEW) -> dict[str, str]:
     """Text -> label, as people answered; rows without an answer say nothing.
 
+    A spreadsheet may have saved the file: semicolons or tabs will do, and UTF-16 or GB18030.
+
     Raises:
         GraftError: the file has other columns, or two answers for one text.
     """
-    if not path.is_file():
+    if not path.is_file() or not path.read_bytes().strip():
         return {}
-    rows = list(csv.reader(io.StringIO(path.read_text(encoding="utf-8-sig"))))
-    if not rows or rows[0] != _COLUMNS:
-        raise GraftError(f"{path}: line 1: the columns are {', '.join(_COLUMNS)}", help=f"git checkout -- {path}")
+    text = path.read_bytes().decode(encoding.detect(path), "replace").removeprefix("\ufeff")
+    delimiter = next((mark for mark in ",;\t" if text.startswith(mark.join(_COLUMNS))), ",")
+    rows = list(csv.reader(io.StringIO(text, newline=""), delimiter=delimiter))
+    if rows[0] != _COLUMNS:
+        raise GraftError(f"{path}: line 1: the columns are {', '.join(_COLUMNS)}", help="put this line first again")
     answers: dict[str, str] = {}
     problems: list[str] = []
     for number, row in enumerate(rows[1:], 2):
-        if not row or len(row) < len(_COLUMNS) or not row[2].strip():
+        if len(row) < len(_COLUMNS) or not row[2].strip():
             continue
-        text, contested, label = row[0], row[1].split(" | "), " ".join(row[2].split())
-        if label not in contested:
-            problems.append(f"row {number}: {label!r} is none of the labels in question: {row[1]}")
-        if answers.setdefault(text, label) != label:
-            problems.append(f"row {number}: another answer for {text!r} stands above")
+        label = " ".join(row[2].split())
+        if answers.setdefault(row[0], label) != label:
+            problems.append(f"row {number}: another answer for {row[0]!r} stands above")
     if problems:
         raise GraftError(f"{path}: {problems[0]}", problems[1:], help="correct the answers, or take the row away")
     return answers
+
+
+def check_answers(conflicts: Iterable[Conflict], answers: Mapping[str, str]) -> None:
+    """Refuse answers that choose none of the labels in question.
+
+    Raises:
+        GraftError: names every such text.
+    """
+    problems = [
+        f"{found.text[:80]!r}: {answers[found.text]!r} is none of the labels in question: {_labels(found)}"
+        for found in conflicts
+        if found.text in answers and answers[found.text] not in {claim.label for claim in found.claims}
+    ]
+    if problems:
+        raise GraftError(f"{REVIEW}: {problems[0]}", problems[1:], help="correct the answers, or take the row away")
+
+
+def count(questions: str) -> int:
+    """How many questions a review file asks."""
+    return sum(1 for _ in csv.reader(io.StringIO(questions, newline=""))) - 1
 
 
 def questions(conflicts: Iterable[Conflict]) -> str:

@@ -128,6 +128,7 @@ def _settle(
     """Contradictions with history: settled how, which records lost, which of the rows that contradict did."""
     found = sorted(_contradictions(facts, rules, fate_N, leaves_M), key=lambda item: item[1].text)
     conflicts.refuse([conflict for _, conflict in found], rules.conflicts, "assemble")
+    conflicts.check_answers([conflict for _, conflict in found], rules.answers)
     settled, lost, overruled = [], np.zeros(len(fate_N), bool), np.zeros(len(facts.known.others.query_M), bool)
     for row, conflict in found:
         kept = conflicts.settle(conflict, rules.conflicts, rules.answers)

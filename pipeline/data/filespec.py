@@ -34,6 +34,8 @@ class FileSpec:
     blocks: str | None = None  # txt: lines | paragraphs; None: lines
     text: str | None = None  # table, text: column or key of the text
     label: str | None = None  # table: column or key of the label
+    key: str | None = None  # in place of the increment's
+    date: str | None = None  # in place of the increment's
     template: str | None = None  # table: "{title} by {brand}", in place of text
     keys: Mapping[str, str] = field(default_factory=dict)  # other contents: our name -> column or key
     roles: Mapping[str, str] = field(default_factory=dict)  # the file's name of a role -> ours

@@ -179,7 +179,7 @@ def _spec_problems(document: Any, increment: Increment) -> Iterable[str]:
 
 def _once_faults(spec: FileSpec, increment: Increment) -> Iterable[tuple[str, str]]:
     for name in _ONCE:
-        column = getattr(increment, name)
+        column = getattr(spec, name) or getattr(increment, name)
         if column is not None and spec.columns and column not in spec.columns:
             yield "columns", f"the {name}'s column {column!r} is not among them"
 

@@ -65,7 +65,7 @@ def _batch(chunk: Chunk, file: str, layout: Layout, increment: Increment) -> pa.
         content = build.examples(found)
     problems = [first or second for first, second in zip(chunk.problems, unusable, strict=True)]
     usable = [None if problem else values for values, problem in zip(chunk.values, problems, strict=True)]
-    named = (("key", increment.key), ("date", increment.date))
+    named = (("key", layout.spec.key or increment.key), ("date", layout.spec.date or increment.date))
     names = {name: [_named(values, column) for values in usable] for name, column in named if column is not None}
     return build.batch(chunk, file, kind, content, problems, names)
 

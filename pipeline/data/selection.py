@@ -103,6 +103,7 @@ class _Chooser:
 
     def _settle(self, found: list[Conflict], policy: str) -> Settled:
         answers = conflicts.read_answers() if policy == "review" else {}
+        conflicts.check_answers(found, answers)
         settled: Settled = []
         lost: set[int] = set()
         for conflict in sorted(found, key=lambda one: one.text):

@@ -218,6 +218,8 @@ def main() -> None:
     files.write_text(PAGE, page.html(files.read_json(PREPARED / "report.json"), made.report))
     for line in summary(made.report):
         print(f"assemble: {line}")
+    if questions := conflicts.count(made.review):
+        print(f"assemble: {questions} contradictions are open: {OUT}/review.csv; answers go to {conflicts.REVIEW}")
 
 
 def write(made: Assembled, parent: Parent, name: str, out: Path = OUT) -> None:

@@ -151,6 +151,8 @@ def main() -> None:
     print(f"prepare: {report['read']} rows read, {report['records']} records")
     for line in prepared.summary(report):
         print(f"prepare: rejected: {line}")
+    if questions := conflicts.count((OUT / "review.csv").read_text(encoding="utf-8")):
+        print(f"prepare: {questions} contradictions are open: {OUT}/review.csv; answers go to {conflicts.REVIEW}")
 
 
 def _tokenizer(options: Params) -> Path | None:

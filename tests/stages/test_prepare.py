@@ -171,6 +171,17 @@ def test_order_of_rows_with_keys_and_dates_does_not_count(tmp_path, policy):
     assert len(found) == 1
 
 
+def test_a_file_may_have_a_key_column_of_its_own(tmp_path):
+    (tmp_path / "raw").mkdir()
+    (tmp_path / "out").mkdir()
+    for name, column in (("a", "sku"), ("b", "article")):
+        (tmp_path / "raw" / name).write_text(json.dumps({"title": f"chair {name}", "kind": "x", column: f"K{name}"}))
+    own = {"raw/a": KEYED, "raw/b": replace(KEYED, key="article")}
+    increment = Increment(name="w", task="classification", instruction="", files=own, key="sku")
+    prepare.prepare(increment, tmp_path, OPTIONS, tmp_path / "out")
+    assert {item.key for item in arrow.records_of(jsonl.read(tmp_path / "out/records.jsonl"))} == {"Ka", "Kb"}
+
+
 def test_a_repeat_under_another_key_stays_when_its_first_key_moves_on(tmp_path):
     made = keyed(tmp_path, ("chair oak", "K1", "2020"), ("chair oak", "K2", "2024"), ("chair ash", "K1", "2022"))
     assert {(item.prompt[0]["content"], item.key) for item in made} == {("chair oak", "K2"), ("chair ash", "K1")}

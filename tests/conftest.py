@@ -38,6 +38,11 @@ GRAFT = ("-P", "-c", _HERE) if KEPT else ("-m", "pipeline")
 CODE = {"PYTHONPATH": str(ROOT)} if KEPT else {}
 
 
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Tests of the chain first: while one worker builds it, the other has those that need none, from the far end."""
+    items.sort(key=lambda item: "chain" not in getattr(item, "fixturenames", ()))
+
+
 @dataclass(frozen=True)
 class Clone:
     """A clone of the repository, and the commands that a user types in it."""

@@ -70,6 +70,12 @@ def test_csv_rows(tmp_path, content, expected):
     assert found(tmp_path, content, CSV) == expected
 
 
+def test_the_header_of_a_second_file_behind_the_first_is_no_row(tmp_path):
+    content = b"title,kind\nx,1\ntitle,kind\ny,2\n"
+    spec = FileSpec(format="csv", delimiter=",", header=True, columns=("title", "kind"), text="title", label="kind")
+    assert found(tmp_path, content, spec) == [(2, ("x", "1")), (3, "header again"), (4, ("y", "2"))]
+
+
 def test_a_quoted_row_may_lie_across_two_pieces_of_the_file(tmp_path, monkeypatch):
     content = b"".join(b'a%d,"one\ntwo"\n' % number for number in range(40))
     whole = found(tmp_path, content, CSV)

@@ -55,10 +55,12 @@ def chunks(path: Path, spec: FileSpec, limits: Limits) -> Iterator[Chunk]:
         GraftError: as `lines.text`; or the header is not the declared one.
     """
     dialect = Dialect(spec.delimiter or ",", '"' if spec.quote is None else spec.quote, len(spec.columns))
-    header = bool(spec.header)
+    header, names = bool(spec.header), None
     with lines.text(path, spec.encoding, spec.compression, limits) as file:
         for found in cells(lines.lines(file, limits), dialect, limits):
-            made = _chunk(found, spec.columns)
+            if header and found.lines and names is None:
+                names = found.cells[0]
+            made = _chunk(found, spec.columns, names)
             if header and made.lines:
                 _check_header(path, spec, found.lines[0], found.cells[0])
                 header, made = False, made.part(1, len(made.lines))
@@ -86,11 +88,14 @@ def column_names(header: Sequence[str]) -> tuple[str, ...]:
     return tuple(names)
 
 
-def _chunk(found: Cells, columns: Sequence[str]) -> Chunk:
+def _chunk(found: Cells, columns: Sequence[str], header: Sequence[str] | None) -> Chunk:
     width = len(columns)
     made = Chunk(found.lines, found.raws)
     for row, problem in zip(found.cells, found.problems, strict=True):
-        if len(row) == width:
+        if row == header:  # of a second file behind the first: a class of its own if it were data
+            made.values.append(None)
+            made.problems.append("header again")
+        elif len(row) == width:
             made.values.append(dict(zip(columns, row, strict=True)))
             made.problems.append(None)
         else:

@@ -96,17 +96,18 @@ def test_plan_counts_what_repro_then_does(chain: Chain, tmp_path: Path) -> None:
 def test_plan_says_the_counts_and_leaves_the_tree_as_it_was(chain: Chain, tmp_path: Path) -> None:
     clone = chain.pulled(tmp_path / "clone")
     clone.graft("add", "2026-03-shuffled", *samples("2026-03-shuffled"))
-    before = {path: path.stat().st_mtime_ns for path in clone.path.rglob("*") if not outside_the_tree(path)}
+    before = times(clone.path)
     said = clone.graft("plan")
     assert re.search(r"^data +[\d,]+ rows read, [\d,]+ rejected", said, re.MULTILINE)
     assert re.search(r"^ +[\d,]+ records: .*\d", said, re.MULTILINE)
     assert re.search(r"^ +[\d,]+ records? to train on: [\d,]+ new, [\d,]+ replayed, 0 augmented$", said, re.MULTILINE)
-    assert {path: path.stat().st_mtime_ns for path in clone.path.rglob("*") if not outside_the_tree(path)} == before
+    assert times(clone.path) == before
 
 
-def outside_the_tree(path: Path) -> bool:
-    """Git's and DVC's own, and Python's."""
-    return bool({".git", ".dvc", "__pycache__"} & set(path.parts))
+def times(tree: Path) -> dict[Path, int]:
+    """When each file was written last, but for git's and DVC's own, and Python's."""
+    own = {".git", ".dvc", "__pycache__"}
+    return {path: path.stat().st_mtime_ns for path in tree.rglob("*") if path.is_file() and not own & set(path.parts)}
 
 
 def test_plan_of_a_released_tree_runs_nothing(chain: Chain, tmp_path: Path) -> None:

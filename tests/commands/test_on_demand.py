@@ -175,6 +175,7 @@ def test_log_counts_what_the_release_added_to_the_remote(published: Published) -
     assert "on demand" in published.shop.graft("log").splitlines()[0]
 
 
+@pytest.mark.slow
 def test_rollback_that_would_make_other_bytes_leaves_the_tree_as_it_was(published: Published, tmp_path: Path) -> None:
     clone = published.clone(tmp_path / "live")
     clone.dvc("pull", "-q", "--allow-missing")

@@ -31,7 +31,7 @@ SAMPLE = ROOT / "examples/increments/2026-01-winter/products.csv"
 ROWS, HISTORY = 200_000, 10_000_000
 CHAIN, STEP = 10, 20_000  # increments of the second measurement, and their rows
 RATE = 20_000  # records a second, the target
-PEER = "datatrove[io,processing]==0.10.1"
+PEER = "datatrove[io,multilingual,processing]==0.10.1"
 COLOURS = "red blue green black white silver gold grey pink orange purple brown".split()  # noqa: SIM905
 DATATROVE = """
 import sys

@@ -64,6 +64,7 @@ class Params:
     chain: str
     objective: str
     method: str
+    replay: float | str  # drawn by assemble
     rank: int
     alpha: float
     dropout: float

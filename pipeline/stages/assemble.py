@@ -42,6 +42,7 @@ from pipeline.data.fates import Decided
 from pipeline.data.runs import EVAL, ID, KEY, LABEL, STATE, Rows
 from pipeline.data.state import Parent
 from pipeline.report import data as page
+from pipeline.report import funnel
 
 PREPARED, GOLDEN = Path("data/prepared"), Path("data/golden")
 OUT = Path("data/assembled")
@@ -246,9 +247,7 @@ def summary(report: Mapping[str, Any]) -> Iterator[str]:
     yield f"{report['records']} records: {met}"
     more = f", {report['augmented']} made of them" if report["augmented"] else ""
     yield f"train on {report['train_new']} new and {report['replayed']} replayed{more}"
-    yield f"replay {report['replay']['share']:.0%} of the tokens: {report['replay']['why']}"
-    if report["replay"]["warning"]:
-        yield f"warning: {report['replay']['warning']}"
+    yield from funnel.replay(report)
     yield "evaluate on " + (", ".join(f"{name} {items}" for name, items in report["slices"].items()) or "nothing")
 
 

@@ -38,7 +38,7 @@ def hand_on(asked: Params, parent: Path, draft: Path) -> dict[str, Any]:
     for name in ("adapter_model.safetensors", "adapter_config.json"):
         files.write_bytes(draft / name, (parent / name).read_bytes())
     counts = ("records", "truncated", "steps", "epochs", "tokens", "trainable_parameters")
-    return dict.fromkeys(counts, 0) | {"total_parameters": None, "machine_class": None}
+    return dict.fromkeys(counts, 0) | {"increment_tokens": {}, "total_parameters": None, "machine_class": None}
 
 
 def learn(
@@ -48,19 +48,22 @@ def learn(
     _refuse_kinds(records)
     print(f"train: {len(records)} records; loading torch and the base", flush=True)
     from pipeline.model import chat, machine, pinned
-    from pipeline.training import examples, loop, methods
+    from pipeline.training import examples, loop, methods, tally
 
+    asked = asked.continued() if parent else asked
     device, base = machine.settle(asked.threads), pinned.load()
     learned = examples.encode(chat.load(base.folder), records, asked.max_length)
     made = methods.trainable(base, parent, asked, device)
     steps = loop.fit(made, learned, asked, peak=float(asked.learning_rate) * (asked.rewarm if parent else 1))
     made.save(draft)
+    spent = tally.tokens(learned, {record.id: record.increment for record in records}, asked)
     facts = {
         "records": len(learned),
         "truncated": sum(example.truncated for example in learned),
         "steps": len(steps),
         "epochs": asked.epochs,
-        "tokens": asked.epochs * sum(len(example.tokens) for example in learned),
+        "tokens": sum(spent.values()),
+        "increment_tokens": spent,
         "trainable_parameters": sum(p.numel() for p in made.model.parameters() if p.requires_grad),
         "total_parameters": sum(p.numel() for p in made.model.parameters()),
         "machine_class": machine.machine_class(device),

@@ -1,0 +1,111 @@
+"""Examples: what a step learns from, made of records as the objective asks, none longer than `train.max_length`."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
+
+from pipeline.data import kinds
+from pipeline.data.records import Record
+from pipeline.errors import GraftError
+from pipeline.model.chat import Chat
+from pipeline.training import encoding, packing, truncation
+from pipeline.training.conversations import Encoded
+from pipeline.training.encoding import Variants
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Example:
+    """One sequence as the model sees it."""
+
+    id: str  # of its record; /1, /2, ... for further sequences of one record
+    tokens: Sequence[int]  # the whole sequence
+    learned: Sequence[bool]  # as long as tokens: is this token a target? The first never is
+    truncated: bool = False
+    weight: float = 1.0  # how often it is drawn in an epoch, on average
+    rejected: "Example | None" = None  # dpo: `tokens` is prompt and chosen answer, this is prompt and rejected answer
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Asked:
+    """What of section `train` decides how records become examples."""
+
+    objective: str
+    max_length: int  # tokens
+    truncation: str
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Made:
+    """Examples, and what became of the records that gave none."""
+
+    examples: list[Example] = field(default_factory=list)
+    dropped: int = 0  # too long, or with no answer to learn
+    undesirable: int = 0  # of kind kto: sft has nothing to learn from them
+
+
+def encode(chat: Chat, records: Sequence[Record], asked: Asked) -> Made:
+    """Examples of records.
+
+    Raises:
+        GraftError: kinds that the objective does not take; or records that cannot be rendered or cut, each named.
+    """
+    kinds.refuse_others([record.kind for record in records], asked.objective)
+    taken = [record for record in records if record.desirable is not False]
+    whole = encoding.encode(chat, taken)
+    if asked.objective == "pretrain":
+        return Made(examples=_windows(taken, whole, asked.max_length))
+    found, too_long = [], []
+    for record, variants in zip(taken, whole, strict=True):
+        try:
+            found.append(of_record(chat, record, variants, asked))
+        except truncation.TooLongError as error:
+            too_long.append(f"{encoding.place(record)}: {error}")
+    if too_long:
+        _refuse(too_long, asked)
+    return Made(
+        examples=[example for examples in found for example in examples],
+        dropped=sum(not examples for examples in found),
+        undesirable=len(records) - len(taken),
+    )
+
+
+def of_record(chat: Chat, record: Record, variants: Variants, asked: Asked) -> list[Example]:
+    """A record's examples: one, one for each sequence of a conversation, or a pair.
+
+    Raises:
+        TooLongError: by `asked.truncation` it must not, or cannot, be cut.
+    """
+    if record.kind == "preference":
+        groups = [[variant[-1] for variant in variants]]  # of a rejected one that the template splits: its last
+    else:
+        groups = [[sequence] for sequence in variants[0]]
+    fitted = [truncation.fit(chat, record, group, asked.max_length, asked.truncation) for group in groups]
+    made = [_example(record, kept, kept != group) for kept, group in zip(fitted, groups, strict=True) if kept]
+    return [replace(one, id=f"{one.id}/{number}") if number else one for number, one in enumerate(made[::-1])][::-1]
+
+
+def _example(record: Record, variants: list[Encoded], truncated: bool) -> Example:
+    chosen, *others = variants
+    return Example(
+        id=record.id,
+        tokens=chosen.tokens,
+        learned=chosen.learned,
+        truncated=truncated,
+        weight=1.0 if record.weight is None else record.weight,
+        rejected=_example(record, others, truncated) if others else None,
+    )
+
+
+def _windows(records: Sequence[Record], whole: Sequence[Variants], size: int) -> list[Example]:
+    documents = [(record.id, variants[0][0].tokens) for record, variants in zip(records, whole, strict=True)]
+    return [
+        Example(id=name, tokens=tokens, learned=[False] + [True] * (len(tokens) - 1))
+        for name, tokens in packing.windows(documents, size)
+    ]
+
+
+def _refuse(too_long: list[str], asked: Asked) -> None:
+    if asked.truncation == "error":
+        raise GraftError(
+            "train: records are longer than train.max_length", too_long, help="raise it, or see train.truncation"
+        )
+    raise GraftError("train: answers fill train.max_length", too_long, help="raise train.max_length")

@@ -47,7 +47,7 @@ class Chat:
         return self._ids(texts)
 
     def continuations(self, texts: Sequence[str]) -> list[list[int]]:
-        """Token ids of texts that stand after others: some tokenizers mark the beginning of a text, which these lack."""
+        """Token ids of texts that stand after others, without the mark that some tokenizers put at a beginning."""
         whole, first, second = self._ids(["a\n" + _PROBE, "a\n", _PROBE])
         if whole == first + second:
             return self._ids(texts)

@@ -1,1 +1,1 @@
-"""Training."""
+"""The training engine: records -> examples -> steps -> what the parent becomes."""

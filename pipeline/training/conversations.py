@@ -134,7 +134,7 @@ def _end(chat: Chat, text: str) -> int:
 def _header(chat: Chat, before: list[Any], tools: Any, prompt: str, whole: str) -> int:
     """Where an answer begins that does not follow its generation prompt, as where that one opens a thought."""
     probes = [_render(chat, [*before, _ASSISTANT | {"content": probe}], tools) for probe in _PROBES]
-    common = os.path.commonprefix([prompt, whole, *probes])
+    common = os.path.commonprefix([prompt, whole, *probes])  # noqa: RUF071  of characters
     if not before or before[-1]["content"].strip() not in common:
         raise ValueError("an answer does not follow its prompt")
     return len(common)
@@ -178,11 +178,12 @@ def _marked(chat: Chat, conversation: Conversation) -> list[list[_Answer]]:
     for message in messages:
         _check_tools(message, tools, texts[0], texts[0])
     found = zip(answers, spans[0], strict=True)
-    return [[_span(chat, texts[0], *span, position) for position, span in found if position in conversation.learned]]
+    return [[_span(chat, texts[0], span, position) for position, span in found if position in conversation.learned]]
 
 
-def _span(chat: Chat, text: str, start: int, stop: int, position: int) -> _Answer:
+def _span(chat: Chat, text: str, span: tuple[int, int], position: int) -> _Answer:
     """A marked answer, with the end of its turn, which a template may leave outside of the mark."""
+    start, stop = span
     stop += len(chat.end_text) if text.startswith(chat.end_text, stop) else 0
     body, end_text = _ended(chat, text[start:stop])
     return _Answer(position=position, before=text[:start], body=body, end=_end(chat, end_text), end_text=end_text)

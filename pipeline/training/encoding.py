@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from itertools import islice
 
-from pipeline.data.records import Record
+from pipeline.data.records import Messages, Record
 from pipeline.errors import GraftError
 from pipeline.model.chat import Chat
 from pipeline.training import conversations
@@ -57,7 +57,7 @@ def place(record: Record) -> str:
     return f"{record.increment}/{record.file}:{record.line}"
 
 
-def _preferred(record: Record, answer: Sequence[conversations.Message]) -> Conversation:
+def _preferred(record: Record, answer: Messages) -> Conversation:
     messages = [*record.prompt, *answer]
     learned = [n for n, message in enumerate(messages) if n >= len(record.prompt) and message["role"] == "assistant"]
     return Conversation(place=place(record), messages=messages, learned=learned, tools=record.tools)

@@ -10,6 +10,7 @@ from pipeline.model.chat import Chat
 from pipeline.training import encoding, packing, truncation
 from pipeline.training.conversations import Encoded
 from pipeline.training.encoding import Variants
+from pipeline.training.settings import Encoding
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -23,14 +24,15 @@ class Example:
     weight: float = 1.0  # how often it is drawn in an epoch, on average
     rejected: "Example | None" = None  # dpo: `tokens` is prompt and chosen answer, this is prompt and rejected answer
 
+    @property
+    def targets(self) -> int:
+        """How many tokens are learned."""
+        return sum(self.learned)
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Asked:
-    """What of section `train` decides how records become examples."""
-
-    objective: str
-    max_length: int  # tokens
-    truncation: str
+    @property
+    def size(self) -> int:
+        """Tokens that the model sees."""
+        return len(self.tokens) + (self.rejected.size if self.rejected else 0)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -42,8 +44,13 @@ class Made:
     undesirable: int = 0  # of kind kto: sft has nothing to learn from them
 
 
-def encode(chat: Chat, records: Sequence[Record], asked: Asked) -> Made:
-    """Examples of records.
+def encode(chat: Chat, records: Sequence[Record], asked: Encoding) -> list[Example]:
+    """Examples of records, in the order given; raises like `make`."""
+    return make(chat, records, asked).examples
+
+
+def make(chat: Chat, records: Sequence[Record], asked: Encoding) -> Made:
+    """Examples of records, and how many gave none.
 
     Raises:
         GraftError: kinds that the objective does not take; or records that cannot be rendered or cut, each named.
@@ -68,7 +75,7 @@ def encode(chat: Chat, records: Sequence[Record], asked: Asked) -> Made:
     )
 
 
-def of_record(chat: Chat, record: Record, variants: Variants, asked: Asked) -> list[Example]:
+def of_record(chat: Chat, record: Record, variants: Variants, asked: Encoding) -> list[Example]:
     """A record's examples: one, one for each sequence of a conversation, or a pair.
 
     Raises:
@@ -103,7 +110,7 @@ def _windows(records: Sequence[Record], whole: Sequence[Variants], size: int) ->
     ]
 
 
-def _refuse(too_long: list[str], asked: Asked) -> None:
+def _refuse(too_long: list[str], asked: Encoding) -> None:
     if asked.truncation == "error":
         raise GraftError(
             "train: records are longer than train.max_length", too_long, help="raise it, or see train.truncation"

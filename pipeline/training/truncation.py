@@ -3,7 +3,7 @@
 `start`: it loses its beginning. Of a conversation whole leading turns go first, and the system message and the tools
 stay; if the last turn alone is too long, its prompt loses its first tokens. The last answer stays whole.
 `end`: it loses its end; what is left of an answer is learned, without the end of its turn.
-`fit`: `start`, and where the last answer does not fit, its first tokens after the prompt's last: evaluation measures all.
+`fit`: `start`, and where the last answer does not fit, its first tokens after the prompt's last (for evaluation).
 `drop`: it is left out. `error`: it is named, and nothing is trained.
 A chosen and a rejected answer are cut alike: their prompts stay equal.
 """

@@ -14,10 +14,11 @@ from pipeline.errors import GraftError
 from pipeline.model import chat as chats
 from pipeline.model import templates
 from pipeline.training import examples, packing
-from pipeline.training.examples import Asked, Example
+from pipeline.training.examples import Example
+from pipeline.training.settings import Encoding
 from tests import templates as shapes
 
-SFT = Asked(objective="sft", max_length=10_000, truncation="start")
+SFT = Encoding(objective="sft", max_length=10_000, truncation="start")
 TALK = [
     ("user", "hi"), ("assistant", "<think>greet</think>\n\nhello"), ("user", "bye"), ("assistant", "see you"),
 ]  # fmt: skip
@@ -56,7 +57,7 @@ def whole(chat: chats.Chat, example: Example) -> str:
 
 def test_chatml_learns_every_answer_and_its_end_and_nothing_else(tokenizers):
     chat = chats.load(tokenizers, shapes.CHATML)
-    (example,) = examples.encode(chat, [talk(*TALK)], SFT).examples
+    (example,) = examples.make(chat, [talk(*TALK)], SFT).examples
     assert learned(chat, example) == ["<think>greet</think>\n\nhello<|im_end|>", "see you<|im_end|>"]
     assert whole(chat, example) == (
         "<|im_start|>user\nhi<|im_end|>\n<|im_start|>assistant\n<think>greet</think>\n\nhello<|im_end|>\n"
@@ -66,18 +67,18 @@ def test_chatml_learns_every_answer_and_its_end_and_nothing_else(tokenizers):
 
 def test_llama_shape_learns_the_trimmed_answers(tokenizers):
     chat = chats.load(tokenizers, shapes.LLAMA3)
-    (example,) = examples.encode(chat, [talk(("user", "hi"), ("assistant", " hello\n"))], SFT).examples
+    (example,) = examples.make(chat, [talk(("user", "hi"), ("assistant", " hello\n"))], SFT).examples
     assert whole(chat, example) == (
         "<|begin|><|header|>user<|/header|>\n\nhi<|eot|><|header|>assistant<|/header|>\n\nhello<|eot|>"
     )
     assert learned(chat, example) == ["hello<|eot|>"]
-    (example,) = examples.encode(chat, [talk(*TALK)], SFT).examples
+    (example,) = examples.make(chat, [talk(*TALK)], SFT).examples
     assert learned(chat, example) == ["<think>greet</think>\n\nhello<|eot|>", "see you<|eot|>"]
 
 
 def test_answers_that_the_template_rewrites_later_are_learned_as_they_were_given(tokenizers):
     chat = chats.load(tokenizers, shapes.THINKING)
-    first, second = examples.encode(chat, [talk(*TALK)], SFT).examples
+    first, second = examples.make(chat, [talk(*TALK)], SFT).examples
     assert learned(chat, first) == ["<think>greet</think>\n\nhello<|im_end|>"]
     assert whole(chat, first).startswith("<|im_start|>system\nBe good.<|im_end|>\n<|im_start|>user\nhi")
     assert learned(chat, second) == ["see you<|im_end|>"]
@@ -87,22 +88,22 @@ def test_answers_that_the_template_rewrites_later_are_learned_as_they_were_given
 
 def test_same_template_shares_one_sequence_where_nothing_is_rewritten(tokenizers):
     chat = chats.load(tokenizers, shapes.THINKING)
-    (example,) = examples.encode(chat, [talk(("user", "hi"), ("assistant", "hello"), *TALK[2:])], SFT).examples
+    (example,) = examples.make(chat, [talk(("user", "hi"), ("assistant", "hello"), *TALK[2:])], SFT).examples
     assert learned(chat, example) == ["hello<|im_end|>", "see you<|im_end|>"]
 
 
 def test_answer_after_a_thought_that_only_the_prompt_opens_is_found(tokenizers):
     chat = chats.load(tokenizers, shapes.OPENED)
-    first, second = examples.encode(chat, [talk(*TALK)], SFT).examples[:1] * 2
+    first, second = examples.make(chat, [talk(*TALK)], SFT).examples[:1] * 2
     assert first == second
     assert learned(chat, first) == ["hello<|im_end|>", "see you<|im_end|>"]
-    (tag,) = examples.encode(chat, [talk(("user", "hi"), ("assistant", "<table>"))], SFT).examples
+    (tag,) = examples.make(chat, [talk(("user", "hi"), ("assistant", "<table>"))], SFT).examples
     assert learned(chat, tag) == ["<table><|im_end|>"]
 
 
 def test_template_without_an_end_of_turn_learns_the_end_of_text_one_answer_at_a_time(tokenizers):
     chat = chats.load(tokenizers, shapes.BARE)
-    first, second = examples.encode(chat, [talk(("user", "hi"), ("assistant", "hello"), *TALK[2:])], SFT).examples
+    first, second = examples.make(chat, [talk(("user", "hi"), ("assistant", "hello"), *TALK[2:])], SFT).examples
     assert (whole(chat, first), learned(chat, first)) == ("user: hi\nassistant: hello<|im_end|>", ["hello<|im_end|>"])
     assert whole(chat, second) == "user: hi\nassistant: hello\nuser: bye\nassistant: see you<|im_end|>"
     assert learned(chat, second) == ["see you<|im_end|>"]
@@ -111,7 +112,7 @@ def test_template_without_an_end_of_turn_learns_the_end_of_text_one_answer_at_a_
 def test_marks_of_the_template_are_followed_and_the_end_is_learned_too(tokenizers):
     chat, same = chats.load(tokenizers, shapes.MARKED), chats.load(tokenizers, shapes.CHATML)
     conversation = talk(*TALK)
-    assert examples.encode(chat, [conversation], SFT) == examples.encode(same, [conversation], SFT)
+    assert examples.make(chat, [conversation], SFT) == examples.make(same, [conversation], SFT)
 
 
 @pytest.mark.parametrize("shape", ["CHATML", "MARKED", "LLAMA3", "THINKING"])
@@ -119,11 +120,11 @@ def test_message_of_weight_zero_is_read_and_not_learned(tokenizers, shape):
     chat = chats.load(tokenizers, getattr(shapes, shape))
     messages = [dict(message) for message in talk(("user", "hi"), ("assistant", "hello"), *TALK[2:]).messages]
     messages[1]["weight"] = 0.0
-    (example,) = examples.encode(chat, [made(messages)], SFT).examples
+    (example,) = examples.make(chat, [made(messages)], SFT).examples
     assert learned(chat, example) == [f"see you{chat.end_text}"]
     assert "hello" in whole(chat, example)
     messages[3]["weight"] = 0.0
-    assert examples.encode(chat, [made(messages)], SFT) == examples.Made(dropped=1)
+    assert examples.make(chat, [made(messages)], SFT) == examples.Made(dropped=1)
 
 
 @pytest.mark.parametrize(("role", "weight"), [(1, 0.5), (0, 1.0)])
@@ -131,7 +132,7 @@ def test_other_weights_are_refused_with_file_and_line(tokenizers, role, weight):
     messages = [dict(message) for message in talk(*TALK).messages]
     messages[role]["weight"] = weight
     with pytest.raises(GraftError, match=r"winter/raw/a.jsonl:1: a message of (user|assistant) with weight"):
-        examples.encode(chats.load(tokenizers, shapes.CHATML), [made(messages)], SFT)
+        examples.make(chats.load(tokenizers, shapes.CHATML), [made(messages)], SFT)
 
 
 @pytest.mark.parametrize("shape", ["CHATML", "LLAMA3", "THINKING", "MARKED", "BARE"])
@@ -139,7 +140,7 @@ def test_learned_tokens_decode_to_exactly_the_answers(tokenizers, shape):
     chat = chats.load(tokenizers, getattr(shapes, shape))
     answers = ["ok", "naïve 日本語 🎉", "a: b\nassistant: c", "<|im_start", "two\n\nlines", "{{x}} {% y %}"]
     turns = [turn for answer in answers for turn in (("user", f"say {answer}"), ("assistant", answer))]
-    found = examples.encode(chat, [talk(*turns)], SFT).examples
+    found = examples.make(chat, [talk(*turns)], SFT).examples
     end = chat.end_text or "<|im_end|>"
     assert [text for example in found for text in learned(chat, example)] == [answer + end for answer in answers]
     for example in found:
@@ -151,7 +152,7 @@ def test_single_turn_is_exactly_what_a_classification_is(tokenizers):
     chat = chats.load(tokenizers, shapes.CHATML)
     turns = [("system", "be short"), ("user", "which?"), ("assistant", "Garden Tools")]
     (one,), (other,) = (
-        examples.encode(chat, [talk(*turns, kind=kind)], SFT).examples for kind in ("classification", "sft")
+        examples.make(chat, [talk(*turns, kind=kind)], SFT).examples for kind in ("classification", "sft")
     )
     assert (one.tokens, one.learned) == (other.tokens, other.learned)
 
@@ -171,7 +172,7 @@ def call() -> Record:
 
 def test_tools_are_shown_and_calls_are_learned(tokenizers):
     chat = chats.load(tokenizers, templates.text("chatml"))
-    (example,) = examples.encode(chat, [call()], SFT).examples
+    (example,) = examples.make(chat, [call()], SFT).examples
     assert learned(chat, example) == [
         '<tool_call>{"name": "weather", "arguments": {"city": "Rome"}}</tool_call><|im_end|>', "yes<|im_end|>",
     ]  # fmt: skip
@@ -184,7 +185,7 @@ def test_tools_are_shown_and_calls_are_learned(tokenizers):
 
 def test_template_that_leaves_out_tools_is_refused(tokenizers):
     with pytest.raises(GraftError) as error:
-        examples.encode(chats.load(tokenizers, shapes.CHATML), [call(), talk(*TALK)], SFT)
+        examples.make(chats.load(tokenizers, shapes.CHATML), [call(), talk(*TALK)], SFT)
     assert "cannot render 1 of 2 conversations" in error.value.message
     assert error.value.problems == ("winter/raw/a.jsonl:1: the template leaves out the tools weather",)
 
@@ -193,14 +194,14 @@ def test_what_a_template_refuses_is_named_with_file_and_line(tokenizers):
     strict = "{% if messages[0].role == 'system' %}{{ raise_exception('no system') }}{% endif %}" + shapes.CHATML
     unfit = talk(("system", "x"), ("user", "y"), ("assistant", "z"), line=7)
     with pytest.raises(GraftError) as error:
-        examples.encode(chats.load(tokenizers, strict), [unfit], SFT)
+        examples.make(chats.load(tokenizers, strict), [unfit], SFT)
     assert error.value.problems == ("winter/raw/a.jsonl:7: no system",)
 
 
 def test_undesirable_answers_are_left_out_and_counted(tokenizers):
     chat = chats.load(tokenizers, shapes.CHATML)
     good, bad = talk(*TALK, kind="kto", desirable=True), talk(*TALK[2:], kind="kto", desirable=False)
-    found = examples.encode(chat, [good, bad], SFT)
+    found = examples.make(chat, [good, bad], SFT)
     assert ([example.id for example in found.examples], found.undesirable) == ([good.id], 1)
 
 
@@ -211,7 +212,7 @@ def test_undesirable_answers_are_left_out_and_counted(tokenizers):
 def test_other_kinds_are_refused_with_their_count_and_what_takes_them(tokenizers, objective, kind, takes):
     chat, asked = chats.load(tokenizers, shapes.CHATML), replace(SFT, objective=objective)
     with pytest.raises(GraftError) as error:
-        examples.encode(chat, [talk(*TALK, kind=kind)], asked)
+        examples.make(chat, [talk(*TALK, kind=kind)], asked)
     assert error.value.problems == (f"1 records of kind {kind}: {takes}",)
 
 
@@ -222,7 +223,7 @@ def preference(prompt=TALK[:3], chosen="see you", rejected="no") -> Record:
 
 def test_pair_shares_its_prompt_and_learns_the_two_answers(tokenizers):
     chat = chats.load(tokenizers, shapes.THINKING)
-    (pair,) = examples.encode(chat, [preference()], replace(SFT, objective="dpo")).examples
+    (pair,) = examples.make(chat, [preference()], replace(SFT, objective="dpo")).examples
     assert pair.rejected is not None
     assert learned(chat, pair) == ["see you<|im_end|>"]
     assert learned(chat, pair.rejected) == ["no<|im_end|>"]
@@ -236,8 +237,8 @@ LONG = [("system", "be short"), *[(role, f"{role} {n}") for n in range(5) for ro
 
 def cut(tokenizers, size, truncation, record=None, objective="sft"):
     chat = chats.load(tokenizers, shapes.CHATML)
-    asked = Asked(objective=objective, max_length=size, truncation=truncation)
-    found = examples.encode(chat, [record or talk(*LONG)], asked)
+    asked = Encoding(objective=objective, max_length=size, truncation=truncation)
+    found = examples.make(chat, [record or talk(*LONG)], asked)
     return chat, found
 
 
@@ -306,9 +307,9 @@ def test_windows_hold_every_token_once_in_the_order_of_the_documents_hashes():
 def test_texts_are_packed_each_ended_by_the_end_of_text_and_learned_whole(tokenizers):
     chat = chats.load(tokenizers, None)
     texts = [talk(("text", "x" * n), kind="text") for n in (5, 30, 12)]
-    asked = Asked(objective="pretrain", max_length=20, truncation="start")
-    found = examples.encode(chat, texts, asked).examples
-    assert found == examples.encode(chat, texts[::-1], asked).examples
+    asked = Encoding(objective="pretrain", max_length=20, truncation="start")
+    found = examples.make(chat, texts, asked).examples
+    assert found == examples.make(chat, texts[::-1], asked).examples
     assert [len(example.tokens) for example in found] == [20, 20, 10]
     text = "".join(whole(chat, example) for example in found)
     assert text == "".join(record.answer + "<|endoftext|>" for record in sorted(texts, key=lambda one: one.id))

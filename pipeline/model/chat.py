@@ -1,5 +1,6 @@
 """Messages -> token ids by the chat template, the base's own or another: one way for training and for scoring."""
 
+import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -7,7 +8,7 @@ from typing import Any
 
 from transformers import AutoTokenizer
 
-from pipeline.data.records import Messages
+from pipeline.data.records import Message, Messages
 from pipeline.errors import GraftError
 
 _ENDS = ("<|endoftext|>", "<|end_of_text|>")  # of Qwen, GPT-2, Phi, OLMo; of Llama 3
@@ -37,6 +38,15 @@ class Chat:
             for prompt in prompts
         ]
         return self._ids(texts)
+
+    def beginnings_of(self, prompts: Sequence[Messages]) -> list[list[int]]:
+        """Token ids of prompts of any kind; of a text, or where there is no template, of what the last message says."""
+        return [
+            self.prompts([plain(prompt)])[0]
+            if self.template is not None and prompt[-1]["role"] != "text"
+            else self.documents([str(prompt[-1]["content"])])[0]
+            for prompt in prompts
+        ]
 
     def answers(self, answers: Sequence[str]) -> list[list[int]]:
         """Token ids of each answer, the end of the turn included: saying more is another answer."""
@@ -90,6 +100,11 @@ def load(base: Path, template: str | None = None, *, needed: bool = True) -> Cha
     return Chat(tokenizer=tokenizer, end_of_turn=_end_of_text(tokenizer, base))
 
 
+def plain(messages: Messages) -> list[dict[str, Any]]:
+    """Messages as a template expects them: calls as objects, no weights."""
+    return [_plain(message) for message in messages]
+
+
 def end_of_text(tokenizer: Any) -> int:
     """The token after a document: of an instruction-tuned base, eos_token may be the end of a turn instead."""
     known = tokenizer.get_vocab()
@@ -117,3 +132,8 @@ def _end_of_text(tokenizer: Any, base: Path) -> int:
     if tokenizer.eos_token_id is None:
         raise GraftError(f"{base}: no token ends an answer", help="set eos_token in tokenizer_config.json")
     return int(tokenizer.eos_token_id)
+
+
+def _plain(message: Message) -> dict[str, Any]:
+    made = {"role": message["role"], "content": message["content"]}
+    return made | ({"tool_calls": json.loads(message["tool_calls"])} if message.get("tool_calls") else {})

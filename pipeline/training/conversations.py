@@ -16,8 +16,9 @@ from typing import Any
 import jinja2
 from transformers.utils.chat_template_utils import render_jinja_template
 
-from pipeline.data.records import Message, Messages
+from pipeline.data.records import Messages
 from pipeline.errors import GraftError
+from pipeline.model import chat as chats
 from pipeline.model.chat import Chat
 
 MANY = 10  # problems named; the others are counted
@@ -76,20 +77,10 @@ def encode(chat: Chat, conversations: Sequence[Conversation]) -> list[list[Encod
     return _tokenised(chat, made)
 
 
-def plain(messages: Messages) -> list[dict[str, Any]]:
-    """Messages as a template expects them: calls as objects, no weights."""
-    return [_plain(message) for message in messages]
-
-
 def tools_of(tools: str | None) -> list[dict[str, Any]] | None:
     """Tools as a template expects them."""
     found: list[dict[str, Any]] | None = None if tools is None else json.loads(tools)
     return found
-
-
-def _plain(message: Message) -> dict[str, Any]:
-    made = {"role": message["role"], "content": message["content"]}
-    return made | ({"tool_calls": json.loads(message["tool_calls"])} if message.get("tool_calls") else {})
 
 
 def _render(chat: Chat, messages: Sequence[Any], tools: Any, *, prompt: bool = False) -> str:
@@ -101,7 +92,7 @@ def _render(chat: Chat, messages: Sequence[Any], tools: Any, *, prompt: bool = F
 
 def _sequences(chat: Chat, conversation: Conversation) -> list[list[_Answer]]:
     """Answers, those that share a sequence together."""
-    messages, tools = plain(conversation.messages), tools_of(conversation.tools)
+    messages, tools = chats.plain(conversation.messages), tools_of(conversation.tools)
     sequences: list[list[_Answer]] = []
     for position in reversed(conversation.learned):
         answer = _answer(chat, messages, position, tools)
@@ -164,7 +155,7 @@ def _marked(chat: Chat, conversation: Conversation) -> list[list[_Answer]]:
     """By the template's own {% generation %} marks; nothing where it has none, or not one for each answer."""
     if not (conversation.learned and chat.end_text and _MARKED.search(chat.template or "")):
         return []
-    messages, tools = plain(conversation.messages), tools_of(conversation.tools)
+    messages, tools = chats.plain(conversation.messages), tools_of(conversation.tools)
     texts, spans = render_jinja_template(  # and not apply_chat_template's mask, which loses a last letter's bytes
         conversations=[messages],
         tools=tools,

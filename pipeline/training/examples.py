@@ -59,7 +59,7 @@ def make(chat: Chat, records: Sequence[Record], asked: Encoding) -> Made:
     taken = [record for record in records if record.desirable is not False]
     whole = encoding.encode(chat, taken)
     if asked.objective == "pretrain":
-        return Made(examples=_windows(taken, whole, asked.max_length))
+        return Made(examples=windows(taken, whole, asked.max_length))
     found, too_long = [], []
     for record, variants in zip(taken, whole, strict=True):
         try:
@@ -81,6 +81,8 @@ def of_record(chat: Chat, record: Record, variants: Variants, asked: Encoding) -
     Raises:
         TooLongError: by `asked.truncation` it must not, or cannot, be cut.
     """
+    if not all(variants):
+        return []
     if record.kind == "preference":
         groups = [[variant[-1] for variant in variants]]  # of a rejected one that the template splits: its last
     else:
@@ -88,6 +90,15 @@ def of_record(chat: Chat, record: Record, variants: Variants, asked: Encoding) -
     fitted = [truncation.fit(chat, record, group, asked.max_length, asked.truncation) for group in groups]
     made = [_example(record, kept, kept != group) for kept, group in zip(fitted, groups, strict=True) if kept]
     return [replace(one, id=f"{one.id}/{number}") if number else one for number, one in enumerate(made[::-1])][::-1]
+
+
+def windows(records: Sequence[Record], whole: Sequence[Variants], size: int) -> list[Example]:
+    """Texts as windows of `size` tokens: see pipeline.training.packing."""
+    documents = [(record.id, variants[0][0].tokens) for record, variants in zip(records, whole, strict=True)]
+    return [
+        Example(id=name, tokens=tokens, learned=[False] + [True] * (len(tokens) - 1))
+        for name, tokens in packing.windows(documents, size)
+    ]
 
 
 def _example(record: Record, variants: list[Encoded], truncated: bool) -> Example:
@@ -100,14 +111,6 @@ def _example(record: Record, variants: list[Encoded], truncated: bool) -> Exampl
         weight=1.0 if record.weight is None else record.weight,
         rejected=_example(record, others, truncated) if others else None,
     )
-
-
-def _windows(records: Sequence[Record], whole: Sequence[Variants], size: int) -> list[Example]:
-    documents = [(record.id, variants[0][0].tokens) for record, variants in zip(records, whole, strict=True)]
-    return [
-        Example(id=name, tokens=tokens, learned=[False] + [True] * (len(tokens) - 1))
-        for name, tokens in packing.windows(documents, size)
-    ]
 
 
 def _refuse(too_long: list[str], asked: Encoding) -> None:

@@ -1,9 +1,10 @@
 """params.yaml -> the frozen dataclass of one stage."""
 
+import dataclasses
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, TypeVar, get_type_hints
 
 from pipeline import yaml
 from pipeline.errors import GraftError
@@ -22,7 +23,15 @@ def load(name: str, section: type[Section]) -> Section:
     Raises:
         GraftError: params.yaml is missing, not YAML, or breaks schemas/params.schema.json.
     """
-    return section(**load_all()[name])
+    return build(section, load_all()[name])
+
+
+def build(section: type[Section], values: Mapping[str, Any]) -> Section:
+    """A dataclass of plain values; fields that are dataclasses themselves are sections within the section."""
+    kinds = get_type_hints(section)
+    return section(
+        **{k: build(kinds[k], v) if dataclasses.is_dataclass(kinds.get(k)) else v for k, v in values.items()}
+    )
 
 
 def load_all() -> dict[str, dict[str, Any]]:

@@ -5,16 +5,18 @@ With nothing new the parent's adapter is handed on, byte for byte; torch is then
 
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from pipeline import errors, files, params, scratch, timing
 from pipeline.data import arrow
 from pipeline.data.records import Record
 from pipeline.errors import GraftError
 from pipeline.model import lora_settings
-from pipeline.model.lora_settings import Settings
+from pipeline.training.settings import Params
+
+if TYPE_CHECKING:
+    from pipeline.training.loop import Step
 
 RECORDS = Path("data/assembled/train.arrow")
 PARENT = Path("models/parent/adapter")
@@ -23,30 +25,6 @@ ADAPTER = Path("models/adapter")
 TRAINING = Path("reports/training.json")
 CURVE = Path("reports/plots/loss.csv")
 CURVE_ROWS = 200  # at most: the curve lies in git
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Params:
-    """Section `train` of params.yaml, which says what each key means."""
-
-    seed: int
-    threads: int
-    chain: str
-    rank: int
-    alpha: float
-    dropout: float
-    targets: str | list[str]
-    epochs: int
-    batch_size: int
-    learning_rate: float
-    rewarm: float
-    warmup_share: float
-    max_length: int
-
-    @property
-    def lora(self) -> Settings:
-        """What is asked of the adapter."""
-        return Settings(rank=self.rank, alpha=self.alpha, dropout=self.dropout, targets=self.targets)
 
 
 def hand_on(asked: Params, parent: Path, draft: Path) -> dict[str, Any]:
@@ -65,36 +43,29 @@ def hand_on(asked: Params, parent: Path, draft: Path) -> dict[str, Any]:
 
 def learn(
     asked: Params, records: Sequence[Record], parent: Path | None, draft: Path
-) -> tuple[dict[str, Any], list[tuple[float, float]]]:
-    """Train an adapter and save it; returns the facts for training.json, and each step's loss and learning rate."""
+) -> tuple[dict[str, Any], "list[Step]"]:
+    """Train an adapter and save it; returns the facts for training.json, and the steps."""
     _refuse_kinds(records)
     print(f"train: {len(records)} records; loading torch and the base", flush=True)
-    from pipeline.model import chat, lora, machine, pinned, training, weights
+    from pipeline.model import chat, machine, pinned
+    from pipeline.training import examples, loop, methods
 
     device, base = machine.settle(asked.threads), pinned.load()
-    examples = training.encode(chat.load(base.folder), records, asked.max_length)
-    body = weights.load_base(base.folder, "auto" if device.type == "cuda" else "float32")
-    adapted = lora.continued(body, base, parent, asked.lora) if parent else lora.new(body, asked.lora, asked.seed)
-    schedule = training.Schedule(
-        seed=asked.seed,
-        epochs=asked.epochs,
-        batch_size=asked.batch_size,
-        learning_rate=asked.learning_rate * (asked.rewarm if parent else 1),
-        warmup_share=asked.warmup_share,
-    )
-    curve = training.fit(adapted.to(device), examples, schedule)
-    lora.write(adapted, base, draft)
+    learned = examples.encode(chat.load(base.folder), records, asked.max_length)
+    made = methods.trainable(base, parent, asked, device)
+    steps = loop.fit(made, learned, asked, peak=float(asked.learning_rate) * (asked.rewarm if parent else 1))
+    made.save(draft)
     facts = {
-        "records": len(examples),
-        "truncated": sum(example.truncated for example in examples),
-        "steps": len(curve),
+        "records": len(learned),
+        "truncated": sum(example.truncated for example in learned),
+        "steps": len(steps),
         "epochs": asked.epochs,
-        "tokens": asked.epochs * sum(len(example.tokens) for example in examples),
-        "trainable_parameters": sum(p.numel() for p in adapted.parameters() if p.requires_grad),
-        "total_parameters": sum(p.numel() for p in adapted.parameters()),
+        "tokens": asked.epochs * sum(len(example.tokens) for example in learned),
+        "trainable_parameters": sum(p.numel() for p in made.model.parameters() if p.requires_grad),
+        "total_parameters": sum(p.numel() for p in made.model.parameters()),
         "machine_class": machine.machine_class(device),
     }
-    return facts, curve
+    return facts, steps
 
 
 def _refuse_kinds(records: Sequence[Record]) -> None:
@@ -106,13 +77,14 @@ def _refuse_kinds(records: Sequence[Record]) -> None:
         )
 
 
-def condense(curve: Sequence[tuple[float, float]], rows: int = CURVE_ROWS) -> list[tuple[int, float, float]]:
-    """At most `rows` of (last step, mean loss, last learning rate), over equal spans of steps."""
-    span = max(1, -(-len(curve) // rows))
+def condense(steps: "Sequence[Step]", rows: int = CURVE_ROWS) -> list[tuple[int, float, float, float]]:
+    """At most `rows` of (last step, mean loss, last rate, largest gradient norm), over equal spans of steps."""
+    span = max(1, -(-len(steps) // rows))
     condensed = []
-    for start in range(0, len(curve), span):
-        part = curve[start : start + span]
-        condensed.append((start + len(part), sum(loss for loss, _ in part) / len(part), part[-1][1]))
+    for start in range(0, len(steps), span):
+        part = steps[start : start + span]
+        loss, norm = sum(step.loss for step in part) / len(part), max(step.gradient_norm for step in part)
+        condensed.append((start + len(part), loss, part[-1].learning_rate, norm))
     return condensed
 
 
@@ -124,14 +96,14 @@ def main() -> None:
         _clear()
         records = arrow.read_records(RECORDS)
         parent = PARENT if asked.chain == "continue" and PARENT.exists() else None
-        curve: list[tuple[float, float]] = []
+        steps: list[Step] = []
         if records:
-            facts, curve = learn(asked, records, parent, draft)
+            facts, steps = learn(asked, records, parent, draft)
         elif parent:
             facts = hand_on(asked, parent, draft)
         else:
             raise GraftError(f"{RECORDS}: nothing to train on, and no parent to hand on", help="graft add NAME FILE...")
-        rows = condense(curve)
+        rows = condense(steps)
         facts |= {
             "increments": dict(Counter(record.increment for record in records)),
             "final_loss": round(rows[-1][1], 6) if rows else None,
@@ -147,10 +119,10 @@ def _clear() -> None:
     CURVE.unlink(missing_ok=True)
 
 
-def _publish(draft: Path, facts: dict[str, Any], rows: list[tuple[int, float, float]]) -> None:
+def _publish(draft: Path, facts: dict[str, Any], rows: list[tuple[int, float, float, float]]) -> None:
     """Everything appears whole: a run that is killed before leaves no adapter."""
-    lines = [f"{step},{loss:.6g},{rate:.6g}" for step, loss, rate in rows]
-    files.write_text(CURVE, "\n".join(["step,loss,learning_rate", *lines]) + "\n")
+    lines = [f"{step},{loss:.6g},{rate:.6g},{norm:.6g}" for step, loss, rate, norm in rows]
+    files.write_text(CURVE, "\n".join(["step,loss,learning_rate,gradient_norm", *lines]) + "\n")
     files.write_json(TRAINING, facts)
     draft.rename(ADAPTER)
 

@@ -1,31 +1,24 @@
 """Learning rates by step: a warm-up, then what `train.scheduler` says.
 
-Warm-up is linear. `cosine` and `linear` fall to nearly zero; `constant` stays at the peak; `wsd` (warm-up, stable,
-decay: Hu et al. 2024, arXiv:2404.06395) stays there and falls linearly over the last `decay_share` of the steps.
+The warm-up is linear. `cosine` and `linear` fall to nearly zero; `constant` stays at the peak; `wsd` (warm-up,
+stable, decay: Hu et al. 2024, arXiv:2404.06395) stays there and falls linearly over the last `decay_share` of the steps.
 """
 
 import math
 from dataclasses import dataclass
 
-SCHEDULERS = ("cosine", "linear", "constant", "wsd")
+from pipeline.training.settings import Params
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Rates:
-    """A whole training's learning rates; `peak` is what the warm-up ends at."""
+    """The learning rates of a whole training."""
 
     scheduler: str
-    peak: float
+    peak: float  # what the warm-up ends at
     steps: int
-    warmup_share: float = 0.0  # of the steps
-    warmup_steps: int | None = None  # in place of the share
-    decay_share: float = 0.2  # wsd: of the steps
-
-    @property
-    def warmup(self) -> int:
-        """Steps until the peak: at most all of them."""
-        asked = math.ceil(self.warmup_share * self.steps) if self.warmup_steps is None else self.warmup_steps
-        return min(asked, self.steps)
+    warmup: int  # steps in which the rate rises
+    decay: int  # steps in which wsd falls
 
     def at(self, step: int) -> float:
         """Learning rate of a step; the first is 1."""
@@ -41,6 +34,17 @@ class Rates:
         if self.scheduler == "linear":
             return 1 - done / rest
         if self.scheduler == "wsd":
-            decay = math.ceil(self.decay_share * self.steps)
-            return min(1.0, (self.steps + 1 - step) / (decay + 1))
+            return min(1.0, (self.steps + 1 - step) / (self.decay + 1))
         return 1.0
+
+
+def rates(asked: Params, peak: float, steps: int) -> Rates:
+    """What section `train` asks for, over so many steps."""
+    warmup = math.ceil(asked.warmup_share * steps) if asked.warmup_steps is None else asked.warmup_steps
+    return Rates(
+        scheduler=asked.scheduler,
+        peak=peak,
+        steps=steps,
+        warmup=min(warmup, steps),
+        decay=math.ceil(asked.decay_share * steps),
+    )

@@ -6,12 +6,16 @@ from pathlib import Path
 import pytest
 from safetensors.torch import load_file
 
-from pipeline import files, scratch
+from pipeline import files, params, scratch
 from pipeline.data import arrow
 from pipeline.errors import GraftError
-from pipeline.model import base_files, chat, lora_settings, pinned, training, weights
+from pipeline.model import base_files, chat, lora_settings, pinned, weights
 from pipeline.model.lora_settings import Settings
 from pipeline.stages import train
+from pipeline.training import batches, examples, loop, losses, rates
+from pipeline.training.examples import Example
+from pipeline.training.loop import Step
+from pipeline.training.methods import Trainable
 from tests.conftest import ENVIRONMENT, ROOT
 from tests.stages.conftest import set_params, write_records
 
@@ -61,7 +65,7 @@ def test_training_json_and_curve_say_what_was_done(finished):
     assert facts["machine_class"]["threads"] == 1
     assert 0 < facts["trainable_parameters"] < facts["total_parameters"]
     curve = (finished / "reports/plots/loss.csv").read_text().splitlines()
-    assert curve[0] == "step,loss,learning_rate"
+    assert curve[0] == "step,loss,learning_rate,gradient_norm"
     assert len(curve) == 13
 
 
@@ -156,10 +160,10 @@ def test_frozen_adapter_is_an_error(finished, monkeypatch):
     monkeypatch.chdir(finished)
     base = pinned.load()
     frozen = weights.add_adapter(weights.load_base(base.folder), train.ADAPTER, base)
-    examples = training.encode(chat.load(base.folder), arrow.read_records(train.RECORDS), 128)
-    schedule = training.Schedule(seed=1, epochs=1, batch_size=8, learning_rate=0.01, warmup_share=0.0)
+    learned = examples.encode(chat.load(base.folder), arrow.read_records(train.RECORDS), 128)
+    made = Trainable(model=frozen, groups=[{"params": [], "share": 1.0}], save=lambda folder: None)
     with pytest.raises(GraftError, match="no parameter is trainable"):
-        training.fit(frozen, examples, schedule)
+        loop.fit(made, learned, params.load("train", train.Params), peak=0.01)
 
 
 def test_parent_of_another_base_is_an_error(child, run):
@@ -187,9 +191,9 @@ def test_too_long_prompt_loses_its_beginning_and_is_counted(candidate, run):
     run(train)
     assert files.read_json(train.TRAINING)["truncated"] == 48
     base = pinned.load()
-    examples = training.encode(chat.load(base.folder), arrow.read_records(train.RECORDS), 40)
-    text = chat.load(base.folder).tokenizer.decode(examples[0].tokens)
-    assert len(examples[0].tokens) == 40
+    first = examples.encode(chat.load(base.folder), arrow.read_records(train.RECORDS), 40)[0]
+    text = chat.load(base.folder).tokenizer.decode(first.tokens)
+    assert len(first.tokens) == 40
     assert text.endswith(arrow.read_records(train.RECORDS)[0].answer + "<|im_end|>")
     assert not text.startswith("<|im_start|>user")
 
@@ -206,39 +210,40 @@ def test_only_answer_and_end_of_turn_are_learned(finished, monkeypatch):
     monkeypatch.chdir(finished)
     base = pinned.load()
     talk = chat.load(base.folder)
-    batch = training.encode(talk, arrow.read_records(train.RECORDS)[:5], 128)
+    batch = examples.encode(talk, arrow.read_records(train.RECORDS)[:5], 128)
     adapted = weights.add_adapter(weights.load_base(base.folder), train.ADAPTER, base)
-    losses = []
+    said = []
     for example in batch:  # one at a time and without padding, over every position
         ids = torch.tensor([example.tokens])
         logs = adapted(input_ids=ids).logits[0, :-1].log_softmax(-1).gather(1, ids[0, 1:, None])[:, 0]
-        losses += (-logs[-example.answer :]).tolist()
+        said += (-logs[-example.targets :]).tolist()
         assert example.tokens[-1] == talk.end_of_turn
-    assert training.answer_loss(adapted, batch).item() == pytest.approx(sum(losses) / len(losses), abs=1e-5)
+    assert losses.count(batch) == len(said)
+    assert losses.answer_loss(adapted, batch).item() == pytest.approx(sum(said), abs=1e-3)
 
 
 def test_batches_hold_every_example_once_in_another_order_each_epoch():
-    examples = [training.Example(id=str(n), tokens=[0] * (n % 7 + 2), answer=1, truncated=False) for n in range(100)]
-    first, second = (training.batches(examples, 8, seed=1, epoch=epoch) for epoch in (0, 1))
+    made = [Example(id=str(n), tokens=[0] * (n % 7 + 2), learned=[False] * (n % 7 + 1) + [True]) for n in range(100)]
+    first, second = (batches.batches(made, 8, seed=1, epoch=epoch) for epoch in (0, 1))
     for epoch in (first, second):
-        assert sorted(example.id for batch in epoch for example in batch) == sorted(e.id for e in examples)
+        assert sorted(example.id for batch in epoch for example in batch) == sorted(e.id for e in made)
     assert first != second
     spread = [max(len(e.tokens) for e in batch) - min(len(e.tokens) for e in batch) for batch in first]
     assert max(spread) <= 1  # grouped by length
 
 
 def test_rate_warms_up_to_the_peak_and_falls_to_nearly_zero():
-    schedule = training.Schedule(seed=0, epochs=1, batch_size=1, learning_rate=1.0, warmup_share=0.1)
-    rates = [training.rate(step, 100, schedule) for step in range(1, 101)]
-    assert rates[0] == pytest.approx(0.1)
-    assert rates[9] == rates[10] == 1.0
-    assert rates == rates[:10] + sorted(rates[10:], reverse=True)
-    assert 0 < rates[-1] < 0.001
+    shares = [rates.share(step, 100, 10) for step in range(1, 101)]
+    assert shares[0] == pytest.approx(0.1)
+    assert shares[9] == shares[10] == 1.0
+    assert shares == shares[:10] + sorted(shares[10:], reverse=True)
+    assert 0 < shares[-1] < 0.001
 
 
 def test_curve_is_condensed_to_means_over_equal_spans():
-    assert train.condense([(1.0, 0.1), (3.0, 0.2), (5.0, 0.3)], rows=2) == [(2, 2.0, 0.2), (3, 5.0, 0.3)]
-    assert len(train.condense([(1.0, 0.1)] * 1001)) <= train.CURVE_ROWS
+    steps = [Step(loss=float(n), learning_rate=n / 10, gradient_norm=4.0 - n) for n in (1, 2, 3)]
+    assert train.condense(steps, rows=2) == [(2, 1.5, 0.2, 3.0), (3, 3.0, 0.3, 1.0)]
+    assert len(train.condense(steps[:1] * 1001)) <= train.CURVE_ROWS
 
 
 def test_settings_are_compared_as_numbers(finished):

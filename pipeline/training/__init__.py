@@ -1,0 +1,1 @@
+"""The training engine: records -> examples -> steps -> what the parent becomes."""

@@ -1,0 +1,105 @@
+"""Section `train` of params.yaml, which says what each key means. Loads no torch."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from pipeline.model.lora_settings import Settings
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Pull:
+    """How a continued training is held near its parent."""
+
+    kl: float  # weight of the divergence from the parent's predictions
+    l2: float  # weight of the squared distance from the parent's weights
+    ema: float | None  # decay of a moving average of the weights
+    average: bool  # interpolate with the parent afterwards, the share chosen on the validation part
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Validation:
+    """A part of the training records that only tells when to stop."""
+
+    share: float
+    every: int  # steps
+    patience: int  # looks without a better one
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Watch:
+    """When a run is stopped because it cannot end well."""
+
+    divergence: float | None
+    spike: float | None
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Checkpoint:
+    """How often a run is saved, so that a killed one goes on."""
+
+    steps: int | None
+    minutes: float | None
+    keep: int
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Machine:
+    """How the arithmetic is laid on the machine."""
+
+    precision: str
+    micro_batch: int | None
+    gradient_checkpointing: bool
+    offload: bool
+    deterministic: bool
+    device_map: str | None
+    launch: str | None
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Params:
+    """The whole section."""
+
+    seed: int
+    threads: int
+    chain: str
+    objective: str
+    method: str
+    rank: int
+    alpha: float
+    dropout: float
+    targets: str | Sequence[str]
+    layers: Mapping[str, int] | Sequence[int] | None
+    modules: str | None
+    init: str
+    rslora: bool
+    lora_plus: float | None
+    quantize: str
+    stack_rank: int
+    epochs: int
+    max_steps: int | None
+    batch_size: int
+    batch_tokens: int | None
+    learning_rate: float | str
+    rewarm: float
+    scheduler: str
+    warmup_share: float
+    warmup_steps: int | None
+    decay_share: float
+    weight_decay: float
+    max_grad_norm: float
+    max_length: int
+    truncation: str
+    chat_template: str | None
+    parent: Pull
+    validation: Validation
+    watch: Watch
+    checkpoint: Checkpoint
+    checkpoint_url: str | None
+    trackers: Sequence[str]
+    workers: int
+    machine: Machine
+
+    @property
+    def lora(self) -> Settings:
+        """What is asked of a LoRA adapter."""
+        return Settings(rank=self.rank, alpha=self.alpha, dropout=self.dropout, targets=self.targets)

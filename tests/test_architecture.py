@@ -1,6 +1,7 @@
 """The rules that keep the house easy to live in."""
 
 import ast
+import dataclasses
 import subprocess
 import sys
 import time
@@ -61,6 +62,14 @@ def test_stage_depends_on_exactly_the_modules_that_it_imports(name: str) -> None
 def test_stage_module_param_section_and_command_share_one_name(name: str) -> None:
     assert (ROOT / f"pipeline/stages/{name}.py").is_file()
     assert STAGES[name]["cmd"] == f"python -m pipeline.stages.{name}"
+
+
+def test_train_runs_again_for_every_setting_but_those_that_change_no_byte() -> None:
+    from pipeline.training.settings import Params
+
+    declared = [name for name in STAGES["train"]["params"] if isinstance(name, str)]
+    free = {"checkpoint", "checkpoint_url", "trackers", "workers"}
+    assert declared == [f"train.{field.name}" for field in dataclasses.fields(Params) if field.name not in free]
 
 
 def test_stages_never_import_stages() -> None:

@@ -80,9 +80,9 @@ class Store:
                 path.unlink(missing_ok=True)
 
 
-def clear(scratch: Path) -> None:
-    """Remove the checkpoints of every run, this one's and stale ones: its outputs are published."""
-    shutil.rmtree(scratch / FOLDER, ignore_errors=True)
+def clear(folder: Path) -> None:
+    """Remove the checkpoints of every run."""
+    shutil.rmtree(folder, ignore_errors=True)
 
 
 def _name(step: int) -> str:

@@ -4,20 +4,25 @@ The rate rises from step to step until the loss does, on what will be trained an
 Weights and random numbers are put back: the training after it is the same as with the rate written down.
 """
 
+import dataclasses
 import itertools
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from typing import Any
 
 import torch
 
+from pipeline import files
 from pipeline.errors import GraftError
 from pipeline.training import batches, loop, memory, snapshot
 from pipeline.training.examples import Example
 from pipeline.training.loop import Objective
 from pipeline.training.memory import Micro
 from pipeline.training.methods import Trainable
-from pipeline.training.settings import Params
+from pipeline.training.settings import Machine, Params
 
 LOWEST, HIGHEST = 1e-6, 1.0
 STEPS = 72  # twelve for each factor of ten
@@ -32,6 +37,26 @@ class Found:
 
     learning_rate: float  # two digits
     rows: list[tuple[float, float]]  # rate, smoothed loss in nats per learned token
+
+
+def rate(
+    made: Trainable, examples: Sequence[Example], asked: Params, folder: Path
+) -> tuple[float, list[tuple[float, float]]]:
+    """The rate as written, or as found; and the test's curve.
+
+    Args:
+        made: the model, and what of it is trained.
+        examples: what to learn.
+        asked: section `train`.
+        folder: of the run's checkpoints: a killed run does not repeat the test.
+    """
+    if not isinstance(asked.learning_rate, str):
+        return float(asked.learning_rate), []
+    kept = folder / "learning_rate.json"
+    if not kept.exists():
+        files.write_json(kept, dataclasses.asdict(find(made, examples, asked)))
+    found = files.read_json(kept)
+    return found["learning_rate"], [(rate, loss) for rate, loss in found["rows"]]
 
 
 def find(made: Trainable, examples: Sequence[Example], asked: Params, objective: Objective = loop.ANSWERS) -> Found:
@@ -66,7 +91,8 @@ def choose(rows: Sequence[tuple[float, float]]) -> float:
     lowest = min(range(len(rows)), key=lambda number: rows[number][1]) if rows else 0
     if lowest == 0:
         raise GraftError(
-            "train.learning_rate: auto: the loss falls at no rate", help="write a rate; reports/timings shows the test"
+            "train.learning_rate: auto: the loss falls at no rate",
+            help="write a rate; look at the records and train.targets",
         )
     return float(f"{rows[lowest][0] / MARGIN:.1e}")
 
@@ -75,7 +101,7 @@ def _rows(
     made: Trainable, examples: Sequence[Example], asked: Params, objective: Objective
 ) -> list[tuple[float, float]]:
     optimizer = loop.make_optimizer(made, asked, LOWEST)
-    micro, machine = Micro(size=asked.machine.micro_batch), asked.machine
+    micro = Micro(size=asked.machine.micro_batch)
     endless = batches.epochs(examples, size=asked.batch_size, seed=asked.seed, count=STEPS)
     rows: list[tuple[float, float]] = []
     mean = 0.0
@@ -83,7 +109,7 @@ def _rows(
         rate = LOWEST * (HIGHEST / LOWEST) ** (step / (STEPS - 1))
         loop.set_rate(optimizer, rate)
         loss = memory.with_less(
-            micro, batch, optimizer, lambda b=batch: loop.gradients(made.model, b, objective, micro.size, machine)
+            micro, batch, optimizer, partial(_gradients, made.model, batch, objective, asked.machine)
         )
         mean = SMOOTHING * mean + (1 - SMOOTHING) * loss
         smoothed = mean / (1 - SMOOTHING ** (step + 1))
@@ -94,3 +120,7 @@ def _rows(
         optimizer.step()
         optimizer.zero_grad()
     return rows
+
+
+def _gradients(model: Any, batch: Sequence[Example], objective: Objective, machine: Machine, micro: Micro) -> float:
+    return loop.gradients(model, batch, objective, micro.size, machine)

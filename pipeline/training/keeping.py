@@ -2,10 +2,12 @@
 
 import time
 from dataclasses import dataclass, field
+from pathlib import Path
 
+from pipeline.training import checkpoint, mirror
 from pipeline.training.checkpoint import Saved, Store
 from pipeline.training.mirror import Mirror
-from pipeline.training.settings import Checkpoint
+from pipeline.training.settings import Checkpoint, Params
 
 
 @dataclass(kw_only=True, slots=True)
@@ -35,3 +37,15 @@ class Keeper:
         if self.mirror:
             self.mirror.push(self.store, saved.step)
         self.last = time.monotonic()
+
+    def clear(self) -> None:
+        """Forget this run, and stale ones of this checkout: its outputs are published."""
+        checkpoint.clear(self.store.folder.parent)
+        if self.mirror:
+            self.mirror.clear()
+
+
+def keeper(asked: Params, scratch: Path, fingerprint: str) -> Keeper:
+    """The checkpoints of the run of this fingerprint; raises like `mirror`."""
+    store = Store(folder=scratch / checkpoint.FOLDER / fingerprint, keep=asked.checkpoint.keep)
+    return Keeper(store=store, mirror=mirror.mirror(asked.checkpoint_url, fingerprint), asked=asked.checkpoint)

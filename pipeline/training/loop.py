@@ -1,6 +1,7 @@
 """The training loop: batches -> steps, all in an order that repeats, whatever interrupts it."""
 
-from collections.abc import Callable, Mapping, Sequence
+import sys
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from itertools import islice
 from typing import Any
@@ -8,11 +9,10 @@ from typing import Any
 import torch
 
 from pipeline.errors import GraftError
-from pipeline.training import batches, losses, memory, rates, snapshot, stop, trackers, validation, watch
+from pipeline.training import batches, losses, memory, observers, rates, snapshot, stop, validation, watch
 from pipeline.training.checkpoint import Saved
 from pipeline.training.examples import Example
 from pipeline.training.keeping import Keeper
-from pipeline.training.live import Live
 from pipeline.training.memory import Micro
 from pipeline.training.methods import Trainable
 from pipeline.training.settings import Machine, Params
@@ -92,39 +92,28 @@ def fit(
         GraftError: no parameter is trainable; the run cannot end well, or was asked to end; no room for a checkpoint.
     """
     order = {"size": asked.batch_size, "seed": asked.seed, "count": asked.epochs}
-    total = min(batches.count_steps(examples, **order), asked.max_steps or 1 << 62)
+    total = min(batches.count_steps(examples, **order), asked.max_steps or sys.maxsize)
     plan = rates.rates(asked, peak, total)
-    optimizer = make_optimizer(made, asked, peak)
-    micro = Micro(size=asked.machine.micro_batch)
+    optimizer, micro = make_optimizer(made, asked, peak), Micro(size=asked.machine.micro_batch)
     run = Run(made=made, objective=objective, asked=asked, optimizer=optimizer, micro=micro, held=held, steps=[])
     memory.prepare(made.model, asked.machine)
     made.model.train()
-    told = trackers.trackers(asked.trackers, made.model) if asked.trackers else None
     torch.manual_seed(asked.seed)  # dropout must not depend on how the adapter was made
     if keeper and (saved := keeper.newest()):
         run.go_on_from(saved)
-    watcher = watch.Watcher(asked=asked.watch, max_grad_norm=asked.max_grad_norm, new=not continued)
-    for step in run.steps:
-        watcher.see(step)
-    live = Live(total=total, done=len(run.steps))
+    done = len(run.steps)
+    told = observers.observers(asked, made.model, total=total, done=run.steps, continued=continued)
     with stop.listening() as request:
-        for number, batch in enumerate(islice(batches.epochs(examples, **order), len(run.steps), total), live.done + 1):
+        for number, batch in enumerate(islice(batches.epochs(examples, **order), done, total), done + 1):
             if held and held.ended:
                 break
             run.steps.append(_step(run, number, batch, plan.at(number)))
-            if problem := watcher.see(run.steps[-1]):
-                raise watch.stopped(number, [example.id for example in batch], problem)
-            live.see(number, run.steps[-1])
-            if told:
-                told.log(number, _figures(run.steps[-1]))
+            told.see(number, batch, run.steps[-1])
             if held and held.due(number, total):
                 held.look(number, _held_loss(run, held), run.parameters)
-            if keeper and number < total and (request.name or keeper.due(number)):
-                keeper.save(run.saved())
-            if request.name and number < total:
-                raise _asked_to_end(request.name, number, kept=keeper is not None)
-    if told:
-        told.close()
+            if number < total:
+                _keep(run, keeper, request.name)
+    told.close()
     if held:
         held.put_best(run.parameters)
     return run.steps
@@ -171,8 +160,8 @@ def _step(run: Run, number: int, batch: Sequence[Example], learning_rate: float)
     """One optimiser step, unless loss or gradients are broken."""
     set_rate(run.optimizer, learning_rate)
 
-    def compute() -> float:
-        return gradients(run.made.model, batch, run.objective, run.micro.size, run.asked.machine)
+    def compute(micro: Micro) -> float:
+        return gradients(run.made.model, batch, run.objective, micro.size, run.asked.machine)
 
     loss = memory.with_less(run.micro, batch, run.optimizer, compute)
     norm = torch.nn.utils.clip_grad_norm_(run.parameters, run.asked.max_grad_norm).item()
@@ -189,10 +178,11 @@ def _held_loss(run: Run, held: Held) -> float:
     return validation.mean_loss(run.made.model, parts, run.objective.loss, run.objective.count)
 
 
-def _figures(step: Step) -> Mapping[str, float]:
-    return {"loss": step.loss, "learning_rate": step.learning_rate, "grad_norm": step.gradient_norm}
-
-
-def _asked_to_end(name: str, step: int, *, kept: bool) -> GraftError:
-    said = "saved; dvc repro goes on from here" if kept else "nothing is kept"
-    return GraftError(f"train: ended by {name} after step {step}: {said}")
+def _keep(run: Run, keeper: Keeper | None, signal: str | None) -> None:
+    """Save the run where it is time to; end it when a signal asked for that."""
+    number = len(run.steps)
+    if keeper and (signal or keeper.due(number)):
+        keeper.save(run.saved())
+    if signal:
+        said = "saved; dvc repro goes on from here" if keeper else "nothing is kept"
+        raise GraftError(f"train: ended by {signal} after step {number}: {said}")

@@ -24,7 +24,9 @@ class Micro:
     size: int | None
 
 
-def with_less(micro: Micro, batch: Sequence[Example], optimizer: torch.optim.Optimizer, run: Callable[[], float]) -> float:
+def with_less(
+    micro: Micro, batch: Sequence[Example], optimizer: torch.optim.Optimizer, run: Callable[[Micro], float]
+) -> float:
     """Run a step's forward and backward; when memory runs out, again with half the micro-batch, the same batch.
 
     Raises:
@@ -33,7 +35,7 @@ def with_less(micro: Micro, batch: Sequence[Example], optimizer: torch.optim.Opt
     before = snapshot.random_state()
     while True:
         try:
-            return run()
+            return run(micro)
         except (MemoryError, RuntimeError) as error:  # torch.OutOfMemoryError is a RuntimeError
             if not is_out_of_memory(error):
                 raise

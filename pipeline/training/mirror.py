@@ -97,5 +97,3 @@ def _told(what: str) -> Iterator[None]:
         yield
     except Exception as error:
         print(f"train: warning: {what} ({type(error).__name__})", flush=True)
-
-

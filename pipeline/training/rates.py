@@ -1,7 +1,7 @@
 """Learning rates by step: a warm-up, then what `train.scheduler` says.
 
 The warm-up is linear. `cosine` and `linear` fall to nearly zero; `constant` stays at the peak; `wsd` (warm-up,
-stable, decay: Hu et al. 2024, arXiv:2404.06395) stays there and falls linearly over the last `decay_share` of the steps.
+stable, decay: Hu et al. 2024, arXiv:2404.06395) stays there and falls linearly over the last `decay_share`.
 """
 
 import math

@@ -26,11 +26,10 @@ def put_back(
         for number, parameter in enumerate(parameters):
             parameter.copy_(found[f"parameter.{number}"])
     state: dict[int, dict[str, Any]] = {}
-    for name, tensor in found.items():
-        kind, _, rest = name.partition(".")
+    for name in found:
+        kind, *rest = name.split(".", 2)
         if kind == "optimizer":
-            number, _, key = rest.partition(".")
-            state.setdefault(int(number), {})[key] = tensor
+            state.setdefault(int(rest[0]), {})[rest[1]] = found[name]
     optimizer.load_state_dict({"state": state, "param_groups": optimizer.state_dict()["param_groups"]})
     set_random_state(found)
 

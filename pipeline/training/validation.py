@@ -16,6 +16,12 @@ from pipeline.training.examples import Example
 from pipeline.training.settings import Validation
 
 
+def hold(examples: Sequence[Example], asked: Validation) -> tuple[list[Example], "Held | None"]:
+    """(learned, the held-out part if one is asked for); raises like `split`."""
+    learned, held = split(examples, asked.share)
+    return learned, Held(examples=held, asked=asked) if held else None
+
+
 def split(examples: Sequence[Example], share: float) -> tuple[list[Example], list[Example]]:
     """(learned, held out): the lowest hashes of ids, whatever the order, increment or weight of the examples.
 

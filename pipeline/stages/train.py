@@ -134,9 +134,10 @@ def main() -> None:
 
 def _clear() -> None:
     files.empty_dir(ADAPTER).rmdir()
-    TRAINING.unlink(missing_ok=True)
-    CURVE.unlink(missing_ok=True)
-    TESTED.unlink(missing_ok=True)
+    for path in (TRAINING, CURVE, TESTED):
+        path.unlink(missing_ok=True)
+        for draft in path.parent.glob(f".{path.name}.*.tmp"):  # a kill while it was written
+            draft.unlink()
 
 
 def _publish(

@@ -174,7 +174,7 @@ class Bench:
             shutil.rmtree(out)
         out.mkdir(parents=True)
         with contextlib.redirect_stdout(io.StringIO()):
-            return train.learn(asked, arrow.records_of(table), parent, out)[0]
+            return train.learn(asked, arrow.records_of(table), parent, out).facts
 
     def _scores(self, adapter: Path, made: assemble.Assembled) -> dict[str, float]:
         slices = {name: arrow.records_of(table) for name, table in made.slices.items()}

@@ -29,7 +29,7 @@ class Shift:
     new_labels: int  # that the chain did not know
     absent_labels: int  # that the chain knows, and of which the increment should have brought some
     present_labels: int  # in the increment
-    balance: float  # 0..1: total variation between the two distributions of labels
+    balance: float  # 0..1: total variation between the two distributions of the labels that are neither new nor absent
     drift: float  # 0..1: Jensen-Shannon divergence (base 2) between the two distributions of pieces of text
 
 
@@ -59,6 +59,9 @@ def absent(now: Counts, before: Counts) -> list[str]:
 
 
 def _balance(now: Counts, before: Counts) -> float:
+    gone = set(absent(now, before))
+    now = {name: count for name, count in now.items() if name in before}
+    before = {name: count for name, count in before.items() if name not in gone}
     came, total = sum(now.values()), sum(before.values())
     if not came or not total:
         return 0.0

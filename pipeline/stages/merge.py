@@ -54,7 +54,7 @@ def publish(asked: Params, threads: int, prompts: list[Messages], folder: Path) 
     device, base = machine.settle(threads), pinned.load()
     rows = chat.load(base.folder).prompts(prompts)
     batches = [rows[start : start + BATCH] for start in range(0, len(rows), BATCH)]
-    adapted = weights.add_adapter(weights.load_base(base.folder).to(device), ADAPTER, base).eval()
+    adapted = weights.add_adapter(weights.load_trained_on(base, ADAPTER).to(device), ADAPTER, base).eval()
     before = [weights.next_logits(adapted, batch) for batch in batches]
     merged = weights.merge(adapted)
     after = [weights.next_logits(merged, batch) for batch in batches]

@@ -33,12 +33,13 @@ def hand_on(asked: Params, parent: Path, draft: Path) -> dict[str, Any]:
     Raises:
         GraftError: other LoRA settings are asked for than it has.
     """
-    lora_settings.refuse_if(lora_settings.differences(asked.lora, parent))
+    if asked.chain == "continue":
+        lora_settings.refuse_if(lora_settings.differences(asked.lora, parent))
     print("train: nothing new: the parent's adapter is handed on", flush=True)
     for name in ("adapter_model.safetensors", "adapter_config.json"):
         files.write_bytes(draft / name, (parent / name).read_bytes())
     counts = ("records", "truncated", "steps", "epochs", "tokens", "trainable_parameters")
-    return dict.fromkeys(counts, 0) | {"total_parameters": None, "machine_class": None}
+    return dict.fromkeys(counts, 0) | dict.fromkeys(("total_parameters", "machine_class", "stack_error"))
 
 
 def learn(
@@ -53,8 +54,13 @@ def learn(
     device, base = machine.settle(asked.threads), pinned.load()
     learned = examples.encode(chat.load(base.folder), records, asked.max_length)
     made = methods.trainable(base, parent, asked, device)
-    steps = loop.fit(made, learned, asked, peak=float(asked.learning_rate) * (asked.rewarm if parent else 1))
-    made.save(draft)
+    steps = loop.fit(
+        made,
+        learned,
+        asked,
+        peak=float(asked.learning_rate) * (asked.rewarm if parent and asked.chain == "continue" else 1),
+    )
+    told = made.save(draft)
     facts = {
         "records": len(learned),
         "truncated": sum(example.truncated for example in learned),
@@ -64,6 +70,7 @@ def learn(
         "trainable_parameters": sum(p.numel() for p in made.model.parameters() if p.requires_grad),
         "total_parameters": sum(p.numel() for p in made.model.parameters()),
         "machine_class": machine.machine_class(device),
+        "stack_error": told.get("stack_error"),
     }
     return facts, steps
 
@@ -95,7 +102,7 @@ def main() -> None:
         scratch.end_with_parent()
         _clear()
         records = arrow.read_records(RECORDS)
-        parent = PARENT if asked.chain == "continue" and PARENT.exists() else None
+        parent = PARENT if asked.chain != "fresh" and PARENT.exists() else None
         steps: list[Step] = []
         if records:
             facts, steps = learn(asked, records, parent, draft)
@@ -107,6 +114,7 @@ def main() -> None:
         facts |= {
             "increments": dict(Counter(record.increment for record in records)),
             "final_loss": round(rows[-1][1], 6) if rows else None,
+            "state_bytes": (draft / "adapter_model.safetensors").stat().st_size,
             "continued_from": files.sha256(parent / "adapter_model.safetensors") if parent else None,
         }
         _publish(draft, facts, rows)

@@ -46,14 +46,15 @@ def hand_on(asked: Params, parent: Path, draft: Path) -> Outcome:
     Raises:
         GraftError: other LoRA settings are asked for than it has.
     """
-    lora_settings.refuse_if(lora_settings.differences(asked.lora, parent))
+    if asked.chain == "continue":
+        lora_settings.refuse_if(lora_settings.differences(asked.lora, parent))
     print("train: nothing new: the parent's adapter is handed on", flush=True)
     for name in ("adapter_model.safetensors", "adapter_config.json"):
         files.write_bytes(draft / name, (parent / name).read_bytes())
     counts = ["records", "examples", "truncated", "dropped", "undesirable", "steps", "epochs", "tokens"]
-    nothing = ["total_parameters", "machine_class", "learning_rate", "validation"]
+    nothing = ["total_parameters", "machine_class", "learning_rate", "validation", "stack_error"]
     facts = dict.fromkeys([*counts, "trainable_parameters"], 0) | dict.fromkeys(nothing)
-    return Outcome(facts=facts | {"objective": asked.objective})
+    return Outcome(facts=facts | {"objective": asked.objective, "method": asked.method})
 
 
 def learn(asked: Params, records: Sequence[Record], parent: Path | None, draft: Path) -> Outcome:
@@ -74,12 +75,13 @@ def learn(asked: Params, records: Sequence[Record], parent: Path | None, draft: 
     objective = objectives.load(made.model, found.examples, asked)
     keeper = keeping.keeper(asked, SCRATCH, run)
     rate, tested = finder.rate(made, learned, asked, objective, keeper.store.folder)
-    peak = rate * (asked.rewarm if parent else 1)
+    peak = rate * (asked.rewarm if parent and asked.chain == "continue" else 1)
     steps = loop.fit(
         made, learned, asked, peak=peak, objective=objective, continued=parent is not None, held=held, keeper=keeper
     )
-    made.save(draft)
+    told = made.save(draft)
     facts = {
+        "method": asked.method,
         "objective": asked.objective,
         "records": len(records) - found.dropped - found.undesirable,
         "examples": len(learned),
@@ -94,6 +96,7 @@ def learn(asked: Params, records: Sequence[Record], parent: Path | None, draft: 
         "machine_class": kind,
         "learning_rate": peak,
         "validation": held.facts() if held else None,
+        "stack_error": told.get("stack_error"),
     }
     return Outcome(facts=facts, steps=steps, tested=tested, clear=keeper.clear)
 
@@ -129,7 +132,7 @@ def main() -> None:
         scratch.end_with_parent()
         _clear()
         records = arrow.read_records(RECORDS)
-        parent = PARENT if asked.chain == "continue" and PARENT.exists() else None
+        parent = PARENT if asked.chain != "fresh" and PARENT.exists() else None
         if records:
             made = learn(asked, records, parent, draft)
         elif parent:
@@ -140,6 +143,7 @@ def main() -> None:
         facts = made.facts | {
             "increments": dict(Counter(record.increment for record in records)),
             "final_loss": round(rows[-1][1], 6) if rows else None,
+            "state_bytes": (draft / "adapter_model.safetensors").stat().st_size,
             "continued_from": files.sha256(parent / "adapter_model.safetensors") if parent else None,
         }
         _publish(draft, facts, rows, made.tested)

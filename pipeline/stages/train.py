@@ -47,12 +47,17 @@ def learn(
     """Train an adapter and save it; returns the facts for training.json, and the steps."""
     _refuse_kinds(records)
     print(f"train: {len(records)} records; loading torch and the base", flush=True)
-    from pipeline.model import chat, machine, pinned
-    from pipeline.training import examples, loop, methods
+    from pipeline.model import lean
+
+    with lean.imports(quantizer=asked.method == "qlora", distributed=asked.machine.launch is not None):
+        from pipeline.model import chat, machine, pinned
+        from pipeline.training import examples, loop, methods, precision
 
     device, base = machine.settle(asked.threads), pinned.load()
+    numbers = precision.chosen(asked.machine.precision, device, base.folder)
     learned = examples.encode(chat.load(base.folder), records, asked.max_length)
     made = methods.trainable(base, parent, asked, device)
+    precision.use(made.model, numbers, device)
     steps = loop.fit(made, learned, asked, peak=float(asked.learning_rate) * (asked.rewarm if parent else 1))
     made.save(draft)
     facts = {
@@ -63,7 +68,7 @@ def learn(
         "tokens": asked.epochs * sum(len(example.tokens) for example in learned),
         "trainable_parameters": sum(p.numel() for p in made.model.parameters() if p.requires_grad),
         "total_parameters": sum(p.numel() for p in made.model.parameters()),
-        "machine_class": machine.machine_class(device),
+        "machine_class": machine.machine_class(device) | precision.facts(numbers, device),
     }
     return facts, steps
 

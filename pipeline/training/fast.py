@@ -5,6 +5,7 @@ adding to its result in place. With `products` bfloat16 the frozen products are 
 their sums not); the adapter's own products, its gradients and everything between the layers stay float32.
 """
 
+from collections import Counter
 from functools import partial
 from typing import Any
 
@@ -20,14 +21,14 @@ def install(model: Any, products: torch.dtype) -> int:
 
     Frozen linear layers of the base are changed only where `products` is not their own dtype.
     """
-    inner = {id(module.base_layer) for module in model.modules() if isinstance(module, LoraLinear)}
+    uses = Counter(id(weight) for module in model.modules() for weight in module.parameters(recurse=False))
     changed = 0
     for module in model.modules():
         if plain(module):
-            weight_OI = _prepared(module.base_layer, products)
+            weight_OI = _prepared(module.base_layer, products, uses)
             module.forward = partial(_adapted, module, weight_OI)
-        elif type(module) is nn.Linear and id(module) not in inner and _frozen(module, products):
-            module.forward = partial(_frozen_forward, module, _prepared(module, products))
+        elif type(module) is nn.Linear and _frozen(module, products):
+            module.forward = partial(_frozen_forward, module, _prepared(module, products, uses))
         else:
             continue
         changed += 1
@@ -52,8 +53,11 @@ def _frozen(module: nn.Linear, products: torch.dtype) -> bool:
     return not any(parameter.requires_grad for parameter in module.parameters()) and module.weight.dtype != products
 
 
-def _prepared(module: nn.Linear, products: torch.dtype) -> Tensor:
-    return module.weight.detach().to(products)
+def _prepared(module: nn.Linear, products: torch.dtype, uses: Counter[int]) -> Tensor:
+    weight_OI = module.weight.detach().to(products)
+    if uses[id(module.weight)] == 1:  # not tied to the embeddings: no second copy in memory
+        module.weight.data = weight_OI
+    return weight_OI
 
 
 def _adapted(module: Any, weight_OI: Tensor, x: Tensor, *_args: Any, **_named: Any) -> Tensor:

@@ -45,8 +45,7 @@ def learned(model: Any, micro: Sequence[Example]) -> Learned:
 
     hook = model.get_output_embeddings().register_forward_pre_hook(gather)
     try:
-        with torch.autocast(device.type, torch.bfloat16, enabled=device.type == "cuda"):
-            logits_1NV = model(input_ids=ids_BT, use_cache=False).logits
+        logits_1NV = model(input_ids=ids_BT, use_cache=False).logits
     finally:
         hook.remove()
     return Learned(logits_NV=logits_1NV[0], targets_N=ids_BT[rows_N, columns_N], rows_N=rows_N)

@@ -2,7 +2,7 @@
 
 import dataclasses
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 
 from pipeline.model.lora_settings import Settings
 
@@ -126,8 +126,8 @@ class Params:
 
     @property
     def lora(self) -> Settings:
-        """What is asked of a LoRA adapter."""
-        return Settings(rank=self.rank, alpha=self.alpha, dropout=self.dropout, targets=self.targets)
+        """What is asked of what is trained."""
+        return Settings(**{field.name: getattr(self, field.name) for field in fields(Settings)})
 
     @property
     def encoding(self) -> Encoding:

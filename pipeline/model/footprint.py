@@ -23,6 +23,7 @@ WORKSPACE = 0.8  # GB: cuBLAS and attention workspaces, and what the allocator c
 HALF_LOGITS = 2 + 4 + 4 + 4  # logits, the same in float32, their log-softmax, its gradient
 FULL_LOGITS = 4 + 4 + 4  # as above, without the copy
 HALF_LOSS = 2 + 2 + 2 + 2 + 2  # shifted copy included: a loss computed in half precision, as DeepSpeed's fp16 does
+_PLACES = ("model.layers.0.self_attn", "model.layers.0.mlp", "transformer.h.0.attn", "transformer.h.0.mlp")
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -88,7 +89,7 @@ class Footprint:
 def estimate(shape: Shape, run: Run) -> Footprint:
     """Peak memory of a training."""
     learned = trained_parameters(shape, run)
-    per_parameter = MASTERS + (CAST if run.half == 2 else 0)
+    per_parameter = MASTERS + (CAST if run.half == 2 and run.devices == 1 else 0)  # shared: cast layer by layer
     replaced = learned if run.method in ("full", "freeze") else 0  # what learns is not kept a second time
     weights = (shape.parameters - replaced) * run.half - _saved_by_quantizing(shape, run)
     gathered = 2 * shape.layer * run.half if run.devices > 1 else 0  # a layer whole, and the next one on its way
@@ -132,9 +133,12 @@ def _layers(shape: Shape, run: Run) -> range | Sequence[int]:
 
 
 def _targets(shape: Shape, run: Run) -> list[Linear]:
-    if isinstance(run.targets, str):
+    if run.targets == "all-linear":
         return list(shape.linears)
-    return [linear for linear in shape.linears if linear.name in run.targets]
+    if not isinstance(run.targets, str):
+        return [linear for linear in shape.linears if linear.name in run.targets]
+    pattern = re.compile(run.targets)  # of a module's whole name, as PEFT reads it
+    return [linear for linear in shape.linears if any(pattern.fullmatch(f"{at}.{linear.name}") for at in _PLACES)]
 
 
 def _saved_by_quantizing(shape: Shape, run: Run) -> float:

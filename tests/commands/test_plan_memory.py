@@ -1,6 +1,7 @@
 """graft plan's memory and time: from the base's config.json, for this tree's settings, without torch."""
 
 import json
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -71,8 +72,10 @@ def test_what_does_not_fit_comes_with_settings_that_do(tree: Path) -> None:
     assert found.gpu is not None
     assert found.gpu["fits"] is False
     for offered in found.gpu["suggestions"]:
-        for key, value in offered["set"].items():
-            assert key.partition(".")[2] in machine() if key.startswith("machine.") else key in params.load_all()["train"]
+        for key in offered["set"]:
+            assert (
+                key.partition(".")[2] in machine() if key.startswith("machine.") else key in params.load_all()["train"]
+            )
         if not any(key in offered["set"] for key in ("machine.launch", "max_length")):
             plain = {key: value for key, value in offered["set"].items() if not key.startswith("machine.")}
             nested = {k.removeprefix("machine."): v for k, v in offered["set"].items() if k.startswith("machine.")}
@@ -91,15 +94,11 @@ def test_what_does_not_fit_comes_with_settings_that_do(tree: Path) -> None:
 
 
 def test_labels_need_logits_at_few_positions(tree: Path) -> None:
-    folder = tree / "data/increments/2026-01-winter"
-    folder.mkdir(parents=True)
-    (folder / "increment.yaml").write_text("version: 1\ntask: classification\ninstruction: ''\nfiles: {}\n")
-    try:
-        few, all_of_them = ask("24GB", QWEN_7B), None
-    except GraftError as error:  # pragma: no cover - tells what increment.yaml lacks
-        pytest.fail(str(error))
-    (folder / "increment.yaml").unlink()
     all_of_them = ask("24GB", QWEN_7B)
+    folder = tree / lockfile.load().increment
+    folder.mkdir(parents=True)
+    shutil.copy2(ROOT / "data/increments/2026-01-winter/increment.yaml", folder)
+    few = ask("24GB", QWEN_7B)
     assert few is not None
     assert all_of_them is not None
     assert few.parts_gb["logits"] * 8 == pytest.approx(all_of_them.parts_gb["logits"], abs=0.01)  # 32 of 256 tokens
@@ -131,6 +130,8 @@ def test_file_that_is_no_config_is_refused(tree: Path, text: str) -> None:
 
 
 def test_planner_loads_no_torch() -> None:
-    code = "import sys, pipeline.commands.plan; print([m for m in ('torch', 'transformers', 'peft') if m in sys.modules])"
+    code = (
+        "import sys, pipeline.commands.plan; print([m for m in ('torch', 'transformers', 'peft') if m in sys.modules])"
+    )
     done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "[]"

@@ -20,6 +20,7 @@ _PROBE = "an answer"  # stands in a rendered conversation, to see what the templ
 class Chat:
     """A tokenizer with a chat template, and the token that ends an answer."""
 
+    folder: Path  # of the base
     tokenizer: Any
     end_of_turn: int
     closing: str = ""  # what the template writes after an answer
@@ -97,7 +98,7 @@ def load(base: Path, template: str | None = None, *, needed: bool = True) -> Cha
             f"{base}: the base has no chat template",
             help="train.chat_template: chatml, or plain, or a file; or choose an instruction-tuned base",
         )
-    return Chat(tokenizer=tokenizer, end_of_turn=_end_of_text(tokenizer, base))
+    return Chat(folder=base, tokenizer=tokenizer, end_of_turn=_end_of_text(tokenizer, base))
 
 
 def plain(messages: Messages) -> list[dict[str, Any]]:
@@ -123,9 +124,9 @@ def _with_ends(tokenizer: Any, base: Path) -> Chat:
     special = set(tokenizer.get_added_vocab().values()) | set(tokenizer.all_special_ids)
     ends = [token for token in tokenizer(closing, add_special_tokens=False)["input_ids"] if token in special]
     if not ends:
-        return Chat(tokenizer=tokenizer, end_of_turn=_end_of_text(tokenizer, base), closing=closing)
+        return Chat(folder=base, tokenizer=tokenizer, end_of_turn=_end_of_text(tokenizer, base), closing=closing)
     text = tokenizer.convert_ids_to_tokens(int(ends[0]))
-    return Chat(tokenizer=tokenizer, end_of_turn=int(ends[0]), closing=closing, end_text=text)
+    return Chat(folder=base, tokenizer=tokenizer, end_of_turn=int(ends[0]), closing=closing, end_text=text)
 
 
 def _end_of_text(tokenizer: Any, base: Path) -> int:

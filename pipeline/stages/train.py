@@ -49,13 +49,12 @@ def learn(
     kinds.refuse_others([record.kind for record in records], asked.objective)
     print(f"train: {len(records)} records; loading torch and the base", flush=True)
     from pipeline.model import chat, machine, pinned, templates
-    from pipeline.training import examples, loop, methods, objectives
+    from pipeline.training import examples, loop, methods, objectives, tokens
 
     device, base = machine.settle(asked.threads), pinned.load()
     template = templates.text(asked.chat_template)
-    found = examples.make(
-        chat.load(base.folder, template, needed=asked.objective != "pretrain"), records, asked.encoding
-    )
+    talk = chat.load(base.folder, template, needed=asked.objective != "pretrain")
+    found = examples.make(talk, records, asked.encoding, tokens.FOLDER)
     learned = found.examples
     if not learned:
         left_out = [f"{found.dropped} with nothing to learn, or too long", f"{found.undesirable} undesirable answers"]

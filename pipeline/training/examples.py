@@ -2,12 +2,13 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
+from pathlib import Path
 
 from pipeline.data import kinds
 from pipeline.data.records import Record
 from pipeline.errors import GraftError
 from pipeline.model.chat import Chat
-from pipeline.training import encoding, packing, truncation
+from pipeline.training import encoding, packing, tokens, truncation
 from pipeline.training.conversations import Encoded
 from pipeline.training.encoding import Variants
 from pipeline.training.settings import Encoding
@@ -49,15 +50,21 @@ def encode(chat: Chat, records: Sequence[Record], asked: Encoding) -> list[Examp
     return make(chat, records, asked).examples
 
 
-def make(chat: Chat, records: Sequence[Record], asked: Encoding) -> Made:
+def make(chat: Chat, records: Sequence[Record], asked: Encoding, kept: Path | None = None) -> Made:
     """Examples of records, and how many gave none.
+
+    Args:
+        chat: renders and tokenises.
+        records: in any order; their examples come in it.
+        asked: how.
+        kept: a scratch folder of tokens, see pipeline.training.tokens.
 
     Raises:
         GraftError: kinds that the objective does not take; or records that cannot be rendered or cut, each named.
     """
     kinds.refuse_others([record.kind for record in records], asked.objective)
     taken = [record for record in records if record.desirable is not False]
-    whole = encoding.encode(chat, taken)
+    whole = encoding.encode(chat, taken) if kept is None else tokens.encode(chat, taken, kept)
     if asked.objective == "pretrain":
         return Made(examples=windows(taken, whole, asked.max_length))
     found, too_long = [], []
@@ -96,8 +103,8 @@ def windows(records: Sequence[Record], whole: Sequence[Variants], size: int) -> 
     """Texts as windows of `size` tokens: see pipeline.training.packing."""
     documents = [(record.id, variants[0][0].tokens) for record, variants in zip(records, whole, strict=True)]
     return [
-        Example(id=name, tokens=tokens, learned=[False] + [True] * (len(tokens) - 1))
-        for name, tokens in packing.windows(documents, size)
+        Example(id=name, tokens=window, learned=[False] + [True] * (len(window) - 1))
+        for name, window in packing.windows(documents, size)
     ]
 
 

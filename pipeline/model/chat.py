@@ -68,12 +68,13 @@ class Chat:
     def documents(self, texts: Sequence[str]) -> list[list[int]]:
         """Token ids of plain texts, begun as the tokenizer begins a text, the end of text included."""
         end = end_of_text(self.tokenizer)
-        ids: list[list[int]] = self.tokenizer(list(texts))["input_ids"] if texts else []
+        ids: list[list[int]] = self.tokenizer(list(texts), verbose=False)["input_ids"] if texts else []
         return [one if one[-1:] == [end] else [*one, end] for one in ids]
 
     def _ids(self, texts: Sequence[str]) -> list[list[int]]:
         # The template writes special tokens itself; a second BOS would be one that serving never sees.
-        ids: list[list[int]] = self.tokenizer(list(texts), add_special_tokens=False)["input_ids"] if texts else []
+        found = self.tokenizer(list(texts), add_special_tokens=False, verbose=False)["input_ids"] if texts else []
+        ids: list[list[int]] = found
         return ids
 
 

@@ -25,6 +25,7 @@ from pipeline.data import (
     golden,
     index,
     jsonl,
+    kinds,
     lineage,
     rejects,
     reservoir,
@@ -71,6 +72,7 @@ class Increment:
     golden: Mapping[str, pa.Table] = field(default_factory=dict)  # slice name -> items
     withdrawn: Sequence[str] = ()  # keys that leave
     evaluation: Sequence[str] = ()  # files held out whole
+    replayable: Sequence[str] = tuple(kind for taken in kinds.KINDS.values() for kind in taken)  # kinds of records
     fresh: bool = False  # a new adapter: the records are the union of the chain's increments
     seed: int = 0  # of augmentation
     similarity: float | None = SIMILARITY  # from which on near-duplicates are dropped; None: they stay
@@ -123,7 +125,8 @@ def assemble(new: Increment, parent: Parent, options: Params) -> Assembled:
     fate[(fate == "eval") & ~held_out] = "eval_over_cap"
     learned = table.filter(pa.array(fate == "train_new"))
     old = old_records(new, parent, found, decided)
-    replayed = reservoir.drawn(old, learned.num_rows, options.replay_share, salt=new.name)
+    of_use = old.filter(pc.is_in(old.column("kind"), pa.array(new.replayable, pa.string())))  # another objective's wait
+    replayed = reservoir.drawn(of_use, learned.num_rows, options.replay_share, salt=new.name)
     trained = augmented.training(
         learned, evaluated, augment.Options.of(options.augment), new.seed, new.similarity or SIMILARITY
     )
@@ -170,7 +173,7 @@ def evaluation(new: Increment, parent: Parent, decided: Decided, options: Params
 
 
 def old_records(new: Increment, parent: Parent, found: Facts, decided: Decided) -> pa.Table:
-    """What may be replayed: the reservoir without what was replaced, and what golden items ask."""
+    """What may be kept and replayed: the reservoir without what was replaced, and what golden items ask."""
     if new.fresh:
         return SCHEMA.empty_table()
     return parent.reservoir.filter(pa.array(~found.unfit_R)).filter(
@@ -198,6 +201,7 @@ def load_increment(folder: Path, table: pa.Table, rejected: pa.Table) -> Increme
         golden={name: arrow.table_of(items) for name, items in kept_by_hand.items()},
         withdrawn=increment.withdrawn,
         evaluation=increment.evaluation,
+        replayable=kinds.KINDS[asked["train"]["objective"]],
         fresh=asked["train"]["chain"] == "fresh",
         seed=asked["train"]["seed"],
         similarity=asked["prepare"]["near_duplicates"],

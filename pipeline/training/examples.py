@@ -13,6 +13,8 @@ from pipeline.training.conversations import Encoded
 from pipeline.training.encoding import Variants
 from pipeline.training.settings import Encoding
 
+MANY = 30  # problems named; the others are counted
+
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Example:
@@ -121,8 +123,7 @@ def _example(record: Record, variants: list[Encoded], truncated: bool) -> Exampl
 
 
 def _refuse(too_long: list[str], asked: Encoding) -> None:
-    if asked.truncation == "error":
-        raise GraftError(
-            "train: records are longer than train.max_length", too_long, help="raise it, or see train.truncation"
-        )
-    raise GraftError("train: answers fill train.max_length", too_long, help="raise train.max_length")
+    more = [f"and {len(too_long) - MANY} more"] if len(too_long) > MANY else []
+    what = "records are longer than" if asked.truncation == "error" else "answers fill"
+    help_text = "raise train.max_length, or set train.truncation: end cuts answers, drop leaves records out"
+    raise GraftError(f"train: {what} train.max_length", [*too_long[:MANY], *more], help=help_text)

@@ -4,7 +4,8 @@ With nothing new the parent's adapter is handed on, byte for byte; torch is then
 """
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -14,9 +15,10 @@ from pipeline.data.records import Record
 from pipeline.errors import GraftError
 from pipeline.model import lora_settings
 from pipeline.training.settings import Params
+from pipeline.training.steps import Step
 
 if TYPE_CHECKING:
-    from pipeline.training.loop import Step
+    from pipeline.training.examples import Made
 
 RECORDS = Path("data/assembled/train.arrow")
 PARENT = Path("models/parent/adapter")
@@ -24,11 +26,22 @@ SCRATCH = Path(".graft/train")
 ADAPTER = Path("models/adapter")
 TRAINING = Path("reports/training.json")
 CURVE = Path("reports/plots/loss.csv")
+TESTED = Path("reports/plots/learning_rate.csv")  # of learning_rate: auto; else without rows
 CURVE_ROWS = 200  # at most: the curve lies in git
 
 
-def hand_on(asked: Params, parent: Path, draft: Path) -> dict[str, Any]:
-    """Copy the parent's adapter; returns the facts for training.json.
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Outcome:
+    """What a training, or none, came to; the adapter is in the draft folder."""
+
+    facts: dict[str, Any]  # for training.json
+    steps: Sequence[Step] = ()
+    tested: Sequence[tuple[float, float]] = ()  # learning_rate: auto: rate and loss
+    clear: Callable[[], None] = lambda: None  # forget the checkpoints of this run
+
+
+def hand_on(asked: Params, parent: Path, draft: Path) -> Outcome:
+    """Copy the parent's adapter.
 
     Raises:
         GraftError: other LoRA settings are asked for than it has.
@@ -38,31 +51,33 @@ def hand_on(asked: Params, parent: Path, draft: Path) -> dict[str, Any]:
     for name in ("adapter_model.safetensors", "adapter_config.json"):
         files.write_bytes(draft / name, (parent / name).read_bytes())
     counts = ["records", "examples", "truncated", "dropped", "undesirable", "steps", "epochs", "tokens"]
-    counts.append("trainable_parameters")
-    return dict.fromkeys(counts, 0) | {"objective": asked.objective, "total_parameters": None, "machine_class": None}
+    nothing = ["total_parameters", "machine_class", "learning_rate", "validation"]
+    facts = dict.fromkeys([*counts, "trainable_parameters"], 0) | dict.fromkeys(nothing)
+    return Outcome(facts=facts | {"objective": asked.objective})
 
 
-def learn(
-    asked: Params, records: Sequence[Record], parent: Path | None, draft: Path
-) -> tuple[dict[str, Any], "list[Step]"]:
-    """Train an adapter and save it; returns the facts for training.json, and the steps."""
+def learn(asked: Params, records: Sequence[Record], parent: Path | None, draft: Path) -> Outcome:
+    """Train an adapter and save it, going on from a checkpoint where there is one of this very training."""
     kinds.refuse_others([record.kind for record in records], asked.objective)
     print(f"train: {len(records)} records; loading torch and the base", flush=True)
-    from pipeline.model import chat, machine, pinned, templates
-    from pipeline.training import examples, loop, methods, objectives, tokens
+    from pipeline.model import machine, pinned
+    from pipeline.training import finder, fit_checks, keeping, loop, methods, objectives, validation
+    from pipeline.training.fingerprint import fingerprint
 
-    device, base = machine.settle(asked.threads), pinned.load()
-    template = templates.text(asked.chat_template)
-    talk = chat.load(base.folder, template, needed=asked.objective != "pretrain")
-    found = examples.make(talk, records, asked.encoding, tokens.FOLDER)
-    learned = found.examples
-    if not learned:
-        left_out = [f"{found.dropped} with nothing to learn, or too long", f"{found.undesirable} undesirable answers"]
-        raise GraftError("train: no record is left to learn from", left_out, help="see train.truncation and max_length")
+    device, base = machine.settle(asked.threads, deterministic=asked.machine.deterministic), pinned.load()
+    fit_checks.refuse_unfit(asked, device, base.folder)
+    kind = machine.machine_class(device)
+    run = fingerprint(asked, [RECORDS, *([parent] if parent else [])], base.fingerprint, kind)
+    found = _examples(asked, records, base.folder)
+    learned, held = validation.hold(found.examples, asked.validation)
     made = methods.trainable(base, parent, asked, device)
-    objective = objectives.load(made.model, learned, asked)
-    peak = float(asked.learning_rate) * (asked.rewarm if parent else 1)
-    steps = loop.fit(made, learned, asked, peak=peak, objective=objective)
+    objective = objectives.load(made.model, found.examples, asked)
+    keeper = keeping.keeper(asked, SCRATCH, run)
+    rate, tested = finder.rate(made, learned, asked, objective, keeper.store.folder)
+    peak = rate * (asked.rewarm if parent else 1)
+    steps = loop.fit(
+        made, learned, asked, peak=peak, objective=objective, continued=parent is not None, held=held, keeper=keeper
+    )
     made.save(draft)
     facts = {
         "objective": asked.objective,
@@ -73,15 +88,30 @@ def learn(
         "undesirable": found.undesirable,
         "steps": len(steps),
         "epochs": asked.epochs,
-        "tokens": asked.epochs * sum(example.size for example in learned),
+        "tokens": sum(step.tokens for step in steps),
         "trainable_parameters": sum(p.numel() for p in made.model.parameters() if p.requires_grad),
         "total_parameters": sum(p.numel() for p in made.model.parameters()),
-        "machine_class": machine.machine_class(device),
+        "machine_class": kind,
+        "learning_rate": peak,
+        "validation": held.facts() if held else None,
     }
-    return facts, steps
+    return Outcome(facts=facts, steps=steps, tested=tested, clear=keeper.clear)
 
 
-def condense(steps: "Sequence[Step]", rows: int = CURVE_ROWS) -> list[tuple[int, float, float, float]]:
+def _examples(asked: Params, records: Sequence[Record], base: Path) -> "Made":
+    """What the records are to the model."""
+    from pipeline.model import chat, templates
+    from pipeline.training import examples, tokens
+
+    talk = chat.load(base, templates.text(asked.chat_template), needed=asked.objective != "pretrain")
+    found = examples.make(talk, records, asked.encoding, tokens.FOLDER)
+    if not found.examples:
+        left_out = [f"{found.dropped} with nothing to learn, or too long", f"{found.undesirable} undesirable answers"]
+        raise GraftError("train: no record is left to learn from", left_out, help="see train.truncation and max_length")
+    return found
+
+
+def condense(steps: Sequence[Step], rows: int = CURVE_ROWS) -> list[tuple[int, float, float, float]]:
     """At most `rows` of (last step, mean loss, last rate, largest gradient norm), over equal spans of steps."""
     span = max(1, -(-len(steps) // rows))
     condensed = []
@@ -100,33 +130,42 @@ def main() -> None:
         _clear()
         records = arrow.read_records(RECORDS)
         parent = PARENT if asked.chain == "continue" and PARENT.exists() else None
-        steps: list[Step] = []
         if records:
-            facts, steps = learn(asked, records, parent, draft)
+            made = learn(asked, records, parent, draft)
         elif parent:
-            facts = hand_on(asked, parent, draft)
+            made = hand_on(asked, parent, draft)
         else:
             raise GraftError(f"{RECORDS}: nothing to train on, and no parent to hand on", help="graft add NAME FILE...")
-        rows = condense(steps)
-        facts |= {
+        rows = condense(made.steps)
+        facts = made.facts | {
             "increments": dict(Counter(record.increment for record in records)),
             "final_loss": round(rows[-1][1], 6) if rows else None,
             "continued_from": files.sha256(parent / "adapter_model.safetensors") if parent else None,
         }
-        _publish(draft, facts, rows)
+        _publish(draft, facts, rows, made.tested)
+        made.clear()
         figures |= {"tokens": facts["tokens"], "steps": facts["steps"]}
 
 
 def _clear() -> None:
     files.empty_dir(ADAPTER).rmdir()
-    TRAINING.unlink(missing_ok=True)
-    CURVE.unlink(missing_ok=True)
+    for path in (TRAINING, CURVE, TESTED):
+        path.unlink(missing_ok=True)
+        for draft in path.parent.glob(f".{path.name}.*.tmp"):  # a kill while it was written
+            draft.unlink()
 
 
-def _publish(draft: Path, facts: dict[str, Any], rows: list[tuple[int, float, float, float]]) -> None:
+def _publish(
+    draft: Path,
+    facts: dict[str, Any],
+    rows: Sequence[tuple[int, float, float, float]],
+    tested: Sequence[tuple[float, float]],
+) -> None:
     """Everything appears whole: a run that is killed before leaves no adapter."""
     lines = [f"{step},{loss:.6g},{rate:.6g},{norm:.6g}" for step, loss, rate, norm in rows]
     files.write_text(CURVE, "\n".join(["step,loss,learning_rate,gradient_norm", *lines]) + "\n")
+    lines = [f"{rate:.6g},{loss:.6g}" for rate, loss in tested]
+    files.write_text(TESTED, "\n".join(["learning_rate,loss", *lines]) + "\n")
     files.write_json(TRAINING, facts)
     draft.rename(ADAPTER)
 

@@ -14,9 +14,9 @@ from pipeline.model.lora_settings import Settings
 from pipeline.stages import train
 from pipeline.training import batches, examples, loop, losses, rates
 from pipeline.training.examples import Example
-from pipeline.training.loop import Step
 from pipeline.training.methods import Trainable
 from pipeline.training.settings import Encoding
+from pipeline.training.steps import Step
 from tests.conftest import ENVIRONMENT, ROOT
 from tests.stages.conftest import set_params, write_records
 
@@ -238,7 +238,8 @@ def test_batches_hold_every_example_once_in_another_order_each_epoch():
 
 
 def test_rate_warms_up_to_the_peak_and_falls_to_nearly_zero():
-    shares = [rates.share(step, 100, 10) for step in range(1, 101)]
+    plan = rates.Rates(scheduler="cosine", peak=1.0, steps=100, warmup=10, decay=0)
+    shares = [plan.at(step) for step in range(1, 101)]
     assert shares[0] == pytest.approx(0.1)
     assert shares[9] == shares[10] == 1.0
     assert shares == shares[:10] + sorted(shares[10:], reverse=True)

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import jinja2
 from transformers import AutoTokenizer
 
 from pipeline.data.records import Message, Messages
@@ -102,9 +103,14 @@ def load(base: Path, template: str | None = None, *, needed: bool = True) -> Cha
     return Chat(folder=base, tokenizer=tokenizer, end_of_turn=_end_of_text(tokenizer, base))
 
 
-def plain(messages: Messages) -> list[dict[str, Any]]:
-    """Messages as a template expects them: calls as objects, no weights."""
-    return [_plain(message) for message in messages]
+def plain(messages: Messages, *, written: bool = False) -> list[dict[str, Any]]:
+    """Messages as a template expects them: calls as objects, no weights.
+
+    Args:
+        messages: canonical.
+        written: arguments of calls as JSON text, which some templates expect, in place of objects.
+    """
+    return [_plain(message, written) for message in messages]
 
 
 def end_of_text(tokenizer: Any) -> int:
@@ -121,7 +127,13 @@ def keep_end(prompt: list[int], room: int) -> list[int]:
 def _with_ends(tokenizer: Any, base: Path) -> Chat:
     """The first special token after an answer, as the template writes it; else the tokenizer's end of text."""
     conversation = [{"role": "user", "content": "a question"}, {"role": "assistant", "content": _PROBE}]
-    closing = tokenizer.apply_chat_template(conversation, tokenize=False).rpartition(_PROBE)[2]
+    try:
+        closing = tokenizer.apply_chat_template(conversation, tokenize=False).rpartition(_PROBE)[2]
+    except (jinja2.TemplateError, TypeError) as error:
+        raise GraftError(
+            f"{base}: the chat template cannot render a question and its answer: {error}",
+            help="train.chat_template names another one, such as chatml",
+        ) from None
     special = set(tokenizer.get_added_vocab().values()) | set(tokenizer.all_special_ids)
     ends = [token for token in tokenizer(closing, add_special_tokens=False)["input_ids"] if token in special]
     if not ends:
@@ -136,6 +148,15 @@ def _end_of_text(tokenizer: Any, base: Path) -> int:
     return int(tokenizer.eos_token_id)
 
 
-def _plain(message: Message) -> dict[str, Any]:
+def _plain(message: Message, written: bool) -> dict[str, Any]:
     made = {"role": message["role"], "content": message["content"]}
-    return made | ({"tool_calls": json.loads(message["tool_calls"])} if message.get("tool_calls") else {})
+    if not message.get("tool_calls"):
+        return made
+    calls = json.loads(message["tool_calls"])
+    for call in calls:
+        call["function"]["arguments"] = _arguments(call["function"]["arguments"], written)
+    return made | {"tool_calls": calls}
+
+
+def _arguments(value: Any, written: bool) -> Any:
+    return json.dumps(value, ensure_ascii=False) if written else value

@@ -109,8 +109,9 @@ def test_template_without_an_end_of_turn_learns_the_end_of_text_one_answer_at_a_
     assert learned(chat, second) == ["see you<|im_end|>"]
 
 
-def test_marks_of_the_template_are_followed_and_the_end_is_learned_too(tokenizers):
-    chat, same = chats.load(tokenizers, shapes.MARKED), chats.load(tokenizers, shapes.CHATML)
+@pytest.mark.parametrize("shape", ["MARKED", "ONLY_MARKED"])
+def test_marked_template_learns_the_same_with_the_end_that_the_marks_leave_out(tokenizers, shape):
+    chat, same = chats.load(tokenizers, getattr(shapes, shape)), chats.load(tokenizers, shapes.CHATML)
     conversation = talk(*TALK)
     assert examples.make(chat, [conversation], SFT) == examples.make(same, [conversation], SFT)
 
@@ -181,6 +182,17 @@ def test_tools_are_shown_and_calls_are_learned(tokenizers):
         '<|im_start|>system\nbe short\n\nTools:\n{"type": "function", "function": {"name": "weather"'
     )
     assert '<|im_start|>tool\n{"celsius": 30}<|im_end|>' in text
+
+
+def test_arguments_are_text_where_a_template_takes_them_for_text(tokenizers):
+    chat = chats.load(tokenizers, shapes.WRITTEN)
+    (example,) = examples.make(chat, [call()], SFT).examples
+    assert learned(chat, example) == ['weather{"city": "Rome"}<|im_end|>', "yes<|im_end|>"]
+
+
+def test_template_that_shows_no_text_is_refused(tokenizers):
+    with pytest.raises(GraftError, match="the template leaves out what is answered"):
+        examples.make(chats.load(tokenizers, shapes.PARTS), [talk(*TALK)], SFT)
 
 
 def test_template_that_leaves_out_tools_is_refused(tokenizers):

@@ -28,6 +28,7 @@ from pipeline.data import (
     kinds,
     lineage,
     rejects,
+    replay,
     reservoir,
     slices,
     state,
@@ -42,6 +43,7 @@ from pipeline.data.fates import Decided
 from pipeline.data.runs import EVAL, ID, KEY, LABEL, STATE, Rows
 from pipeline.data.state import Parent
 from pipeline.report import data as page
+from pipeline.report import funnel
 
 PREPARED, GOLDEN = Path("data/prepared"), Path("data/golden")
 OUT = Path("data/assembled")
@@ -57,7 +59,6 @@ class Params:
     slice_items: int
     max_slices: int  # golden ones not counted
     reservoir: int
-    replay_share: float
     suspects: str | None
     augment: Mapping[str, Any]
 
@@ -75,6 +76,7 @@ class Increment:
     replayable: Sequence[str] = tuple(kind for taken in kinds.KINDS.values() for kind in taken)  # kinds of records
     fresh: bool = False  # a new adapter: the records are the union of the chain's increments
     seed: int = 0  # of augmentation
+    replay: str | float = replay.AUTO  # share of tokens
     similarity: float | None = SIMILARITY  # from which on near-duplicates are dropped; None: they stay
     conflicts: str = "drop"
     answers: Mapping[str, str] = field(default_factory=dict)  # of a review: text -> label
@@ -126,15 +128,18 @@ def assemble(new: Increment, parent: Parent, options: Params) -> Assembled:
     learned = table.filter(pa.array(fate == "train_new"))
     old = old_records(new, parent, found, decided)
     of_use = old.filter(pc.is_in(old.column("kind"), pa.array(new.replayable, pa.string())))  # another objective's wait
-    replayed = reservoir.drawn(of_use, learned.num_rows, options.replay_share, salt=new.name)
     trained = augmented.training(
         learned, evaluated, augment.Options.of(options.augment), new.seed, new.similarity or SIMILARITY
     )
+    known = parent.index.labels if "classification" in new.replayable else {}
+    chosen = replay.choose(new.replay, learned, of_use, known)
+    added = pa.concat_tables([trained.learned, trained.added])
+    replayed = replay.drawn(of_use, added, chosen.share, salt=new.name)
     kept = pa.concat_tables([old, learned])
     unknown = np.isin(fate, fates.KEPT) & ~found.known.seen
     labels = found.view.labels
     return Assembled(
-        train=pa.concat_tables([trained.learned, trained.added, replayed]).sort_by("id"),
+        train=pa.concat_tables([added, replayed]).sort_by("id"),
         slices=kept_slices,
         golden=tuple(new.golden),
         reservoir=reservoir.kept(kept, options.reservoir),
@@ -152,6 +157,7 @@ def assemble(new: Increment, parent: Parent, options: Params) -> Assembled:
         | {
             "slices": {name: items.num_rows for name, items in kept_slices.items()},
             "replayed": replayed.num_rows,
+            "replay": chosen.report(),
             "augmented": trained.added.num_rows,
             "suspects": _suspects(table, options.suspects),
         },
@@ -204,6 +210,7 @@ def load_increment(folder: Path, table: pa.Table, rejected: pa.Table) -> Increme
         replayable=kinds.KINDS[asked["train"]["objective"]],
         fresh=asked["train"]["chain"] == "fresh",
         seed=asked["train"]["seed"],
+        replay=asked["train"]["replay"],
         similarity=asked["prepare"]["near_duplicates"],
         conflicts=policy,
         answers=conflicts.read_answers() if policy == "review" else {},
@@ -245,6 +252,7 @@ def summary(report: Mapping[str, Any]) -> Iterator[str]:
     yield f"{report['records']} records: {met}"
     more = f", {report['augmented']} made of them" if report["augmented"] else ""
     yield f"train on {report['train_new']} new and {report['replayed']} replayed{more}"
+    yield from funnel.replay(report)
     yield "evaluate on " + (", ".join(f"{name} {items}" for name, items in report["slices"].items()) or "nothing")
 
 

@@ -3,6 +3,7 @@
 With nothing new the parent's adapter is handed on, byte for byte; torch is then not even imported.
 """
 
+import time
 from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -37,6 +38,7 @@ class Outcome:
     facts: dict[str, Any]  # for training.json
     steps: Sequence[Step] = ()
     tested: Sequence[tuple[float, float]] = ()  # learning_rate: auto: rate and loss
+    seconds: float = 0.0  # of the steps, start-up and saving left out
     clear: Callable[[], None] = lambda: None  # forget the checkpoints of this run
 
 
@@ -46,40 +48,55 @@ def hand_on(asked: Params, parent: Path, draft: Path) -> Outcome:
     Raises:
         GraftError: other LoRA settings are asked for than it has.
     """
-    lora_settings.refuse_if(lora_settings.differences(asked.lora, parent))
+    if asked.chain == "continue":
+        lora_settings.refuse_if(lora_settings.differences(asked.lora, parent))
     print("train: nothing new: the parent's adapter is handed on", flush=True)
     for name in ("adapter_model.safetensors", "adapter_config.json"):
         files.write_bytes(draft / name, (parent / name).read_bytes())
     counts = ["records", "examples", "truncated", "dropped", "undesirable", "steps", "epochs", "tokens"]
-    nothing = ["total_parameters", "machine_class", "learning_rate", "validation"]
+    nothing = ["total_parameters", "machine_class", "learning_rate", "validation", "stack_error"]
     facts = dict.fromkeys([*counts, "trainable_parameters"], 0) | dict.fromkeys(nothing)
-    return Outcome(facts=facts | {"objective": asked.objective})
+    facts |= {"increment_tokens": {}}
+    return Outcome(facts=facts | {"objective": asked.objective, "method": asked.method})
 
 
 def learn(asked: Params, records: Sequence[Record], parent: Path | None, draft: Path) -> Outcome:
     """Train an adapter and save it, going on from a checkpoint where there is one of this very training."""
     kinds.refuse_others([record.kind for record in records], asked.objective)
     print(f"train: {len(records)} records; loading torch and the base", flush=True)
+    from pipeline.model import lean
+
+    with lean.imports(quantizer=asked.method == "qlora", distributed=asked.machine.launch is not None):
+        return _learn(asked, records, parent, draft)
+
+
+def _learn(asked: Params, records: Sequence[Record], parent: Path | None, draft: Path) -> Outcome:
     from pipeline.model import machine, pinned
-    from pipeline.training import finder, fit_checks, keeping, loop, methods, objectives, validation
+    from pipeline.training import finder, fit_checks, keeping, loop, methods, objectives, precision, tally, validation
     from pipeline.training.fingerprint import fingerprint
 
+    asked = asked.continued() if parent else asked
     device, base = machine.settle(asked.threads, deterministic=asked.machine.deterministic), pinned.load()
     fit_checks.refuse_unfit(asked, device, base.folder)
-    kind = machine.machine_class(device)
+    numbers = precision.chosen(asked.machine.precision, device, base.folder)
+    kind = machine.machine_class(device) | precision.facts(numbers, device)
     run = fingerprint(asked, [RECORDS, *([parent] if parent else [])], base.fingerprint, kind)
     found = _examples(asked, records, base.folder)
     learned, held = validation.hold(found.examples, asked.validation)
     made = methods.trainable(base, parent, asked, device)
+    precision.use(made.model, numbers, device)
     objective = objectives.load(made.model, found.examples, asked)
     keeper = keeping.keeper(asked, SCRATCH, run)
     rate, tested = finder.rate(made, learned, asked, objective, keeper.store.folder)
-    peak = rate * (asked.rewarm if parent else 1)
+    peak = rate * (asked.rewarm if parent and asked.chain == "continue" else 1)
+    started = time.monotonic()
     steps = loop.fit(
         made, learned, asked, peak=peak, objective=objective, continued=parent is not None, held=held, keeper=keeper
     )
-    made.save(draft)
+    seconds = time.monotonic() - started
+    told = made.save(draft)
     facts = {
+        "method": asked.method,
         "objective": asked.objective,
         "records": len(records) - found.dropped - found.undesirable,
         "examples": len(learned),
@@ -89,13 +106,15 @@ def learn(asked: Params, records: Sequence[Record], parent: Path | None, draft: 
         "steps": len(steps),
         "epochs": asked.epochs,
         "tokens": sum(step.tokens for step in steps),
+        "increment_tokens": tally.tokens(learned, {r.id: r.increment for r in records}, asked, len(steps)),
         "trainable_parameters": sum(p.numel() for p in made.model.parameters() if p.requires_grad),
         "total_parameters": sum(p.numel() for p in made.model.parameters()),
         "machine_class": kind,
         "learning_rate": peak,
         "validation": held.facts() if held else None,
+        "stack_error": told.get("stack_error"),
     }
-    return Outcome(facts=facts, steps=steps, tested=tested, clear=keeper.clear)
+    return Outcome(facts=facts, steps=steps, tested=tested, clear=keeper.clear, seconds=seconds)
 
 
 def _examples(asked: Params, records: Sequence[Record], base: Path) -> "Made":
@@ -129,7 +148,7 @@ def main() -> None:
         scratch.end_with_parent()
         _clear()
         records = arrow.read_records(RECORDS)
-        parent = PARENT if asked.chain == "continue" and PARENT.exists() else None
+        parent = PARENT if asked.chain != "fresh" and PARENT.exists() else None
         if records:
             made = learn(asked, records, parent, draft)
         elif parent:
@@ -140,11 +159,12 @@ def main() -> None:
         facts = made.facts | {
             "increments": dict(Counter(record.increment for record in records)),
             "final_loss": round(rows[-1][1], 6) if rows else None,
+            "state_bytes": (draft / "adapter_model.safetensors").stat().st_size,
             "continued_from": files.sha256(parent / "adapter_model.safetensors") if parent else None,
         }
         _publish(draft, facts, rows, made.tested)
         made.clear()
-        figures |= {"tokens": facts["tokens"], "steps": facts["steps"]}
+        figures |= {"tokens": facts["tokens"], "steps": facts["steps"], "loop_seconds": round(made.seconds, 3)}
 
 
 def _clear() -> None:

@@ -102,11 +102,18 @@ def of_record(chat: Chat, record: Record, variants: Variants, asked: Encoding) -
 
 
 def windows(records: Sequence[Record], whole: Sequence[Variants], size: int) -> list[Example]:
-    """Texts as windows of `size` tokens: see pipeline.training.packing."""
-    documents = [(record.id, variants[0][0].tokens) for record, variants in zip(records, whole, strict=True)]
+    """Texts as windows of `size` tokens: see pipeline.training.packing.
+
+    They are packed in the order of their content hashes: all of them, then those that are drawn twice, and so on.
+    """
+    documents = sorted(
+        (copy, record.id, variants[0][0].tokens)
+        for record, variants in zip(records, whole, strict=True)
+        for copy in range(max(1, round(record.weight or 1)))
+    )
     return [
         Example(id=name, tokens=window, learned=[False] + [True] * (len(window) - 1))
-        for name, window in packing.windows(documents, size)
+        for name, window in packing.windows(((id_, tokens) for _, id_, tokens in documents), size)
     ]
 
 

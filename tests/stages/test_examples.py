@@ -309,8 +309,8 @@ def test_fit_cuts_whatever_must_be_measured(tokenizers):
     assert learned(chat, example) == ["x" * 10]
 
 
-def test_windows_hold_every_token_once_in_the_order_of_the_documents_hashes():
-    made = packing.windows([("b", [4, 5, 6, 7, 8, 9, 10]), ("a", [1, 2, 3])], 4)
+def test_windows_hold_every_token_once_in_order():
+    made = packing.windows([("a", [1, 2, 3]), ("b", [4, 5, 6, 7, 8, 9, 10])], 4)
     assert made == [("a", [1, 2, 3, 4]), ("b", [5, 6, 7, 8]), ("b/1", [9, 10])]
     assert packing.windows([("a", [1, 2, 3, 4, 5])], 4) == [("a", [1, 2, 3, 4])]
     assert packing.windows([], 4) == []
@@ -326,3 +326,13 @@ def test_texts_are_packed_each_ended_by_the_end_of_text_and_learned_whole(tokeni
     text = "".join(whole(chat, example) for example in found)
     assert text == "".join(record.answer + "<|endoftext|>" for record in sorted(texts, key=lambda one: one.id))
     assert all(example.learned == [False] + [True] * (len(example.tokens) - 1) for example in found)
+
+
+def test_texts_that_are_drawn_more_often_come_again_after_all_others(tokenizers):
+    chat = chats.load(tokenizers, None)
+    texts = sorted((talk(("text", "x" * n), kind="text") for n in (5, 30)), key=lambda record: record.id)
+    often = [replace(texts[0], weight=2.0), texts[1]]
+    found = examples.encode(chat, often, Encoding(objective="pretrain", max_length=1000, truncation="start"))
+    assert [whole(chat, example) for example in found] == [
+        "".join(record.answer + "<|endoftext|>" for record in [*texts, texts[0]])
+    ]

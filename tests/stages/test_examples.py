@@ -336,3 +336,8 @@ def test_texts_that_are_drawn_more_often_come_again_after_all_others(tokenizers)
     assert [whole(chat, example) for example in found] == [
         "".join(record.answer + "<|endoftext|>" for record in [*texts, texts[0]])
     ]
+
+
+def test_records_with_images_are_refused(tokenizers):
+    with pytest.raises(GraftError, match=r"winter/raw/a.jsonl:1: holds images"):
+        examples.encode(chats.load(tokenizers, shapes.CHATML), [talk(*TALK, images=["raw/images/a.png"])], SFT)

@@ -14,8 +14,8 @@ from pipeline.model.lora_settings import Settings
 from pipeline.stages import train
 from pipeline.training import batches, examples, loop, losses, rates
 from pipeline.training.examples import Example
-from pipeline.training.steps import Step
 from pipeline.training.methods import Trainable
+from pipeline.training.steps import Step
 from tests.conftest import ENVIRONMENT, ROOT
 from tests.stages.conftest import set_params, write_records
 

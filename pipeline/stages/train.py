@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from pipeline import errors, files, params, scratch, timing
-from pipeline.data import arrow
+from pipeline.data import arrow, kinds
 from pipeline.data.records import Record
 from pipeline.errors import GraftError
 from pipeline.model import lora_settings
@@ -47,34 +47,48 @@ def hand_on(asked: Params, parent: Path, draft: Path) -> Outcome:
     print("train: nothing new: the parent's adapter is handed on", flush=True)
     for name in ("adapter_model.safetensors", "adapter_config.json"):
         files.write_bytes(draft / name, (parent / name).read_bytes())
-    counts = ("records", "truncated", "steps", "epochs", "tokens", "trainable_parameters")
+    counts = ["records", "examples", "truncated", "dropped", "undesirable", "steps", "epochs", "tokens"]
+    counts.append("trainable_parameters")
     nothing = ("total_parameters", "machine_class", "learning_rate", "validation")
-    return Outcome(facts=dict.fromkeys(counts, 0) | dict.fromkeys(nothing))
+    return Outcome(facts=dict.fromkeys(counts, 0) | dict.fromkeys(nothing) | {"objective": asked.objective})
 
 
 def learn(asked: Params, records: Sequence[Record], parent: Path | None, draft: Path) -> Outcome:
     """Train an adapter and save it, going on from a checkpoint where there is one of this very training."""
-    _refuse_kinds(records)
+    kinds.refuse_others([record.kind for record in records], asked.objective)
     print(f"train: {len(records)} records; loading torch and the base", flush=True)
-    from pipeline.model import chat, machine, pinned
-    from pipeline.training import examples, finder, fit_checks, keeping, loop, methods, validation
+    from pipeline.model import chat, machine, pinned, templates
+    from pipeline.training import examples, finder, fit_checks, keeping, loop, methods, objectives, validation
     from pipeline.training.fingerprint import fingerprint
 
     device, base = machine.settle(asked.threads, deterministic=asked.machine.deterministic), pinned.load()
     fit_checks.refuse_unfit(asked, device, base.folder)
     kind = machine.machine_class(device)
     run = fingerprint(asked, [RECORDS, *([parent] if parent else [])], base.fingerprint, kind)
-    encoded = examples.encode(chat.load(base.folder), records, asked.max_length)
-    learned, held = validation.hold(encoded, asked.validation)
+    template = templates.text(asked.chat_template)
+    found = examples.make(
+        chat.load(base.folder, template, needed=asked.objective != "pretrain"), records, asked.encoding
+    )
+    if not found.examples:
+        left_out = [f"{found.dropped} with nothing to learn, or too long", f"{found.undesirable} undesirable answers"]
+        raise GraftError("train: no record is left to learn from", left_out, help="see train.truncation and max_length")
+    learned, held = validation.hold(found.examples, asked.validation)
     made = methods.trainable(base, parent, asked, device)
+    objective = objectives.load(made.model, found.examples, asked)
     keeper = keeping.keeper(asked, SCRATCH, run)
-    rate, tested = finder.rate(made, learned, asked, keeper.store.folder)
+    rate, tested = finder.rate(made, learned, asked, objective, keeper.store.folder)
     peak = rate * (asked.rewarm if parent else 1)
-    steps = loop.fit(made, learned, asked, peak=peak, continued=parent is not None, held=held, keeper=keeper)
+    steps = loop.fit(
+        made, learned, asked, peak=peak, objective=objective, continued=parent is not None, held=held, keeper=keeper
+    )
     made.save(draft)
     facts = {
-        "records": len(learned),
-        "truncated": sum(example.truncated for example in learned),
+        "objective": asked.objective,
+        "records": len(records) - found.dropped - found.undesirable,
+        "examples": len(learned),
+        "truncated": sum(example.truncated for example in found.examples),
+        "dropped": found.dropped,
+        "undesirable": found.undesirable,
         "steps": len(steps),
         "epochs": asked.epochs,
         "tokens": sum(step.tokens for step in steps),
@@ -85,15 +99,6 @@ def learn(asked: Params, records: Sequence[Record], parent: Path | None, draft: 
         "validation": held.facts() if held else None,
     }
     return Outcome(facts=facts, steps=steps, tested=tested, clear=keeper.clear)
-
-
-def _refuse_kinds(records: Sequence[Record]) -> None:
-    kinds = Counter(record.kind for record in records)
-    if set(kinds) - {"classification"}:
-        raise GraftError(
-            f"train: records of kinds that cannot be trained on yet: {', '.join(f'{k} {n}' for k, n in kinds.items())}",
-            help="where the answers are labels, say task: classification in increment.yaml",
-        )
 
 
 def condense(steps: Sequence[Step], rows: int = CURVE_ROWS) -> list[tuple[int, float, float, float]]:

@@ -40,7 +40,7 @@ class Found:
 
 
 def rate(
-    made: Trainable, examples: Sequence[Example], asked: Params, folder: Path
+    made: Trainable, examples: Sequence[Example], asked: Params, objective: Objective, folder: Path
 ) -> tuple[float, list[tuple[float, float]]]:
     """The rate as written, or as found; and the test's curve.
 
@@ -48,18 +48,19 @@ def rate(
         made: the model, and what of it is trained.
         examples: what to learn.
         asked: section `train`.
+        objective: what is minimised.
         folder: of the run's checkpoints: a killed run does not repeat the test.
     """
     if not isinstance(asked.learning_rate, str):
         return float(asked.learning_rate), []
     kept = folder / "learning_rate.json"
     if not kept.exists():
-        files.write_json(kept, dataclasses.asdict(find(made, examples, asked)))
+        files.write_json(kept, dataclasses.asdict(find(made, examples, asked, objective)))
     found = files.read_json(kept)
     return found["learning_rate"], [(rate, loss) for rate, loss in found["rows"]]
 
 
-def find(made: Trainable, examples: Sequence[Example], asked: Params, objective: Objective = loop.ANSWERS) -> Found:
+def find(made: Trainable, examples: Sequence[Example], asked: Params, objective: Objective) -> Found:
     """The test; model and random numbers are afterwards as before.
 
     Raises:

@@ -169,7 +169,7 @@ def _step(run: Run, number: int, batch: Sequence[Example], learning_rate: float)
     watch.refuse_broken(number, ids, loss=loss, norm=norm, learning_rate=learning_rate)
     run.optimizer.step()
     run.optimizer.zero_grad()
-    tokens = sum(len(example.tokens) for example in batch)
+    tokens = sum(example.size for example in batch)
     return Step(loss=loss, learning_rate=learning_rate, gradient_norm=norm, tokens=tokens)
 
 

@@ -7,6 +7,22 @@ from pipeline.model.lora_settings import Settings
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
+class Encoding:
+    """How records become examples."""
+
+    objective: str
+    max_length: int  # tokens
+    truncation: str  # of pipeline.training.truncation
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Dpo:
+    """What the objective dpo asks beyond the others."""
+
+    beta: float  # how dearly the model pays for leaving the reference; per nat
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
 class Pull:
     """How a continued training is held near its parent."""
 
@@ -91,6 +107,7 @@ class Params:
     max_length: int
     truncation: str
     chat_template: str | None
+    dpo: Dpo
     parent: Pull
     validation: Validation
     watch: Watch
@@ -104,3 +121,8 @@ class Params:
     def lora(self) -> Settings:
         """What is asked of a LoRA adapter."""
         return Settings(rank=self.rank, alpha=self.alpha, dropout=self.dropout, targets=self.targets)
+
+    @property
+    def encoding(self) -> Encoding:
+        """How records become examples."""
+        return Encoding(objective=self.objective, max_length=self.max_length, truncation=self.truncation)

@@ -49,7 +49,7 @@ def hand_on(asked: Params, parent: Path, draft: Path) -> Outcome:
         files.write_bytes(draft / name, (parent / name).read_bytes())
     counts = ["records", "examples", "truncated", "dropped", "undesirable", "steps", "epochs", "tokens"]
     counts.append("trainable_parameters")
-    nothing = ("total_parameters", "machine_class", "learning_rate", "validation")
+    nothing = ("total_parameters", "machine_class", "learning_rate", "micro_batch", "validation")
     return Outcome(facts=dict.fromkeys(counts, 0) | dict.fromkeys(nothing) | {"objective": asked.objective})
 
 
@@ -60,6 +60,7 @@ def learn(asked: Params, records: Sequence[Record], parent: Path | None, draft: 
     from pipeline.model import chat, machine, pinned, templates
     from pipeline.training import examples, finder, fit_checks, keeping, loop, methods, objectives, validation
     from pipeline.training.fingerprint import fingerprint
+    from pipeline.training.memory import Micro
 
     device, base = machine.settle(asked.threads, deterministic=asked.machine.deterministic), pinned.load()
     fit_checks.refuse_unfit(asked, device, base.folder)
@@ -76,10 +77,19 @@ def learn(asked: Params, records: Sequence[Record], parent: Path | None, draft: 
     made = methods.trainable(base, parent, asked, device)
     objective = objectives.load(made.model, found.examples, asked)
     keeper = keeping.keeper(asked, SCRATCH, run)
-    rate, tested = finder.rate(made, learned, asked, objective, keeper.store.folder)
+    micro = Micro(size=asked.machine.micro_batch)
+    rate, tested = finder.rate(made, learned, asked, objective, micro, keeper.store.folder)
     peak = rate * (asked.rewarm if parent else 1)
     steps = loop.fit(
-        made, learned, asked, peak=peak, objective=objective, continued=parent is not None, held=held, keeper=keeper
+        made,
+        learned,
+        asked,
+        peak=peak,
+        objective=objective,
+        continued=parent is not None,
+        held=held,
+        keeper=keeper,
+        micro=micro,
     )
     made.save(draft)
     facts = {
@@ -96,6 +106,7 @@ def learn(asked: Params, records: Sequence[Record], parent: Path | None, draft: 
         "total_parameters": sum(p.numel() for p in made.model.parameters()),
         "machine_class": kind,
         "learning_rate": peak,
+        "micro_batch": micro.size,
         "validation": held.facts() if held else None,
     }
     return Outcome(facts=facts, steps=steps, tested=tested, clear=keeper.clear)

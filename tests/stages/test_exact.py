@@ -275,17 +275,19 @@ def test_soak_fifty_kills_at_random_times_end_with_the_same_bytes(work):
     steps = []
     while len(steps) < 50:
         command = [sys.executable, "-u", "-m", "pipeline.stages.train"]
-        with subprocess.Popen(command, env=HERE, stdout=subprocess.PIPE, text=True) as process:
+        pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.STDOUT}
+        with subprocess.Popen(command, env=HERE, text=True, **pipes) as process:
             assert process.stdout is not None
             if draw.random() < 0.8:  # the rest of the kills falls into the start
                 while "step" not in (process.stdout.readline() or "step"):
                     pass
             time.sleep(draw.uniform(0, 1.5))
             process.send_signal(draw.choice([signal.SIGKILL, signal.SIGKILL, signal.SIGTERM]))
-            process.stdout.read()
+            said = process.stdout.read()
         if process.returncode == 0:  # it was done before the signal
             assert outputs() == undisturbed
         else:
+            assert process.returncode in {-signal.SIGKILL, -signal.SIGTERM} or "Error: train: ended by SIGTERM" in said
             steps.append(max((int(path.stem) for path in CHECKPOINTS.glob("*/[0-9]*.json")), default=0))
     print(f"checkpoints at the kills: {steps}")
     train.main()

@@ -7,6 +7,8 @@ from typing import Any
 
 import torch
 
+from pipeline.model import allocator
+
 
 def settle(threads: int, *, deterministic: bool = True) -> torch.device:
     """Make torch's arithmetic repeat, and choose where it runs: CUDA when there is one, else the CPU.
@@ -19,6 +21,8 @@ def settle(threads: int, *, deterministic: bool = True) -> torch.device:
     os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")  # cuBLAS repeats only with a fixed workspace
     torch.set_num_threads(threads)
     torch.use_deterministic_algorithms(deterministic)
+    torch.utils.deterministic.fill_uninitialized_memory = False  # type: ignore[attr-defined] # nothing here reads it
+    allocator.keep()
     return torch.device("cuda" if torch.cuda.is_available() else "cpu")
 
 

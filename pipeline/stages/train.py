@@ -3,11 +3,12 @@
 With nothing new the parent's adapter is handed on, byte for byte; torch is then not even imported.
 """
 
+import time
 from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from pipeline import errors, files, params, scratch, timing
 from pipeline.data import arrow, kinds
@@ -16,6 +17,9 @@ from pipeline.errors import GraftError
 from pipeline.model import lora_settings
 from pipeline.training.settings import Params
 from pipeline.training.steps import Step
+
+if TYPE_CHECKING:
+    from pipeline.training.examples import Made
 
 RECORDS = Path("data/assembled/train.arrow")
 PARENT = Path("models/parent/adapter")
@@ -34,6 +38,7 @@ class Outcome:
     facts: dict[str, Any]  # for training.json
     steps: Sequence[Step] = ()
     tested: Sequence[tuple[float, float]] = ()  # learning_rate: auto: rate and loss
+    seconds: float = 0.0  # of the steps, start-up and saving left out
     clear: Callable[[], None] = lambda: None  # forget the checkpoints of this run
 
 
@@ -43,43 +48,48 @@ def hand_on(asked: Params, parent: Path, draft: Path) -> Outcome:
     Raises:
         GraftError: other LoRA settings are asked for than it has.
     """
-    lora_settings.refuse_if(lora_settings.differences(asked.lora, parent))
+    if asked.chain == "continue":
+        lora_settings.refuse_if(lora_settings.differences(asked.lora, parent))
     print("train: nothing new: the parent's adapter is handed on", flush=True)
     for name in ("adapter_model.safetensors", "adapter_config.json"):
         files.write_bytes(draft / name, (parent / name).read_bytes())
     counts = ["records", "examples", "truncated", "dropped", "undesirable", "steps", "epochs", "tokens"]
-    counts.append("trainable_parameters")
-    nothing = ("total_parameters", "machine_class", "learning_rate", "micro_batch", "validation")
-    return Outcome(facts=dict.fromkeys(counts, 0) | dict.fromkeys(nothing) | {"objective": asked.objective})
+    nothing = ["total_parameters", "machine_class", "learning_rate", "micro_batch", "validation", "stack_error"]
+    facts = dict.fromkeys([*counts, "trainable_parameters"], 0) | dict.fromkeys(nothing)
+    return Outcome(facts=facts | {"objective": asked.objective, "method": asked.method})
 
 
 def learn(asked: Params, records: Sequence[Record], parent: Path | None, draft: Path) -> Outcome:
     """Train an adapter and save it, going on from a checkpoint where there is one of this very training."""
     kinds.refuse_others([record.kind for record in records], asked.objective)
     print(f"train: {len(records)} records; loading torch and the base", flush=True)
-    from pipeline.model import chat, machine, pinned, templates
-    from pipeline.training import examples, finder, fit_checks, keeping, loop, methods, objectives, validation
+    from pipeline.model import lean
+
+    with lean.imports(quantizer=asked.method == "qlora", distributed=asked.machine.launch is not None):
+        return _learn(asked, records, parent, draft)
+
+
+def _learn(asked: Params, records: Sequence[Record], parent: Path | None, draft: Path) -> Outcome:
+    from pipeline.model import machine, pinned
+    from pipeline.training import finder, fit_checks, keeping, loop, methods, objectives, precision, validation
     from pipeline.training.fingerprint import fingerprint
     from pipeline.training.memory import Micro
 
     device, base = machine.settle(asked.threads, deterministic=asked.machine.deterministic), pinned.load()
     fit_checks.refuse_unfit(asked, device, base.folder)
-    kind = machine.machine_class(device)
+    numbers = precision.chosen(asked.machine.precision, device, base.folder)
+    kind = machine.machine_class(device) | precision.facts(numbers, device)
     run = fingerprint(asked, [RECORDS, *([parent] if parent else [])], base.fingerprint, kind)
-    template = templates.text(asked.chat_template)
-    found = examples.make(
-        chat.load(base.folder, template, needed=asked.objective != "pretrain"), records, asked.encoding
-    )
-    if not found.examples:
-        left_out = [f"{found.dropped} with nothing to learn, or too long", f"{found.undesirable} undesirable answers"]
-        raise GraftError("train: no record is left to learn from", left_out, help="see train.truncation and max_length")
+    found = _examples(asked, records, base.folder)
     learned, held = validation.hold(found.examples, asked.validation)
     made = methods.trainable(base, parent, asked, device)
+    precision.use(made.model, numbers, device)
     objective = objectives.load(made.model, found.examples, asked)
     keeper = keeping.keeper(asked, SCRATCH, run)
     micro = Micro(size=asked.machine.micro_batch)
     rate, tested = finder.rate(made, learned, asked, objective, micro, keeper.store.folder)
-    peak = rate * (asked.rewarm if parent else 1)
+    peak = rate * (asked.rewarm if parent and asked.chain == "continue" else 1)
+    started = time.monotonic()
     steps = loop.fit(
         made,
         learned,
@@ -91,8 +101,10 @@ def learn(asked: Params, records: Sequence[Record], parent: Path | None, draft: 
         keeper=keeper,
         micro=micro,
     )
-    made.save(draft)
+    seconds = time.monotonic() - started
+    told = made.save(draft)
     facts = {
+        "method": asked.method,
         "objective": asked.objective,
         "records": len(records) - found.dropped - found.undesirable,
         "examples": len(learned),
@@ -108,8 +120,22 @@ def learn(asked: Params, records: Sequence[Record], parent: Path | None, draft: 
         "learning_rate": peak,
         "micro_batch": micro.size,
         "validation": held.facts() if held else None,
+        "stack_error": told.get("stack_error"),
     }
-    return Outcome(facts=facts, steps=steps, tested=tested, clear=keeper.clear)
+    return Outcome(facts=facts, steps=steps, tested=tested, clear=keeper.clear, seconds=seconds)
+
+
+def _examples(asked: Params, records: Sequence[Record], base: Path) -> "Made":
+    """What the records are to the model."""
+    from pipeline.model import chat, templates
+    from pipeline.training import examples
+
+    template = templates.text(asked.chat_template)
+    found = examples.make(chat.load(base, template, needed=asked.objective != "pretrain"), records, asked.encoding)
+    if not found.examples:
+        left_out = [f"{found.dropped} with nothing to learn, or too long", f"{found.undesirable} undesirable answers"]
+        raise GraftError("train: no record is left to learn from", left_out, help="see train.truncation and max_length")
+    return found
 
 
 def condense(steps: Sequence[Step], rows: int = CURVE_ROWS) -> list[tuple[int, float, float, float]]:
@@ -130,7 +156,7 @@ def main() -> None:
         scratch.end_with_parent()
         _clear()
         records = arrow.read_records(RECORDS)
-        parent = PARENT if asked.chain == "continue" and PARENT.exists() else None
+        parent = PARENT if asked.chain != "fresh" and PARENT.exists() else None
         if records:
             made = learn(asked, records, parent, draft)
         elif parent:
@@ -141,11 +167,12 @@ def main() -> None:
         facts = made.facts | {
             "increments": dict(Counter(record.increment for record in records)),
             "final_loss": round(rows[-1][1], 6) if rows else None,
+            "state_bytes": (draft / "adapter_model.safetensors").stat().st_size,
             "continued_from": files.sha256(parent / "adapter_model.safetensors") if parent else None,
         }
         _publish(draft, facts, rows, made.tested)
         made.clear()
-        figures |= {"tokens": facts["tokens"], "steps": facts["steps"]}
+        figures |= {"tokens": facts["tokens"], "steps": facts["steps"], "loop_seconds": round(made.seconds, 3)}
 
 
 def _clear() -> None:

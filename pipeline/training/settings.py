@@ -1,7 +1,7 @@
 """Section `train` of params.yaml, which says what each key means. Loads no torch."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 
 from pipeline.model.lora_settings import Settings
 
@@ -119,8 +119,8 @@ class Params:
 
     @property
     def lora(self) -> Settings:
-        """What is asked of a LoRA adapter."""
-        return Settings(rank=self.rank, alpha=self.alpha, dropout=self.dropout, targets=self.targets)
+        """What is asked of what is trained."""
+        return Settings(**{field.name: getattr(self, field.name) for field in fields(Settings)})
 
     @property
     def encoding(self) -> Encoding:

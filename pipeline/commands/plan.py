@@ -17,6 +17,7 @@ from pipeline.chain.store import Store
 from pipeline.commands import counts
 from pipeline.commands.lock import differences
 from pipeline.errors import GraftError
+from pipeline.training.settings import Params
 
 TIMINGS = Path("reports/timings/train.json")
 
@@ -78,7 +79,7 @@ def make_plan() -> Plan:
     stages = staleness.would_run(_declared(tree.lock.increment), status)
     reports = counts.count(tree, asked, store)
     data = counts.summed(*reports) if reports else None
-    steps = _steps(data, asked["train"]) if data and "train" in stages else None
+    steps = _steps(data, asked["train"], tree.lock.parent is not None) if data and "train" in stages else None
     seconds, memory = _last_run(steps)
     return Plan(
         tree=describe(tree, found),
@@ -127,9 +128,11 @@ def _declared(name: str) -> dict[str, Any]:
     }
 
 
-def _steps(data: dict[str, int], train: dict[str, Any]) -> int:
+def _steps(data: dict[str, int], train: dict[str, Any], has_parent: bool) -> int:
     records = data["new"] + data["replayed"] + data["augmented"]
-    return int(math.ceil(records / train["batch_size"]) * train["epochs"])
+    asked = params.build(Params, train)
+    epochs = asked.continued().epochs if has_parent and asked.chain == "continue" else asked.epochs
+    return math.ceil(records / asked.batch_size) * epochs
 
 
 def _last_run(steps: int | None) -> tuple[float | None, float | None]:

@@ -93,6 +93,12 @@ def test_computing_activations_again_or_keeping_them_elsewhere_changes_no_weight
     assert all(torch.allclose(plain[name], again[name], atol=1e-6) for name in plain)
 
 
+def test_a_base_that_accelerate_lays_out_trains_to_the_same_bytes(candidate, finished, run, machine):
+    set_params(candidate, train__machine=machine(device_map="cpu"))
+    run(train)
+    assert WEIGHTS.read_bytes() == (finished / WEIGHTS).read_bytes()
+
+
 def test_micro_batches_add_up_to_the_same_weights(candidate, finished, run, machine):
     set_params(candidate, train__machine=machine(micro_batch=3))
     run(train)

@@ -18,9 +18,17 @@ logging.disable_progress_bar()  # a stage prints its own progress
 # Shape legend: B = batch, T = tokens, padded on the left so that answers end at the last position.
 
 
-def load_base(folder: Path, dtype: torch.dtype | str = torch.float32) -> Any:
-    """The base's causal language model, on the CPU; `dtype` "auto" keeps what the files hold."""
-    return AutoModelForCausalLM.from_pretrained(folder, dtype=dtype, local_files_only=True, use_safetensors=True)
+def load_base(folder: Path, dtype: torch.dtype | str = torch.float32, device_map: str | None = None) -> Any:
+    """The base's causal language model; `dtype` "auto" keeps what the files hold.
+
+    Args:
+        folder: with its files.
+        dtype: of its weights.
+        device_map: how accelerate lays it over the devices, such as auto or balanced; None: on the CPU.
+    """
+    return AutoModelForCausalLM.from_pretrained(
+        folder, dtype=dtype, local_files_only=True, use_safetensors=True, device_map=device_map
+    )
 
 
 def add_adapter(model: Any, adapter: Path, base: Base, *, trainable: bool = False) -> Any:

@@ -54,7 +54,7 @@ def hand_on(asked: Params, parent: Path, draft: Path) -> Outcome:
     for name in ("adapter_model.safetensors", "adapter_config.json"):
         files.write_bytes(draft / name, (parent / name).read_bytes())
     counts = ["records", "examples", "truncated", "dropped", "undesirable", "steps", "epochs", "tokens"]
-    nothing = ["total_parameters", "machine_class", "learning_rate", "validation", "stack_error"]
+    nothing = ["total_parameters", "machine_class", "learning_rate", "micro_batch", "validation", "stack_error"]
     facts = dict.fromkeys([*counts, "trainable_parameters"], 0) | dict.fromkeys(nothing)
     facts |= {"increment_tokens": {}}
     return Outcome(facts=facts | {"objective": asked.objective, "method": asked.method})
@@ -74,6 +74,7 @@ def _learn(asked: Params, records: Sequence[Record], parent: Path | None, draft:
     from pipeline.model import machine, pinned
     from pipeline.training import finder, fit_checks, keeping, loop, methods, objectives, precision, tally, validation
     from pipeline.training.fingerprint import fingerprint
+    from pipeline.training.memory import Micro
 
     asked = asked.continued() if parent else asked
     device, base = machine.settle(asked.threads, deterministic=asked.machine.deterministic), pinned.load()
@@ -87,11 +88,20 @@ def _learn(asked: Params, records: Sequence[Record], parent: Path | None, draft:
     precision.use(made.model, numbers, device)
     objective = objectives.load(made.model, found.examples, asked)
     keeper = keeping.keeper(asked, SCRATCH, run)
-    rate, tested = finder.rate(made, learned, asked, objective, keeper.store.folder)
+    micro = Micro(size=asked.machine.micro_batch)
+    rate, tested = finder.rate(made, learned, asked, objective, micro, keeper.store.folder)
     peak = rate * (asked.rewarm if parent and asked.chain == "continue" else 1)
     started = time.monotonic()
     steps = loop.fit(
-        made, learned, asked, peak=peak, objective=objective, continued=parent is not None, held=held, keeper=keeper
+        made,
+        learned,
+        asked,
+        peak=peak,
+        objective=objective,
+        continued=parent is not None,
+        held=held,
+        keeper=keeper,
+        micro=micro,
     )
     seconds = time.monotonic() - started
     told = made.save(draft)
@@ -100,7 +110,7 @@ def _learn(asked: Params, records: Sequence[Record], parent: Path | None, draft:
         "objective": asked.objective,
         "records": len(records) - found.dropped - found.undesirable,
         "examples": len(learned),
-        "truncated": sum(example.truncated for example in learned),
+        "truncated": sum(example.truncated for example in found.examples),
         "dropped": found.dropped,
         "undesirable": found.undesirable,
         "steps": len(steps),
@@ -111,6 +121,7 @@ def _learn(asked: Params, records: Sequence[Record], parent: Path | None, draft:
         "total_parameters": sum(p.numel() for p in made.model.parameters()),
         "machine_class": kind,
         "learning_rate": peak,
+        "micro_batch": micro.size,
         "validation": held.facts() if held else None,
         "stack_error": told.get("stack_error"),
     }

@@ -40,7 +40,7 @@ class Found:
 
 
 def rate(
-    made: Trainable, examples: Sequence[Example], asked: Params, objective: Objective, folder: Path
+    made: Trainable, examples: Sequence[Example], asked: Params, objective: Objective, micro: Micro, folder: Path
 ) -> tuple[float, list[tuple[float, float]]]:
     """The rate as written, or as found; and the test's curve.
 
@@ -48,19 +48,20 @@ def rate(
         made: the model, and what of it is trained.
         examples: what to learn.
         asked: section `train`.
-        objective: what a step minimises.
+        objective: what is minimised.
+        micro: examples computed at a time; halved in place where memory runs out.
         folder: of the run's checkpoints: a killed run does not repeat the test.
     """
     if not isinstance(asked.learning_rate, str):
         return float(asked.learning_rate), []
     kept = folder / "learning_rate.json"
     if not kept.exists():
-        files.write_json(kept, dataclasses.asdict(find(made, examples, asked, objective)))
+        files.write_json(kept, dataclasses.asdict(find(made, examples, asked, objective, micro)))
     found = files.read_json(kept)
     return found["learning_rate"], [(rate, loss) for rate, loss in found["rows"]]
 
 
-def find(made: Trainable, examples: Sequence[Example], asked: Params, objective: Objective) -> Found:
+def find(made: Trainable, examples: Sequence[Example], asked: Params, objective: Objective, micro: Micro) -> Found:
     """The test; model and random numbers are afterwards as before.
 
     Raises:
@@ -72,7 +73,7 @@ def find(made: Trainable, examples: Sequence[Example], asked: Params, objective:
     before = snapshot.random_state()
     made.model.train()
     torch.manual_seed(asked.seed)
-    rows = _rows(made, examples, asked, objective)
+    rows = _rows(made, examples, asked, objective, micro)
     with torch.no_grad():
         for parameter, copy in zip(parameters, copies, strict=True):
             parameter.copy_(copy)
@@ -99,10 +100,9 @@ def choose(rows: Sequence[tuple[float, float]]) -> float:
 
 
 def _rows(
-    made: Trainable, examples: Sequence[Example], asked: Params, objective: Objective
+    made: Trainable, examples: Sequence[Example], asked: Params, objective: Objective, micro: Micro
 ) -> list[tuple[float, float]]:
     optimizer = loop.make_optimizer(made, asked, LOWEST)
-    micro = Micro(size=asked.machine.micro_batch)
     endless = batches.epochs(examples, size=asked.batch_size, seed=asked.seed, count=STEPS)
     rows: list[tuple[float, float]] = []
     mean = 0.0

@@ -75,6 +75,7 @@ def fit(
     continued: bool = False,
     held: Held | None = None,
     keeper: Keeper | None = None,
+    micro: Micro | None = None,
 ) -> list[Step]:
     """Train in place and print the progress.
 
@@ -87,6 +88,7 @@ def fit(
         continued: whether there was a parent, so that the loss may be low from the start.
         held: examples that tell when to stop; afterwards the weights are the best that they saw.
         keeper: where checkpoints go, and the one that this run goes on from.
+        micro: examples computed at a time; halved in place where memory runs out. None: as asked.
 
     Raises:
         GraftError: no parameter is trainable; the run cannot end well, or was asked to end; no room for a checkpoint.
@@ -94,7 +96,7 @@ def fit(
     order = {"size": asked.batch_size, "seed": asked.seed, "count": asked.epochs}
     total = min(batches.count_steps(examples, **order), asked.max_steps or sys.maxsize)
     plan = rates.rates(asked, peak, total)
-    optimizer, micro = make_optimizer(made, asked, peak), Micro(size=asked.machine.micro_batch)
+    optimizer, micro = make_optimizer(made, asked, peak), micro or Micro(size=asked.machine.micro_batch)
     run = Run(made=made, objective=objective, asked=asked, optimizer=optimizer, micro=micro, held=held, steps=[])
     memory.prepare(made.model, asked.machine)
     made.model.train()

@@ -42,7 +42,7 @@ def trainable(base: Base, parent: Path | None, asked: Params, device: Any) -> Tr
     if asked.method in saved.CHANGED:
         return _replaced(body, base, parent, asked, device)
     model = _adapted(body, base, parent, asked)
-    model = model if asked.method == QUANTIZED else model.to(device)  # a quantised base is where it belongs
+    model = _on(device, model, asked)
     return Trainable(
         model=model,
         groups=_groups(model, asked.lora_plus),
@@ -56,7 +56,12 @@ def load(base: Base, asked: Params, device: Any) -> Any:
         from pipeline.model import quantized
 
         return quantized.load(base.folder, asked.quantize, device)
-    return weights.load_base(base.folder, "auto" if device.type == "cuda" else "float32")
+    return weights.load_base(base.folder, "auto" if device.type == "cuda" else "float32", asked.machine.device_map)
+
+
+def _on(device: Any, model: Any, asked: Params) -> Any:
+    """The model where it is trained; a quantised base, or one that accelerate has laid out, is there already."""
+    return model if asked.method == QUANTIZED or asked.machine.device_map else model.to(device)
 
 
 def _adapted(body: Any, base: Base, parent: Path | None, asked: Params) -> Any:
@@ -95,7 +100,7 @@ def _groups(model: Any, lora_plus: float | None) -> list[dict[str, Any]]:
 
 def _replaced(body: Any, base: Base, parent: Path | None, asked: Params, device: Any) -> Trainable:
     model, names, config = replaced.prepare(body, parent, asked.lora)
-    model = model.to(device)
+    model = _on(device, model, asked)
     return Trainable(
         model=model,
         groups=_by_decay(parameter for parameter in model.parameters() if parameter.requires_grad),

@@ -49,6 +49,7 @@ def refuse_unfit(asked: Settings) -> None:
         "init": asked.init != "default" and not lora,
         "rslora": asked.rslora and not lora,
         "lora_plus": asked.lora_plus is not None and not lora,
+        "dropout": asked.dropout != 0 and not lora,
         "layers": asked.layers is not None and asked.method == "full",
         "modules": asked.modules is not None and asked.method != "freeze",
     }
@@ -75,6 +76,8 @@ def differences(asked: Settings, adapter: Path) -> list[str]:
     found: dict[str, tuple[Any, Any]] = {"method": (asked.method, has.method)}
     if asked.method in LORA and has.method in LORA:
         found |= {name: (getattr(asked, name), value) for name, value in _settings(has).items()}
+    elif asked.method == has.method:
+        found |= {name: (getattr(asked, name), value) for name, value in has.asked.items()}
     if asked.method == QUANTIZED == has.method:
         found["quantize"] = (asked.quantize, has.quantize)
     return [
@@ -109,5 +112,5 @@ def refuse_if(problems: Sequence[str]) -> None:
         raise GraftError(
             "train: the parent's adapter cannot be continued with other settings",
             problems,
-            help="set them back, or train.chain: stack for a new LoRA beside it, or fresh for a new one on the base",
+            help="set them back, or train.chain: fresh for a new one on the base, or stack for a new LoRA beside it",
         )

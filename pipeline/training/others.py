@@ -17,7 +17,7 @@ from pipeline.model.lora_settings import Settings
 from pipeline.model.pinned import Base
 
 _NAMES = {"rank": "r", "alpha": "alpha", "targets": "target_modules"}  # ours -> PEFT's, where a method has them
-_STEPS, _RATE = 3, 0.1
+_STEPS, _RATE = 5, 1e-3
 _TOLERANCE = 1e-4  # of logits, float32
 
 
@@ -102,7 +102,7 @@ def _train(made: Any, ids: torch.Tensor) -> int:
     """A few steps; returns how many parameters moved at will."""
     trained = [parameter for parameter in made.parameters() if parameter.requires_grad]
     before = made(input_ids=ids, labels=ids).loss
-    optimizer = torch.optim.SGD(trained, lr=_RATE)
+    optimizer = torch.optim.AdamW(trained, lr=_RATE)
     for _ in range(_STEPS):
         torch.autograd.backward(made(input_ids=ids, labels=ids).loss)
         optimizer.step()

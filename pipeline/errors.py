@@ -1,7 +1,10 @@
 """What a user did wrong, or what Graft refuses, in words and without a traceback."""
 
+import errno
 import sys
 from collections.abc import Callable, Iterable
+
+FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)  # of the disk, of a quota, of a process's limit
 
 
 class GraftError(Exception):
@@ -27,9 +30,14 @@ class GraftError(Exception):
 
 
 def run(main: Callable[[], None]) -> None:
-    """Run a stage's `main`; a GraftError becomes one message and exit code 1."""
+    """Run a stage's `main`; a GraftError, or a full disk, becomes one message and exit code 1."""
     try:
         main()
     except GraftError as error:
         print(f"Error: {error}", file=sys.stderr)
+        raise SystemExit(1) from None
+    except OSError as error:
+        if error.errno not in FULL:
+            raise
+        print(f"Error: {error.filename or 'a file'}: {error.strerror}\n  help: make room, then again", file=sys.stderr)
         raise SystemExit(1) from None

@@ -5,6 +5,7 @@ Killing `dvc repro` leaves its stage alive; the next one would train beside it.
 
 import fcntl
 import os
+import signal
 import threading
 import time
 from collections.abc import Iterator
@@ -15,6 +16,7 @@ from pipeline import files
 from pipeline.errors import GraftError
 
 INTERVAL = 0.2  # seconds between two looks at the parent process
+GRACE = 20.0  # seconds to save a checkpoint in: a container that is stopped has 10 to 30 before it is killed
 PROC = Path("/proc")
 
 
@@ -42,12 +44,17 @@ def held(folder: Path) -> Iterator[Path]:
 
 
 def end_with_parent() -> None:
-    """From now on, end this process at once when the process that started it has ended."""
+    """From now on, end this process when the process that started it has ended.
+
+    It gets SIGTERM first: a training finishes its step and saves. Without a handler, that ends it at once.
+    """
     started_by = _ancestors()
 
     def watch() -> None:
         while _ancestors() == started_by:
             time.sleep(INTERVAL)
+        os.kill(os.getpid(), signal.SIGTERM)
+        time.sleep(GRACE)
         os._exit(1)  # no clean-up: whatever lies in the scratch folder is no output
 
     threading.Thread(target=watch, daemon=True).start()

@@ -54,9 +54,9 @@ def changed(before: Mapping[str, Any], after: Mapping[str, Any]) -> list[Changed
 
 
 def predictions(lines: bytes) -> dict[Item, tuple[str, str]]:
-    """(slice, id) -> (answer, predicted) of a predictions.jsonl."""
+    """(slice, id) -> (answer, predicted) of the classifications of a predictions.jsonl."""
     rows = (json.loads(line) for line in lines.splitlines())
-    return {(row["slice"], row["id"]): (row["answer"], row["predicted"]) for row in rows}
+    return {(row["slice"], row["id"]): (row["answer"], row["predicted"]) for row in rows if "predicted" in row}
 
 
 def slices(before: Mapping[Item, tuple[str, str]], after: Mapping[Item, tuple[str, str]]) -> list[Slice]:

@@ -2,8 +2,9 @@
 
 SOURCE is what `pipeline.ci.refresh` takes: a URL, a file, a folder or a script.
 
-Prints JSON: accuracy, macro_f1, items, floors (of gate.rules.all), below (the metrics that fell below their
-floor). Needs models/adapter, models/base and data/assembled/labels.json: `dvc pull` brings them.
+Prints JSON: accuracy, macro_f1, items (or the metrics of other kinds of records, as in reports/metrics.json), floors
+(of gate.rules.all), below (the metrics that fell below their floor, or a loss above its ceiling). Needs models/adapter,
+models/base and data/assembled/labels.json: `dvc pull` brings them.
 """
 
 import shutil
@@ -45,15 +46,22 @@ def records(sources: list[Path], instruction: str) -> list[Record]:
 
 
 def measure(items: list[Record]) -> dict[str, Any]:
-    """Accuracy and macro-F1 of the checked-out release, beside the gate's floors."""
+    """Metrics of the checked-out release, beside the gate's floors and ceilings."""
     from pipeline.stages import evaluate
 
-    scored = evaluate.predict(evaluate.scorer(), ADAPTER, files.read_json(LABELS), items)
-    predicted = {item.id: row["predicted"] for item, row in zip(items, scored.rows, strict=True)}
-    found = evaluate.measure({"labelled": items}, predicted)["all"]
-    floors = {name: rule["at_least"] for name, rule in params.load_all()["gate"]["rules"]["all"].items()}
+    scored = evaluate.predict(evaluate.scorer(items), ADAPTER, files.read_json(LABELS), items)
+    told = {item.id: row for item, row in zip(items, scored.rows, strict=True)}
+    found = evaluate.measure({"labelled": items}, told)["all"]
+    rules = {name: rule for name, rule in params.load_all()["gate"]["rules"]["all"].items() if name in found}
+    floors = {name: rule["at_least"] for name, rule in rules.items() if "at_least" in rule}
     below = [name for name, floor in floors.items() if not (found[name] or 0.0) >= floor]
-    return {**found, "floors": floors, "below": below}
+    return {**found, "floors": floors, "below": below + _above(found, rules)}
+
+
+def _above(found: dict[str, Any], rules: dict[str, Any]) -> list[str]:
+    """Losses above their ceilings."""
+    ceilings = {name: rule["at_most"] for name, rule in rules.items() if rule.get("at_most") is not None}
+    return [name for name, ceiling in ceilings.items() if not found[name] <= ceiling]
 
 
 def main() -> None:

@@ -15,7 +15,7 @@ from pipeline.chain.candidate import INCREMENTS, Tree
 from pipeline.chain.store import Store
 from pipeline.commands import incoming
 from pipeline.commands.incoming import Incoming
-from pipeline.data import increment
+from pipeline.data import increment, kinds
 from pipeline.errors import GraftError
 
 GOLDEN = Path("data/golden")
@@ -197,9 +197,14 @@ def _count(draft: Path, name: str, *, first: bool) -> str:
     with tempfile.TemporaryDirectory() as scratch:
         report = prepare.prepare(with_changes(made, name=name), draft, options, Path(scratch))
     reports.check(report, options.max_reject_share)
-    if made.task != "classification":
-        click.echo(f"warning: the stage train cannot learn from {made.task} records yet: it will refuse", err=True)
-    elif first:
+    objective, able = params.load_all()["train"]["objective"], kinds.objectives(made.task)
+    if objective not in able:
+        click.echo(
+            f"warning: train.objective is {objective}, which learns nothing from {made.task} records\n"
+            f"  help: set train.objective: {' or '.join(able)} in params.yaml",
+            err=True,
+        )
+    if made.task == "classification" and first:
         _warn_of_golden(made.instruction, set(report["labels"]))
     rejects = ", ".join(f"{count} {reason}" for reason, count in sorted(report["rejects"].items()))
     return f"{report['read']:,} rows, {report['records']:,} records" + (f" ({rejects})" if rejects else "")

@@ -7,16 +7,22 @@ from typing import Any
 
 import torch
 
+from pipeline.model import allocator
 
-def settle(threads: int) -> torch.device:
+
+def settle(threads: int, *, deterministic: bool = True) -> torch.device:
     """Make torch's arithmetic repeat, and choose where it runs: CUDA when there is one, else the CPU.
 
     Args:
         threads: train.threads. Never detected: 1 and 2 threads add up in another order.
+        deterministic: only kernels that repeat; False is quicker on some GPUs, and the same tree then gives other
+            bytes. `full_determinism` of transformers is not used: it would serialise every launch.
     """
     os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")  # cuBLAS repeats only with a fixed workspace
     torch.set_num_threads(threads)
-    torch.use_deterministic_algorithms(True)
+    torch.use_deterministic_algorithms(deterministic)
+    torch.utils.deterministic.fill_uninitialized_memory = False  # type: ignore[attr-defined] # nothing here reads it
+    allocator.keep()
     return torch.device("cuda" if torch.cuda.is_available() else "cpu")
 
 

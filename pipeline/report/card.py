@@ -10,8 +10,17 @@ from typing import Any
 
 from huggingface_hub import EvalResult, ModelCardData
 
-METRICS = {"accuracy": "accuracy", "macro_f1": "f1"}  # ours -> the hub's name of it
-_TASK = ("text-classification", "Text classification")
+METRICS = {"accuracy": "accuracy", "macro_f1": "f1", "perplexity": "perplexity", "preference_accuracy": "accuracy"}
+_TITLES = {
+    "accuracy": "accuracy",
+    "macro_f1": "macro-F1",
+    "perplexity": "perplexity",
+    "preference_accuracy": "preferred",
+}
+_CLASSIFICATION, _GENERATION = (
+    ("text-classification", "Text classification"),
+    ("text-generation", "Text generation"),
+)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -48,7 +57,7 @@ def markdown(facts: Facts) -> str:
         model_name=facts.increment,
         eval_results=[*_results(facts.metrics["candidate"])],
     ).to_yaml()
-    blocks = ["# A fine-tuned model", *_what(facts), *_data(facts), *_training(facts), *_scores(facts), _USE]
+    blocks = ["# A fine-tuned model", *_what(facts), *_data(facts), *_training(facts), *_scores(facts), _use(facts)]
     return f"---\n{front}\n---\n\n" + "\n\n".join(blocks) + "\n"
 
 
@@ -59,9 +68,18 @@ _USE = """## Use
     model = AutoModelForCausalLM.from_pretrained("models/merged")
     tokenizer = AutoTokenizer.from_pretrained("models/merged")
 
-It answers with one of the labels above, as trained; of other questions nothing was measured. Scores are on held-out
+{answers} Scores are on held-out
 items of the increments and on golden items, and say nothing of texts of another kind. The commit that made it holds
 the rest: `models.lock`, `reports/report.md` (the gate's verdict), `reports/manifest.json` (SHA-256 of every file)."""
+
+
+_LABELS = "It answers with one of the labels above, as trained; of other questions nothing was measured."
+_OPEN = "It was trained on texts and answers like those of the increments; of other questions nothing was measured."
+
+
+def _use(facts: Facts) -> str:
+    measured = facts.metrics["candidate"]["all"]
+    return _USE.format(answers=_LABELS if "accuracy" in measured else _OPEN)
 
 
 def _what(facts: Facts) -> Iterator[str]:
@@ -87,7 +105,9 @@ def _data(facts: Facts) -> Iterator[str]:
         f"Of {prepared['read']:,} rows {prepared['records']:,} became records; {assembled['train_new']:,} of them are "
         f"new to train on, and {assembled['replayed']:,} were replayed from the releases before."
     )
-    yield _table(["label", "new to train on"], [[name, f"{n:,}"] for name, n in sorted(assembled["labels"].items())])
+    labels = sorted(assembled["labels"].items())
+    if labels:
+        yield _table(["label", "new to train on"], [[name, f"{n:,}"] for name, n in labels])
 
 
 def _training(facts: Facts) -> Iterator[str]:
@@ -107,23 +127,25 @@ def _training(facts: Facts) -> Iterator[str]:
 
 def _scores(facts: Facts) -> Iterator[str]:
     candidate, parent = facts.metrics["candidate"], facts.metrics["parent"]
+    metrics = [name for name in METRICS if name in candidate["all"]]
     rows = []
     for name in ["all", *sorted(candidate["slices"])]:
         ours, theirs = _block(candidate, name), _block(parent, name) if parent else {}
-        figures = [_number(side.get(metric)) for metric in METRICS for side in (ours, theirs)]
+        figures = [_number(side.get(metric)) for metric in metrics for side in (ours, theirs)]
         rows.append([name, str(ours["items"]), *figures])
     yield "## Evaluation"
-    yield _table(["slice", "items", "accuracy", "parent", "macro-F1", "parent"], rows)
+    yield _table(["slice", "items", *(title for name in metrics for title in (_TITLES[name], "parent"))], rows)
 
 
 def _results(measured: Mapping[str, Any]) -> Iterator[EvalResult]:
     for name in ["all", *sorted(measured["slices"])]:
         for ours, theirs in METRICS.items():
-            value = _block(measured, name)[ours]
+            value = _block(measured, name).get(ours)
+            task = _CLASSIFICATION if ours in ("accuracy", "macro_f1") else _GENERATION
             if value is not None:
                 yield EvalResult(
-                    task_type=_TASK[0],
-                    task_name=_TASK[1],
+                    task_type=task[0],
+                    task_name=task[1],
                     dataset_type="graft-slice",
                     dataset_name=name,
                     dataset_config=name,

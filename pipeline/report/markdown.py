@@ -7,7 +7,14 @@ from typing import Any
 from pipeline.report import funnel
 from pipeline.words import counted
 
-METRICS = {"accuracy": "accuracy", "macro_f1": "macro-F1"}
+METRICS = {
+    "accuracy": "accuracy",
+    "macro_f1": "macro-F1",
+    "loss": "loss",
+    "perplexity": "perplexity",
+    "preference_accuracy": "preferred",
+    "preference_margin": "margin",
+}  # a table has columns for those that a slice has
 FEW_LABELS = 10
 FEW = 30  # evaluation items; one of them is then more than 0.03 of a score
 
@@ -34,7 +41,8 @@ def render(facts: Facts) -> str:
 def _verdict(facts: Facts) -> Iterator[str]:
     checks, reasons = facts.verdict["checks"], facts.verdict["reasons"]
     if reasons:
-        yield f"# Refused: {len(reasons)} of {len(checks)} checks failed"
+        failed = sum(not check["ok"] for check in checks)
+        yield f"# Refused: {failed} of {len(checks)} checks failed" if checks else "# Refused: no rule judged it"
     elif facts.release:
         yield f"# Pass: the candidate may replace {facts.release}"
     else:
@@ -52,28 +60,34 @@ def _drops(facts: Facts) -> str:
 def _scores(facts: Facts) -> Iterator[str]:
     candidate, parent = facts.metrics["candidate"], facts.metrics["parent"]
     refused = {(check["slice"], check["metric"]) for check in facts.verdict["checks"] if not check["ok"]}
-    columns = [title for name in METRICS.values() for title in ([name, "parent", "change"] if parent else [name])]
+    metrics = {key: title for key, title in METRICS.items() if key in candidate["all"]}
+    columns = [title for name in metrics.values() for title in ([name, "parent", "change"] if parent else [name])]
     rows = []
     for name in ["all", *sorted(candidate["slices"])]:
         ours, theirs = _block(candidate, name), _block(parent, name) if parent else None
-        cells = [_cells(ours[key], theirs, key, (name, key) in refused) for key in METRICS]
+        cells = [_cells(ours.get(key), theirs, key, (name, key) in refused) for key in metrics]
         rows.append(
             ["**all**" if name == "all" else name, str(ours["items"]), *(cell for part in cells for cell in part)]
         )
     yield "## Scores"
     yield _table(["slice", "items", *columns], rows)
     small = [name for name, block in candidate["slices"].items() if block["items"] < FEW]
+    if {"loss", "preference_margin"} & set(metrics):
+        yield (
+            "Loss: nats per learned token, over what is no classification; the lower, the better. Preferred: share of "
+            "pairs whose chosen answer is the likelier one; margin: by how many nats, on average."
+        )
     if small:
         yield f"Fewer than {FEW} items, so one answer moves a score by more than 0.03: {', '.join(sorted(small))}."
     if facts.metrics["truncated"]:
-        yield f"{facts.metrics['truncated']} items were longer than `train.max_length`; they lost their beginning."
+        yield f"{facts.metrics['truncated']} items were longer than `train.max_length`; they were cut."
 
 
 def _cells(value: float | None, parent: Mapping[str, Any] | None, key: str, refused: bool) -> list[str]:
     shown = f"**{_number(value)}** ✗" if refused else _number(value)
     if parent is None:
         return [shown]
-    before = parent[key]
+    before = parent.get(key)
     change = "–" if value is None or before is None else f"{value - before:+.4f}"
     return [shown, _number(before), change]
 
@@ -128,7 +142,11 @@ def _training(facts: Facts) -> Iterator[str]:
         f"machine class: {machine}",
     ]
     if training["truncated"]:
-        lines.append(f"{training['truncated']:,} records were longer than `train.max_length` and lost their beginning")
+        lines.append(f"{training['truncated']:,} examples were longer than `train.max_length` and were cut")
+    if training.get("dropped"):
+        lines.append(f"{counted(training['dropped'], 'record')} left out: too long, or with no answer to learn")
+    if training.get("undesirable"):
+        lines.append(f"{counted(training['undesirable'], 'undesirable answer')} left out")
     yield _list(lines)
 
 

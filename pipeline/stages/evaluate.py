@@ -14,7 +14,8 @@ from pipeline import errors, files, params, timing
 from pipeline.data import arrow
 from pipeline.data.records import Record
 from pipeline.errors import GraftError
-from pipeline.model import chat, latency, machine, metrics, pinned, scoring, weights
+from pipeline.model import chat, latency, machine, measures, metrics, pinned, scoring, templates, weights
+from pipeline.training import likelihood
 
 SLICES = Path("data/assembled/slices")
 LABELS = Path("data/assembled/labels.json")
@@ -49,19 +50,30 @@ class Scorer:
 class Scored:
     """What a model says of the items, and what saying it costs."""
 
-    rows: list[dict[str, Any]]  # predicted, score (log-likelihood, nats), truncated: its prompt was cut
+    rows: list[dict[str, Any]]  # truncated; and predicted and score (log-likelihood, nats), or as `likelihood` has it
     cost: dict[str, float]  # of pipeline.model.latency
 
 
 def predict(scorer: Scorer, adapter: Path, labels: Sequence[str], items: Sequence[Record]) -> Scored:
-    """The likeliest label of every item."""
+    """The likeliest label of every classification, and how likely the model finds everything else."""
     latency.forget_peak()
+    served = weights.load_merged(scorer.base, adapter, scorer.dtype).to(scorer.device)
+    labelled = [item for item in items if item.kind == "classification"]
+    others = [item for item in items if item.kind != "classification"]
+    found = _classify(served, scorer, labels, labelled)
+    rows = likelihood.score(served, scorer.chat, others, scorer.max_length, scorer.batch_size)
+    told = {item.id: row for item, row in zip([*labelled, *others], [*found.rows, *rows], strict=True)}
+    return Scored(rows=[told[item.id] for item in items], cost=found.cost)
+
+
+def _classify(served: Any, scorer: Scorer, labels: Sequence[str], items: Sequence[Record]) -> Scored:
+    if not (items and labels):  # a model that knows no label says nothing
+        return Scored(rows=[{"predicted": "", "score": 0.0, "truncated": False} for _ in items], cost={})
     label_ids = scorer.chat.answers(labels)
     room = scorer.max_length - max(len(ids) for ids in label_ids)
     if room < 1:
         raise GraftError("evaluate: labels fill train.max_length", help="raise train.max_length")
     prompts = scorer.chat.prompts([item.prompt for item in items])
-    served = weights.load_merged(scorer.base, adapter, scorer.dtype).to(scorer.device)
     cut = [chat.keep_end(prompt, room) for prompt in prompts]
     scores = scoring.label_scores(served, cut, label_ids, scorer.batch_size)
     best = [max(range(len(labels)), key=row.__getitem__) for row in scores]
@@ -72,13 +84,14 @@ def predict(scorer: Scorer, adapter: Path, labels: Sequence[str], items: Sequenc
     return Scored(rows=rows, cost=latency.measure(served, cut, label_ids))
 
 
-def scorer() -> Scorer:
-    """What params.yaml and the pinned base say of scoring."""
+def scorer(items: Sequence[Record]) -> Scorer:
+    """What params.yaml and the pinned base say of scoring; plain texts alone need no chat template."""
     asked, everything = params.load("evaluate", Params), params.load_all()
     device, base = machine.settle(everything["train"]["threads"]), pinned.load()
+    template = templates.text(everything["train"]["chat_template"])
     return Scorer(
         base=base,
-        chat=chat.load(base.folder),
+        chat=chat.load(base.folder, template, needed=any(item.kind != "text" for item in items)),
         device=device,
         dtype=everything["merge"]["dtype"],
         max_length=everything["train"]["max_length"],
@@ -86,14 +99,13 @@ def scorer() -> Scorer:
     )
 
 
-def measure(slices: Slices, predicted: Mapping[str, str]) -> dict[str, Any]:
-    """Metrics of each slice and of all of them pooled; `predicted` goes from an item's id to its label."""
-
-    def of(items: Sequence[Record]) -> dict[str, Any]:
-        return metrics.measure([item.answer for item in items], [predicted[item.id] for item in items])
-
+def measure(slices: Slices, told: Mapping[str, Mapping[str, Any]]) -> dict[str, Any]:
+    """Metrics of each slice and of all of them pooled; `told` goes from an item's id to what was said of it."""
     pooled = [item for items in slices.values() for item in items]
-    return {"all": of(pooled), "slices": {name: of(items) for name, items in slices.items()}}
+    return {
+        "all": measures.measure(pooled, told),
+        "slices": {name: measures.measure(items, told) for name, items in slices.items()},
+    }
 
 
 def distinct(slices: Slices) -> list[Record]:
@@ -101,15 +113,17 @@ def distinct(slices: Slices) -> list[Record]:
     return [item for _, item in sorted({item.id: item for items in slices.values() for item in items}.items())]
 
 
-def parent_predictions(scorer: Scorer, items: Sequence[Record]) -> tuple[dict[str, str], dict[str, float] | None]:
+def parent_predictions(
+    scorer: Scorer, items: Sequence[Record]
+) -> tuple[dict[str, dict[str, Any]], dict[str, float] | None]:
     """What the parent says of each item: as it said when it was released, or scored now; and what scoring cost."""
-    told = {row["id"]: row["predicted"] for row in _read_lines(PARENT / "predictions.jsonl")}
-    unseen = [item for item in items if item.id not in told]
+    told = {row["id"]: row for row in _read_lines(PARENT / "predictions.jsonl")}
+    unseen = [item for item in items if not _fits(item, told.get(item.id, {}))]
     print(f"evaluate: parent: {len(items) - len(unseen)} predictions known, {len(unseen)} to score", flush=True)
     if not unseen:
         return told, None
     scored = predict(scorer, PARENT / "adapter", files.read_json(PARENT / "labels.json"), unseen)
-    return told | {item.id: row["predicted"] for item, row in zip(unseen, scored.rows, strict=True)}, scored.cost
+    return told | {item.id: row for item, row in zip(unseen, scored.rows, strict=True)}, scored.cost
 
 
 def main() -> None:
@@ -118,13 +132,14 @@ def main() -> None:
     METRICS.unlink(missing_ok=True)
     with timing.measured("evaluate") as figures:
         slices = {path.stem: arrow.read_records(path) for path in sorted(SLICES.glob("*.arrow"))}
-        told_by, items = scorer(), distinct(slices)
+        items = distinct(slices)
+        told_by = scorer(items)
         print(f"evaluate: candidate: {len(items)} items to score", flush=True)
         scored = predict(told_by, ADAPTER, files.read_json(LABELS), items)
         told = {item.id: row for item, row in zip(items, scored.rows, strict=True)}
         parent = parent_predictions(told_by, items) if (PARENT / "adapter").exists() else (None, None)
         found = {
-            "candidate": measure(slices, {name: row["predicted"] for name, row in told.items()}),
+            "candidate": measure(slices, told),
             "parent": None if parent[0] is None else measure(slices, parent[0]),
             "truncated": sum(row["truncated"] for row in scored.rows),
         }
@@ -132,17 +147,25 @@ def main() -> None:
         files.write_json(METRICS, found)
         adapter = files.sha256(ADAPTER / "adapter_model.safetensors")  # whose figures these are
         figures |= {"adapter": adapter, "candidate": scored.cost, "parent": parent[1]}
-        print(f"evaluate: accuracy {found['candidate']['all']['accuracy']}", flush=True)
+        print("evaluate: " + ", ".join(f"{k} {v}" for k, v in found["candidate"]["all"].items()), flush=True)
 
 
 def _write_predictions(slices: Slices, told: Mapping[str, dict[str, Any]]) -> None:
     rows = [
-        {"slice": name, "id": item.id, "answer": item.answer, **told[item.id]}
+        {"slice": name, "id": item.id, **_answer(item), **told[item.id]}
         for name in sorted(slices)
         for item in sorted(slices[name], key=lambda item: item.id)
     ]
     lines = [json.dumps(row, ensure_ascii=False, sort_keys=True) + "\n" for row in rows]
     files.write_text(PREDICTIONS, "".join(lines))
+
+
+def _fits(item: Record, row: Mapping[str, Any]) -> bool:
+    return ("predicted" in row) if item.kind == "classification" else (row.get("kind") == item.kind)
+
+
+def _answer(item: Record) -> dict[str, str]:
+    return {"answer": item.answer} if item.kind == "classification" else {}
 
 
 def _read_lines(path: Path) -> Iterable[dict[str, Any]]:

@@ -13,6 +13,7 @@ from pipeline.chain import lockfile
 from pipeline.data import arrow
 from pipeline.data.records import Messages
 from pipeline.errors import GraftError
+from pipeline.model import templates
 from pipeline.report import card
 
 ADAPTER = Path("models/adapter")
@@ -22,7 +23,8 @@ REASONS = Path("reports/reasons.json")
 MERGED = Path("models/merged")
 COMPARED = 32  # evaluation items whose logits are compared, those with the lowest ids
 BATCH = 8  # of them computed at a time
-PROBE = [{"role": "user", "content": "Is anybody there?"}]  # compared when there are no evaluation items
+LONGEST = 512  # tokens of one: the last ones
+PROBE = [{"role": "text", "content": "Is anybody there?"}]  # compared when there are no evaluation items
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -40,7 +42,7 @@ def refuse(reasons: list[str], folder: Path) -> None:
     print("merge: refused by the gate: no weights, only REFUSED.json")
 
 
-def publish(asked: Params, threads: int, prompts: list[Messages], folder: Path) -> None:
+def publish(asked: Params, threads: int, template: str | None, prompts: list[Messages], folder: Path) -> None:
     """Merge, compare with base + adapter, round, and save what a server loads.
 
     Raises:
@@ -52,7 +54,8 @@ def publish(asked: Params, threads: int, prompts: list[Messages], folder: Path) 
     from pipeline.model import chat, machine, pinned, shards, weights
 
     device, base = machine.settle(threads), pinned.load()
-    rows = chat.load(base.folder).prompts(prompts)
+    talk = chat.load(base.folder, template, needed=False)
+    rows = [row[-LONGEST:] for row in talk.beginnings_of(prompts)]
     batches = [rows[start : start + BATCH] for start in range(0, len(rows), BATCH)]
     adapted = weights.add_adapter(weights.load_trained_on(base, ADAPTER).to(device), ADAPTER, base).eval()
     before = [weights.next_logits(adapted, batch) for batch in batches]
@@ -64,6 +67,8 @@ def publish(asked: Params, threads: int, prompts: list[Messages], folder: Path) 
     merged.config.dtype = asked.dtype
     shards.save(merged, ADAPTER, folder)
     copy_unchanged(base.files, base.folder, folder)
+    if template is not None:
+        publish_template(talk, merged.generation_config, folder)
     adapter = files.sha256(ADAPTER / "adapter_model.safetensors")
     named = card.Base(name=base.name, revision=base.revision, fingerprint=base.fingerprint)
     files.write_text(folder / "README.md", card.markdown(facts(named, adapter, asked.dtype)))
@@ -92,6 +97,16 @@ def copy_unchanged(names: Iterable[str], base: Path, folder: Path) -> None:
             files.write_bytes(folder / name, (base / name).read_bytes())
 
 
+def publish_template(talk: Any, generation: Any, folder: Path) -> None:
+    """The chat template that was trained with, in place of the base's; what ends its turns ends a generation."""
+    files.write_text(folder / "chat_template.jinja", talk.template)
+    ends = generation.eos_token_id
+    known = ends if isinstance(ends, list) else [] if ends is None else [ends]
+    if talk.end_of_turn not in known:
+        generation.eos_token_id = [talk.end_of_turn, *known]
+        generation.save_pretrained(folder)
+
+
 def check(difference: float, items: int, allowed: float) -> None:
     """Print the largest difference of logits; raise GraftError where it is above what is allowed, or NaN."""
     print(f"merge: largest difference of logits {difference:.2e}, over {items} evaluation items", flush=True)
@@ -103,22 +118,22 @@ def check(difference: float, items: int, allowed: float) -> None:
 
 
 def compared(slices: Path) -> list[Messages]:
-    """Prompts of the evaluation items to compare: an even sample, since ids are hashes."""
+    """Prompts of the evaluation items to compare, of a text all of it: an even sample, since ids are hashes."""
     found: dict[str, Any] = {}
     for path in sorted(slices.glob("*.arrow")):
-        found |= {record.id: record.prompt for record in arrow.read_records(path)}
+        found |= {record.id: record.prompt or record.messages for record in arrow.read_records(path)}
     return [found[key] for key in sorted(found)[:COMPARED]] or [PROBE]
 
 
 def main() -> None:
     """Read the decision; write models/merged."""
-    asked, threads = params.load("merge", Params), params.load_all()["train"]["threads"]
+    asked, train = params.load("merge", Params), params.load_all()["train"]
     files.empty_dir(MERGED)
     if files.read_json(DECISION) != "pass":
         refuse(files.read_json(REASONS), MERGED)
         return
     with timing.measured("merge"):
-        publish(asked, threads, compared(SLICES), MERGED)
+        publish(asked, train["threads"], templates.text(train["chat_template"]), compared(SLICES), MERGED)
 
 
 if __name__ == "__main__":

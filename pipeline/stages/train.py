@@ -3,20 +3,23 @@
 With nothing new the parent's adapter is handed on, byte for byte; torch is then not even imported.
 """
 
+import time
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from pipeline import errors, files, params, scratch, timing
-from pipeline.data import arrow
+from pipeline.data import arrow, kinds
 from pipeline.data.records import Record
 from pipeline.errors import GraftError
 from pipeline.model import lora_settings
 from pipeline.training.settings import Params
+from pipeline.training.steps import Step
 
 if TYPE_CHECKING:
-    from pipeline.training.loop import Step
+    from pipeline.training.examples import Made
 
 RECORDS = Path("data/assembled/train.arrow")
 PARENT = Path("models/parent/adapter")
@@ -24,11 +27,23 @@ SCRATCH = Path(".graft/train")
 ADAPTER = Path("models/adapter")
 TRAINING = Path("reports/training.json")
 CURVE = Path("reports/plots/loss.csv")
+TESTED = Path("reports/plots/learning_rate.csv")  # of learning_rate: auto; else without rows
 CURVE_ROWS = 200  # at most: the curve lies in git
 
 
-def hand_on(asked: Params, parent: Path, draft: Path) -> dict[str, Any]:
-    """Copy the parent's adapter; returns the facts for training.json.
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Outcome:
+    """What a training, or none, came to; the adapter is in the draft folder."""
+
+    facts: dict[str, Any]  # for training.json
+    steps: Sequence[Step] = ()
+    tested: Sequence[tuple[float, float]] = ()  # learning_rate: auto: rate and loss
+    seconds: float = 0.0  # of the steps, start-up and saving left out
+    clear: Callable[[], None] = lambda: None  # forget the checkpoints of this run
+
+
+def hand_on(asked: Params, parent: Path, draft: Path) -> Outcome:
+    """Copy the parent's adapter.
 
     Raises:
         GraftError: other LoRA settings are asked for than it has.
@@ -38,53 +53,84 @@ def hand_on(asked: Params, parent: Path, draft: Path) -> dict[str, Any]:
     print("train: nothing new: the parent's adapter is handed on", flush=True)
     for name in ("adapter_model.safetensors", "adapter_config.json"):
         files.write_bytes(draft / name, (parent / name).read_bytes())
-    counts = ("records", "truncated", "steps", "epochs", "tokens", "trainable_parameters")
-    return dict.fromkeys(counts, 0) | dict.fromkeys(("total_parameters", "machine_class", "stack_error"))
+    counts = ["records", "examples", "truncated", "dropped", "undesirable", "steps", "epochs", "tokens"]
+    nothing = ["total_parameters", "machine_class", "learning_rate", "validation", "stack_error"]
+    facts = dict.fromkeys([*counts, "trainable_parameters"], 0) | dict.fromkeys(nothing)
+    facts |= {"increment_tokens": {}}
+    return Outcome(facts=facts | {"objective": asked.objective, "method": asked.method})
 
 
-def learn(
-    asked: Params, records: Sequence[Record], parent: Path | None, draft: Path
-) -> tuple[dict[str, Any], "list[Step]"]:
-    """Train an adapter and save it; returns the facts for training.json, and the steps."""
-    _refuse_kinds(records)
+def learn(asked: Params, records: Sequence[Record], parent: Path | None, draft: Path) -> Outcome:
+    """Train an adapter and save it, going on from a checkpoint where there is one of this very training."""
+    kinds.refuse_others([record.kind for record in records], asked.objective)
     print(f"train: {len(records)} records; loading torch and the base", flush=True)
-    from pipeline.model import chat, machine, pinned
-    from pipeline.training import examples, loop, methods
+    from pipeline.model import lean
 
-    device, base = machine.settle(asked.threads), pinned.load()
-    learned = examples.encode(chat.load(base.folder), records, asked.max_length)
+    with lean.imports(quantizer=asked.method == "qlora", distributed=asked.machine.launch is not None):
+        return _learn(asked, records, parent, draft)
+
+
+def _learn(asked: Params, records: Sequence[Record], parent: Path | None, draft: Path) -> Outcome:
+    from pipeline.model import machine, pinned
+    from pipeline.training import finder, fit_checks, keeping, loop, methods, objectives, precision, tally, validation
+    from pipeline.training.fingerprint import fingerprint
+
+    asked = asked.continued() if parent else asked
+    device, base = machine.settle(asked.threads, deterministic=asked.machine.deterministic), pinned.load()
+    fit_checks.refuse_unfit(asked, device, base.folder)
+    numbers = precision.chosen(asked.machine.precision, device, base.folder)
+    kind = machine.machine_class(device) | precision.facts(numbers, device)
+    run = fingerprint(asked, [RECORDS, *([parent] if parent else [])], base.fingerprint, kind)
+    found = _examples(asked, records, base.folder)
+    learned, held = validation.hold(found.examples, asked.validation)
     made = methods.trainable(base, parent, asked, device)
+    precision.use(made.model, numbers, device)
+    objective = objectives.load(made.model, found.examples, asked)
+    keeper = keeping.keeper(asked, SCRATCH, run)
+    rate, tested = finder.rate(made, learned, asked, objective, keeper.store.folder)
+    peak = rate * (asked.rewarm if parent and asked.chain == "continue" else 1)
+    started = time.monotonic()
     steps = loop.fit(
-        made,
-        learned,
-        asked,
-        peak=float(asked.learning_rate) * (asked.rewarm if parent and asked.chain == "continue" else 1),
+        made, learned, asked, peak=peak, objective=objective, continued=parent is not None, held=held, keeper=keeper
     )
+    seconds = time.monotonic() - started
     told = made.save(draft)
     facts = {
-        "records": len(learned),
+        "method": asked.method,
+        "objective": asked.objective,
+        "records": len(records) - found.dropped - found.undesirable,
+        "examples": len(learned),
         "truncated": sum(example.truncated for example in learned),
+        "dropped": found.dropped,
+        "undesirable": found.undesirable,
         "steps": len(steps),
         "epochs": asked.epochs,
-        "tokens": asked.epochs * sum(len(example.tokens) for example in learned),
+        "tokens": sum(step.tokens for step in steps),
+        "increment_tokens": tally.tokens(learned, {r.id: r.increment for r in records}, asked, len(steps)),
         "trainable_parameters": sum(p.numel() for p in made.model.parameters() if p.requires_grad),
         "total_parameters": sum(p.numel() for p in made.model.parameters()),
-        "machine_class": machine.machine_class(device),
+        "machine_class": kind,
+        "learning_rate": peak,
+        "validation": held.facts() if held else None,
         "stack_error": told.get("stack_error"),
     }
-    return facts, steps
+    return Outcome(facts=facts, steps=steps, tested=tested, clear=keeper.clear, seconds=seconds)
 
 
-def _refuse_kinds(records: Sequence[Record]) -> None:
-    kinds = Counter(record.kind for record in records)
-    if set(kinds) - {"classification"}:
-        raise GraftError(
-            f"train: records of kinds that cannot be trained on yet: {', '.join(f'{k} {n}' for k, n in kinds.items())}",
-            help="where the answers are labels, say task: classification in increment.yaml",
-        )
+def _examples(asked: Params, records: Sequence[Record], base: Path) -> "Made":
+    """What the records are to the model."""
+    from pipeline.model import chat, templates
+    from pipeline.training import examples
+
+    template = templates.text(asked.chat_template)
+    found = examples.make(chat.load(base, template, needed=asked.objective != "pretrain"), records, asked.encoding)
+    if not found.examples:
+        left_out = [f"{found.dropped} with nothing to learn, or too long", f"{found.undesirable} undesirable answers"]
+        raise GraftError("train: no record is left to learn from", left_out, help="see train.truncation and max_length")
+    return found
 
 
-def condense(steps: "Sequence[Step]", rows: int = CURVE_ROWS) -> list[tuple[int, float, float, float]]:
+def condense(steps: Sequence[Step], rows: int = CURVE_ROWS) -> list[tuple[int, float, float, float]]:
     """At most `rows` of (last step, mean loss, last rate, largest gradient norm), over equal spans of steps."""
     span = max(1, -(-len(steps) // rows))
     condensed = []
@@ -103,34 +149,43 @@ def main() -> None:
         _clear()
         records = arrow.read_records(RECORDS)
         parent = PARENT if asked.chain != "fresh" and PARENT.exists() else None
-        steps: list[Step] = []
         if records:
-            facts, steps = learn(asked, records, parent, draft)
+            made = learn(asked, records, parent, draft)
         elif parent:
-            facts = hand_on(asked, parent, draft)
+            made = hand_on(asked, parent, draft)
         else:
             raise GraftError(f"{RECORDS}: nothing to train on, and no parent to hand on", help="graft add NAME FILE...")
-        rows = condense(steps)
-        facts |= {
+        rows = condense(made.steps)
+        facts = made.facts | {
             "increments": dict(Counter(record.increment for record in records)),
             "final_loss": round(rows[-1][1], 6) if rows else None,
             "state_bytes": (draft / "adapter_model.safetensors").stat().st_size,
             "continued_from": files.sha256(parent / "adapter_model.safetensors") if parent else None,
         }
-        _publish(draft, facts, rows)
-        figures |= {"tokens": facts["tokens"], "steps": facts["steps"]}
+        _publish(draft, facts, rows, made.tested)
+        made.clear()
+        figures |= {"tokens": facts["tokens"], "steps": facts["steps"], "loop_seconds": round(made.seconds, 3)}
 
 
 def _clear() -> None:
     files.empty_dir(ADAPTER).rmdir()
-    TRAINING.unlink(missing_ok=True)
-    CURVE.unlink(missing_ok=True)
+    for path in (TRAINING, CURVE, TESTED):
+        path.unlink(missing_ok=True)
+        for draft in path.parent.glob(f".{path.name}.*.tmp"):  # a kill while it was written
+            draft.unlink()
 
 
-def _publish(draft: Path, facts: dict[str, Any], rows: list[tuple[int, float, float, float]]) -> None:
+def _publish(
+    draft: Path,
+    facts: dict[str, Any],
+    rows: Sequence[tuple[int, float, float, float]],
+    tested: Sequence[tuple[float, float]],
+) -> None:
     """Everything appears whole: a run that is killed before leaves no adapter."""
     lines = [f"{step},{loss:.6g},{rate:.6g},{norm:.6g}" for step, loss, rate, norm in rows]
     files.write_text(CURVE, "\n".join(["step,loss,learning_rate,gradient_norm", *lines]) + "\n")
+    lines = [f"{rate:.6g},{loss:.6g}" for rate, loss in tested]
+    files.write_text(TESTED, "\n".join(["learning_rate,loss", *lines]) + "\n")
     files.write_json(TRAINING, facts)
     draft.rename(ADAPTER)
 

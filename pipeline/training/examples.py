@@ -1,56 +1,121 @@
-"""Records -> examples: the token ids that the model sees, and which of them it learns."""
+"""Examples: what a step learns from, made of records as the objective asks, none longer than `train.max_length`."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 
+from pipeline.data import kinds
 from pipeline.data.records import Record
 from pipeline.errors import GraftError
-from pipeline.model.chat import Chat, keep_end
+from pipeline.model.chat import Chat
+from pipeline.training import encoding, packing, truncation
+from pipeline.training.conversations import Encoded
+from pipeline.training.encoding import Variants
+from pipeline.training.settings import Encoding
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Example:
-    """One record as the model sees it."""
+    """One sequence as the model sees it."""
 
-    id: str
-    tokens: Sequence[int]
-    learned: Sequence[bool]  # of each token: is it a target? The first never is
-    truncated: bool = False  # something of the record was cut
+    id: str  # of its record; /1, /2, ... for further sequences of one record
+    tokens: Sequence[int]  # the whole sequence
+    learned: Sequence[bool]  # as long as tokens: is this token a target? The first never is
+    truncated: bool = False
     weight: float = 1.0  # how often it is drawn in an epoch, on average
+    rejected: "Example | None" = None  # dpo: `tokens` is prompt and chosen answer, this is prompt and rejected answer
 
     @property
     def targets(self) -> int:
         """How many tokens are learned."""
         return sum(self.learned)
 
+    @property
+    def size(self) -> int:
+        """Tokens that the model sees."""
+        return len(self.tokens) + (self.rejected.size if self.rejected else 0)
 
-def encode(chat: Chat, records: Sequence[Record], max_length: int) -> list[Example]:
-    """Examples of every record, at most `max_length` tokens each; an answer is always whole.
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Made:
+    """Examples, and what became of the records that gave none."""
+
+    examples: list[Example] = field(default_factory=list)
+    dropped: int = 0  # too long, or with no answer to learn
+    undesirable: int = 0  # of kind kto: sft has nothing to learn from them
+
+
+def encode(chat: Chat, records: Sequence[Record], asked: Encoding) -> list[Example]:
+    """Examples of records, in the order given; raises like `make`."""
+    return make(chat, records, asked).examples
+
+
+def make(chat: Chat, records: Sequence[Record], asked: Encoding) -> Made:
+    """Examples of records, and how many gave none.
 
     Raises:
-        GraftError: answers that leave no room for a prompt, each named.
+        GraftError: kinds that the objective does not take; or records that cannot be rendered or cut, each named.
     """
-    prompts = chat.prompts([record.prompt for record in records])
-    answers = chat.answers([record.answer for record in records])
-    too_long = [
-        f"{record.increment}/{record.file}:{record.line}: {len(answer)} tokens"
-        for record, answer in zip(records, answers, strict=True)
-        if len(answer) >= max_length
-    ]
+    kinds.refuse_others([record.kind for record in records], asked.objective)
+    taken = [record for record in records if record.desirable is not False]
+    whole = encoding.encode(chat, taken)
+    if asked.objective == "pretrain":
+        return Made(examples=windows(taken, whole, asked.max_length))
+    found, too_long = [], []
+    for record, variants in zip(taken, whole, strict=True):
+        try:
+            found.append(of_record(chat, record, variants, asked))
+        except truncation.TooLongError as error:
+            too_long.append(f"{encoding.place(record)}: {error}")
     if too_long:
-        raise GraftError("train: answers fill train.max_length", too_long, help="raise train.max_length")
+        _refuse(too_long, asked)
+    return Made(
+        examples=[example for examples in found for example in examples],
+        dropped=sum(not examples for examples in found),
+        undesirable=len(records) - len(taken),
+    )
+
+
+def of_record(chat: Chat, record: Record, variants: Variants, asked: Encoding) -> list[Example]:
+    """A record's examples: one, one for each sequence of a conversation, or a pair.
+
+    Raises:
+        TooLongError: by `asked.truncation` it must not, or cannot, be cut.
+    """
+    if not all(variants):
+        return []
+    if record.kind == "preference":
+        groups = [[variant[-1] for variant in variants]]  # of a rejected one that the template splits: its last
+    else:
+        groups = [[sequence] for sequence in variants[0]]
+    fitted = [truncation.fit(chat, record, group, asked.max_length, asked.truncation) for group in groups]
+    made = [_example(record, kept, kept != group) for kept, group in zip(fitted, groups, strict=True) if kept]
+    return [replace(one, id=f"{one.id}/{number}") if number else one for number, one in enumerate(made[::-1])][::-1]
+
+
+def windows(records: Sequence[Record], whole: Sequence[Variants], size: int) -> list[Example]:
+    """Texts as windows of `size` tokens: see pipeline.training.packing."""
+    documents = [(record.id, variants[0][0].tokens) for record, variants in zip(records, whole, strict=True)]
     return [
-        _example(record, prompt, answer, max_length)
-        for record, prompt, answer in zip(records, prompts, answers, strict=True)
+        Example(id=name, tokens=tokens, learned=[False] + [True] * (len(tokens) - 1))
+        for name, tokens in packing.windows(documents, size)
     ]
 
 
-def _example(record: Record, prompt: list[int], answer: list[int], max_length: int) -> Example:
-    kept = keep_end(prompt, max_length - len(answer))
+def _example(record: Record, variants: list[Encoded], truncated: bool) -> Example:
+    chosen, *others = variants
     return Example(
         id=record.id,
-        tokens=kept + answer,
-        learned=[False] * len(kept) + [True] * len(answer),
-        truncated=len(kept) < len(prompt),
+        tokens=chosen.tokens,
+        learned=chosen.learned,
+        truncated=truncated,
         weight=1.0 if record.weight is None else record.weight,
+        rejected=_example(record, others, truncated) if others else None,
     )
+
+
+def _refuse(too_long: list[str], asked: Encoding) -> None:
+    if asked.truncation == "error":
+        raise GraftError(
+            "train: records are longer than train.max_length", too_long, help="raise it, or see train.truncation"
+        )
+    raise GraftError("train: answers fill train.max_length", too_long, help="raise train.max_length")

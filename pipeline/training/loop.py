@@ -1,30 +1,23 @@
-"""The training loop: batches -> steps, all in an order that repeats."""
+"""The training loop: batches -> steps, all in an order that repeats, whatever interrupts it."""
 
-import math
-import time
+import sys
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from itertools import islice
 from typing import Any
 
 import torch
 
 from pipeline.errors import GraftError
-from pipeline.training import batches, losses, rates
+from pipeline.training import batches, losses, memory, observers, rates, snapshot, stop, validation, watch
+from pipeline.training.checkpoint import Saved
 from pipeline.training.examples import Example
+from pipeline.training.keeping import Keeper
+from pipeline.training.memory import Micro
 from pipeline.training.methods import Trainable
-from pipeline.training.settings import Params
-
-REPORTS = 20  # progress lines of a training, at least
-SILENCE = 15.0  # seconds without one, at most
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Step:
-    """What one optimiser step was like."""
-
-    loss: float  # nats per learned token, mean of the batch
-    learning_rate: float
-    gradient_norm: float  # before clipping
+from pipeline.training.settings import Machine, Params
+from pipeline.training.steps import Step
+from pipeline.training.validation import Held
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -38,8 +31,50 @@ class Objective:
 ANSWERS = Objective(count=losses.count, loss=losses.answer_loss)
 
 
+@dataclass(kw_only=True, slots=True)
+class Run:
+    """A training under way, and all that a checkpoint has to bring back of it."""
+
+    made: Trainable
+    objective: Objective
+    asked: Params
+    optimizer: torch.optim.Optimizer
+    micro: Micro
+    held: Held | None
+    steps: list[Step]
+
+    @property
+    def parameters(self) -> list[torch.Tensor]:
+        """What is trained, in the order of the groups."""
+        return trained(self.made)
+
+    def saved(self) -> Saved:
+        """For a checkpoint."""
+        tensors = snapshot.tensors(self.parameters, self.optimizer) | {"curve": snapshot.curve(self.steps)}
+        if self.held:
+            tensors |= self.held.tensors()
+        return Saved(step=len(self.steps), tensors=tensors, plain={"micro_batch": self.micro.size})
+
+    def go_on_from(self, saved: Saved) -> None:
+        """Undo `saved`."""
+        snapshot.put_back(saved.tensors, self.parameters, self.optimizer)
+        self.steps = snapshot.steps(saved.tensors["curve"])
+        self.micro.size = saved.plain["micro_batch"]
+        if self.held:
+            self.held.restore(saved.tensors)
+        print(f"train: goes on after step {saved.step}, from a checkpoint", flush=True)
+
+
 def fit(
-    made: Trainable, examples: Sequence[Example], asked: Params, *, peak: float, objective: Objective = ANSWERS
+    made: Trainable,
+    examples: Sequence[Example],
+    asked: Params,
+    *,
+    peak: float,
+    objective: Objective = ANSWERS,
+    continued: bool = False,
+    held: Held | None = None,
+    keeper: Keeper | None = None,
 ) -> list[Step]:
     """Train in place and print the progress.
 
@@ -49,61 +84,105 @@ def fit(
         asked: section `train`.
         peak: learning rate, after `rewarm`.
         objective: what a step minimises.
+        continued: whether there was a parent, so that the loss may be low from the start.
+        held: examples that tell when to stop; afterwards the weights are the best that they saw.
+        keeper: where checkpoints go, and the one that this run goes on from.
 
     Raises:
-        GraftError: no parameter is trainable; or the loss is not finite any more, with step and record ids.
+        GraftError: no parameter is trainable; the run cannot end well, or was asked to end; no room for a checkpoint.
+    """
+    order = {"size": asked.batch_size, "seed": asked.seed, "count": asked.epochs}
+    total = min(batches.count_steps(examples, **order), asked.max_steps or sys.maxsize)
+    plan = rates.rates(asked, peak, total)
+    optimizer, micro = make_optimizer(made, asked, peak), Micro(size=asked.machine.micro_batch)
+    run = Run(made=made, objective=objective, asked=asked, optimizer=optimizer, micro=micro, held=held, steps=[])
+    memory.prepare(made.model, asked.machine)
+    made.model.train()
+    torch.manual_seed(asked.seed)  # dropout must not depend on how the adapter was made
+    if keeper and (saved := keeper.newest()):
+        run.go_on_from(saved)
+    done = len(run.steps)
+    told = observers.observers(asked, made.model, total=total, done=run.steps, continued=continued)
+    with stop.listening() as request:
+        for number, batch in enumerate(islice(batches.epochs(examples, **order), done, total), done + 1):
+            if held and held.ended:
+                break
+            run.steps.append(_step(run, number, batch, plan.at(number)))
+            told.see(number, batch, run.steps[-1])
+            if held and held.due(number, total):
+                held.look(number, _held_loss(run, held), run.parameters)
+            if number < total:
+                _keep(run, keeper, request.name)
+    told.close()
+    if held:
+        held.put_best(run.parameters)
+    return run.steps
+
+
+def trained(made: Trainable) -> list[torch.Tensor]:
+    """What is trained, in the order of the groups.
+
+    Raises:
+        GraftError: nothing is.
     """
     parameters = [parameter for group in made.groups for parameter in group["params"]]
     if not parameters:  # PEFT loads a saved adapter frozen unless told otherwise
         raise GraftError("train: no parameter is trainable", help="see train.targets in params.yaml")
-    optimizer = torch.optim.AdamW(made.groups, lr=peak, weight_decay=asked.weight_decay, fused=True)
-    order = {"size": asked.batch_size, "seed": asked.seed, "count": asked.epochs}
-    steps = batches.count_steps(examples, **order)
-    warmup = rates.warmup(asked, steps)
-    curve: list[Step] = []
-    started = reported = time.monotonic()
-    made.model.train()
-    torch.manual_seed(asked.seed)  # dropout must not depend on how the adapter was made
-    for step, batch in enumerate(batches.epochs(examples, **order), start=1):
-        learning_rate = peak * rates.share(step, steps, warmup)
-        for group in optimizer.param_groups:
-            group["lr"] = learning_rate * group["share"]
-        loss = _backward(made.model, batch, objective, asked.machine.micro_batch)
-        _check(step, batch, loss, learning_rate)
-        norm = torch.nn.utils.clip_grad_norm_(parameters, asked.max_grad_norm)
-        optimizer.step()
-        optimizer.zero_grad()
-        curve.append(Step(loss=loss, learning_rate=learning_rate, gradient_norm=norm.item()))
-        now = time.monotonic()
-        if step % max(1, steps // REPORTS) == 0 or step == steps or now - reported > SILENCE:
-            _report(step, steps, curve[-1], seconds=now - started)
-            reported = now
-    return curve
+    return parameters
 
 
-def _backward(model: Any, batch: Sequence[Example], objective: Objective, micro_batch: int | None) -> float:
-    """Gradients of the batch's mean loss, however it is divided; returns that loss."""
+def make_optimizer(made: Trainable, asked: Params, peak: float) -> torch.optim.Optimizer:
+    """A fresh optimiser: moments of the parent's training say nothing about new records."""
+    trained(made)
+    groups = [dict(group) for group in made.groups]
+    return torch.optim.AdamW(groups, lr=peak, weight_decay=asked.weight_decay, fused=True)
+
+
+def set_rate(optimizer: torch.optim.Optimizer, learning_rate: float) -> None:
+    """The learning rate of every group, by its share."""
+    for group in optimizer.param_groups:
+        group["lr"] = learning_rate * group["share"]
+
+
+def gradients(model: Any, batch: Sequence[Example], objective: Objective, size: int | None, machine: Machine) -> float:
+    """Gradients of the batch's mean loss, however it is divided into parts of `size`; returns that loss."""
     count = objective.count(batch)
     total = 0.0
-    for part in batches.micro(batch, micro_batch):
-        loss = objective.loss(model, part) / count
+    for part in batches.micro(batch, size):
+        with memory.offloaded(machine):
+            loss = objective.loss(model, part) / count
         torch.autograd.backward(loss)
         total += loss.item()
     return total
 
 
-def _check(step: int, batch: Sequence[Example], loss: float, learning_rate: float) -> None:
-    if not math.isfinite(loss):
-        raise GraftError(
-            f"train: step {step}: the loss is {loss}, at learning rate {learning_rate:.3g}",
-            [f"record {example.id}" for example in batch],
-            help="lower train.learning_rate, or look at these records",
-        )
+def _step(run: Run, number: int, batch: Sequence[Example], learning_rate: float) -> Step:
+    """One optimiser step, unless loss or gradients are broken."""
+    set_rate(run.optimizer, learning_rate)
+
+    def compute(micro: Micro) -> float:
+        return gradients(run.made.model, batch, run.objective, micro.size, run.asked.machine)
+
+    loss = memory.with_less(run.micro, batch, run.optimizer, compute)
+    norm = torch.nn.utils.clip_grad_norm_(run.parameters, run.asked.max_grad_norm).item()
+    ids = [example.id for example in batch]
+    watch.refuse_broken(number, ids, loss=loss, norm=norm, learning_rate=learning_rate)
+    run.optimizer.step()
+    run.optimizer.zero_grad()
+    tokens = sum(example.size for example in batch)
+    return Step(loss=loss, learning_rate=learning_rate, gradient_norm=norm, tokens=tokens)
 
 
-def _report(step: int, steps: int, done: Step, *, seconds: float) -> None:
-    left = seconds / step * (steps - step)
-    print(
-        f"train: step {step}/{steps}  loss {done.loss:.4f}  learning rate {done.learning_rate:.2e}  {left:.0f} s left",
-        flush=True,
-    )
+def _held_loss(run: Run, held: Held) -> float:
+    parts = batches.micro(held.examples, run.micro.size or run.asked.batch_size)
+    return validation.mean_loss(run.made.model, parts, run.objective.loss, run.objective.count)
+
+
+def _keep(run: Run, keeper: Keeper | None, signal: str | None) -> None:
+    """Save the run where it is time to; end it when a signal asked for that."""
+    number = len(run.steps)
+    if keeper and (signal or keeper.due(number)):
+        keeper.save(run.saved())
+    if signal:
+        said = "saved; dvc repro goes on from here" if keeper else "nothing is kept"
+        raise GraftError(f"train: ended by {signal} after step {number}: {said}")

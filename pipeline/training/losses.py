@@ -6,12 +6,10 @@ from typing import Any
 import torch
 from torch.nn.functional import cross_entropy
 
-from pipeline.model.weights import left_padded
+from pipeline.training import forward
 from pipeline.training.examples import Example
 
-# Shape legend: B = batch, T = tokens, K = columns from the first learned token of any row on, V = vocabulary.
-
-IGNORE = -100  # cross_entropy skips this target
+# Shape legend: B = batch, N = learned positions.
 
 
 def count(batch: Sequence[Example]) -> int:
@@ -20,21 +18,18 @@ def count(batch: Sequence[Example]) -> int:
 
 
 def answer_loss(model: Any, micro: Sequence[Example]) -> torch.Tensor:
-    """Cross-entropy of the learned tokens, summed, nats; logits are computed from the first of them on.
+    """Cross-entropy of the learned tokens, summed, nats.
 
     Args:
-        model: causal language model whose forward takes `logits_to_keep`.
+        model: causal language model.
         micro: examples computed at a time.
     """
-    device = next(model.parameters()).device
-    inputs = left_padded([example.tokens for example in micro], device)
-    longest = max(len(example.learned) - list(example.learned).index(True) for example in micro)
-    with torch.autocast(device.type, torch.bfloat16, enabled=device.type == "cuda"):
-        logits_BKV = model(**inputs, use_cache=False, logits_to_keep=longest + 1).logits[:, :-1]
-    learned_BK = torch.tensor([_last(example.learned, longest) for example in micro], device=device)
-    targets_BK = inputs["input_ids"][:, -longest:].masked_fill(~learned_BK, IGNORE)
-    return cross_entropy(logits_BKV.flatten(0, 1).float(), targets_BK.flatten(), ignore_index=IGNORE, reduction="sum")
+    found = forward.learned(model, micro)
+    return cross_entropy(found.logits_NV.float(), found.targets_N, reduction="sum")
 
 
-def _last(learned: Sequence[bool], columns: int) -> list[bool]:
-    return [False] * (columns - len(learned)) + list(learned[-columns:])
+def row_losses(model: Any, micro: Sequence[Example]) -> torch.Tensor:
+    """Cross-entropy of each example's learned tokens, summed, nats; float32, shape (B,)."""
+    found = forward.learned(model, micro)
+    losses_N = cross_entropy(found.logits_NV.float(), found.targets_N, reduction="none")
+    return losses_N.new_zeros(len(micro)).index_add(0, found.rows_N, losses_N)

@@ -1,9 +1,26 @@
 """Section `train` of params.yaml, which says what each key means. Loads no torch."""
 
+import dataclasses
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields
 
 from pipeline.model.lora_settings import Settings
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Encoding:
+    """How records become examples."""
+
+    objective: str
+    max_length: int  # tokens
+    truncation: str  # of pipeline.training.truncation
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Dpo:
+    """What the objective dpo asks beyond the others."""
+
+    beta: float  # how dearly the model pays for leaving the reference; per nat
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -29,8 +46,9 @@ class Validation:
 class Watch:
     """When a run is stopped because it cannot end well."""
 
-    divergence: float | None
-    spike: float | None
+    divergence: float | None  # loss over the best mean of 20 steps; and 1 nat above it, at least
+    spike: float | None  # gradient norm over its median, five steps in a row
+    no_fall: int | None  # steps after which a new adapter's loss must have fallen
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -64,6 +82,7 @@ class Params:
     chain: str
     objective: str
     method: str
+    replay: float | str  # drawn by assemble
     rank: int
     alpha: float
     dropout: float
@@ -76,6 +95,7 @@ class Params:
     quantize: str
     stack_rank: int
     epochs: int
+    continued_epochs: float  # of epochs
     max_steps: int | None
     batch_size: int
     batch_tokens: int | None
@@ -90,6 +110,7 @@ class Params:
     max_length: int
     truncation: str
     chat_template: str | None
+    dpo: Dpo
     parent: Pull
     validation: Validation
     watch: Watch
@@ -99,7 +120,16 @@ class Params:
     workers: int
     machine: Machine
 
+    def continued(self) -> "Params":
+        """The same for an adapter that is continued: it knows much already, and needs fewer epochs."""
+        return dataclasses.replace(self, epochs=max(1, round(self.epochs * self.continued_epochs)))
+
     @property
     def lora(self) -> Settings:
         """What is asked of what is trained."""
         return Settings(**{field.name: getattr(self, field.name) for field in fields(Settings)})
+
+    @property
+    def encoding(self) -> Encoding:
+        """How records become examples."""
+        return Encoding(objective=self.objective, max_length=self.max_length, truncation=self.truncation)

@@ -168,3 +168,43 @@ def test_report_shows_markup_in_names_and_does_not_obey_it(done, run):
     page = (gate.REPORTS / "report.html").read_text()
     assert "golden-&lt;script&gt;|x</td>" in page
     assert "<script>" not in page
+
+
+CEILING = {"all": {"loss": {"at_most": 2.0, "may_rise": 0.1}}, "each_slice": {}, "slices": {}}
+
+
+@pytest.mark.parametrize(
+    ("candidate", "parent", "reasons"),
+    [
+        pytest.param(2.0, None, [], id="ceiling-itself-passes"),
+        pytest.param(2.1, None, ["all loss: 2.1000, allowed is at most 2.0000"], id="above-the-ceiling-refused"),
+        pytest.param(1.6, 1.5, [], id="rise-exactly-allowed-passes"),
+        pytest.param(
+            1.7, 1.5, ["all loss: 1.7000, allowed is at most 1.6000 (parent 1.5000, may rise 0.1000)"],
+            id="larger-rise-refused",
+        ),
+        pytest.param(nan, 1.5, ["all loss: nan, allowed is at most 1.6000 (parent 1.5000, may rise 0.1000)"], id="nan"),
+        pytest.param(1.7, nan, ["all loss: 1.7000, allowed is at most 2.0000"], id="nan-of-the-parent-refused"),
+    ],
+)  # fmt: skip
+def test_loss_is_held_below_its_ceiling(candidate, parent, reasons):
+    blocks = [{"all": {"loss": value, "items": 10}, "slices": {}} for value in (candidate, parent)]
+    checks = gate.decide(blocks[0], None if parent is None else blocks[1], CEILING)
+    assert gate.verdict(checks)["reasons"] == reasons
+
+
+def test_rules_for_metrics_that_a_slice_has_not_are_not_applied_unless_they_name_it():
+    talk = {"all": {"loss": 1.0, "items": 5}, "slices": {"talk": {"loss": 1.0, "items": 5}}}
+    rules = EACH | {"all": {"accuracy": RULE} | CEILING["all"]}
+    assert [check.metric for check in gate.decide(talk, None, rules)] == ["loss"]
+    named = rules | {"slices": {"talk": {"accuracy": RULE}}}
+    assert gate.verdict(gate.decide(talk, None, named))["reasons"] == ["talk accuracy: not measured"]
+
+
+def test_candidate_that_no_rule_judged_is_refused():
+    talk = {"all": {"loss": 1.0, "perplexity": 2.7, "items": 5}, "slices": {}}
+    reason = "no rule judged the candidate: measured are loss, perplexity, and gate.rules speaks of accuracy"
+    assert gate.unjudged(gate.decide(talk, None, ONLY_ALL), ONLY_ALL, talk) == [reason]
+    assert gate.unjudged(gate.decide(talk, None, CEILING), CEILING, talk) == []
+    assert gate.unjudged([], {"all": {}, "each_slice": {}, "slices": {}}, talk) == []
+    assert gate.verdict([], [reason])["verdict"] == "refused"

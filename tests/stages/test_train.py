@@ -14,14 +14,19 @@ from pipeline.model.lora_settings import Settings
 from pipeline.stages import train
 from pipeline.training import batches, examples, loop, losses, rates
 from pipeline.training.examples import Example
-from pipeline.training.loop import Step
 from pipeline.training.methods import Trainable
+from pipeline.training.settings import Encoding
+from pipeline.training.steps import Step
 from tests.conftest import ENVIRONMENT, ROOT
 from tests.stages.conftest import set_params, write_records
 
 HERE = ENVIRONMENT | {"PYTHONPATH": str(ROOT)}
 WEIGHTS = Path("models/adapter/adapter_model.safetensors")
 CONFIG = Path("models/adapter/adapter_config.json")
+
+
+def sft(max_length: int) -> Encoding:
+    return Encoding(objective="sft", max_length=max_length, truncation="start")
 
 
 def outputs(folder: Path) -> dict[str, bytes]:
@@ -160,7 +165,7 @@ def test_frozen_adapter_is_an_error(finished, monkeypatch):
     monkeypatch.chdir(finished)
     base = pinned.load()
     frozen = weights.add_adapter(weights.load_base(base.folder), train.ADAPTER, base)
-    learned = examples.encode(chat.load(base.folder), arrow.read_records(train.RECORDS), 128)
+    learned = examples.encode(chat.load(base.folder), arrow.read_records(train.RECORDS), sft(128))
     made = Trainable(model=frozen, groups=[{"params": [], "share": 1.0}], save=lambda folder: None)
     with pytest.raises(GraftError, match="no parameter is trainable"):
         loop.fit(made, learned, params.load("train", train.Params), peak=0.01)
@@ -191,7 +196,7 @@ def test_too_long_prompt_loses_its_beginning_and_is_counted(candidate, run):
     run(train)
     assert files.read_json(train.TRAINING)["truncated"] == 48
     base = pinned.load()
-    first = examples.encode(chat.load(base.folder), arrow.read_records(train.RECORDS), 40)[0]
+    first = examples.encode(chat.load(base.folder), arrow.read_records(train.RECORDS), sft(40))[0]
     text = chat.load(base.folder).tokenizer.decode(first.tokens)
     assert len(first.tokens) == 40
     assert text.endswith(arrow.read_records(train.RECORDS)[0].answer + "<|im_end|>")
@@ -210,7 +215,7 @@ def test_only_answer_and_end_of_turn_are_learned(finished, monkeypatch):
     monkeypatch.chdir(finished)
     base = pinned.load()
     talk = chat.load(base.folder)
-    batch = examples.encode(talk, arrow.read_records(train.RECORDS)[:5], 128)
+    batch = examples.encode(talk, arrow.read_records(train.RECORDS)[:5], sft(128))
     adapted = weights.add_adapter(weights.load_base(base.folder), train.ADAPTER, base)
     said = []
     for example in batch:  # one at a time and without padding, over every position
@@ -233,7 +238,8 @@ def test_batches_hold_every_example_once_in_another_order_each_epoch():
 
 
 def test_rate_warms_up_to_the_peak_and_falls_to_nearly_zero():
-    shares = [rates.share(step, 100, 10) for step in range(1, 101)]
+    plan = rates.Rates(scheduler="cosine", peak=1.0, steps=100, warmup=10, decay=0)
+    shares = [plan.at(step) for step in range(1, 101)]
     assert shares[0] == pytest.approx(0.1)
     assert shares[9] == shares[10] == 1.0
     assert shares == shares[:10] + sorted(shares[10:], reverse=True)

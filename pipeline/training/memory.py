@@ -1,0 +1,79 @@
+"""Fitting a step into memory: smaller micro-batches when it runs out, activations computed again or kept elsewhere."""
+
+import gc
+from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager, nullcontext
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+
+from pipeline.errors import GraftError
+from pipeline.training import snapshot
+from pipeline.training.examples import Example
+from pipeline.training.settings import Machine
+
+# What torch's allocators say; there is no exception of its own for the CPU's.
+_CPU = ("can't allocate memory", "not enough memory", "std::bad_alloc")
+
+
+@dataclass(kw_only=True, slots=True)
+class Micro:
+    """How many examples are computed at a time, at most; None: the whole batch."""
+
+    size: int | None
+
+
+def with_less(
+    micro: Micro, batch: Sequence[Example], optimizer: torch.optim.Optimizer, run: Callable[[Micro], float]
+) -> float:
+    """Run a step's forward and backward; when memory runs out, again with half the micro-batch, the same batch.
+
+    Raises:
+        GraftError: one example alone does not fit.
+    """
+    before = snapshot.random_state()
+    while True:
+        try:
+            return run(micro)
+        except (MemoryError, RuntimeError) as error:  # torch.OutOfMemoryError is a RuntimeError
+            if not is_out_of_memory(error):
+                raise
+        _halve(micro, len(batch))
+        optimizer.zero_grad()
+        gc.collect()
+        if torch.cuda.is_available():
+            torch.cuda.empty_cache()
+        snapshot.set_random_state(before)
+
+
+def is_out_of_memory(error: BaseException) -> bool:
+    """Whether an allocation failed, on whatever device."""
+    if isinstance(error, (MemoryError, torch.OutOfMemoryError)):
+        return True
+    return any(words in str(error) for words in _CPU)
+
+
+def prepare(model: Any, machine: Machine) -> None:
+    """Let a model compute activations again in the backward pass, where that is asked for."""
+    if machine.gradient_checkpointing:
+        model.gradient_checkpointing_enable(gradient_checkpointing_kwargs={"use_reentrant": False})
+
+
+def offloaded(machine: Machine) -> AbstractContextManager[Any]:
+    """Around a forward pass: what the backward pass needs waits in the CPU's memory, where that is asked for."""
+    if not machine.offload:
+        return nullcontext()
+    return torch.autograd.graph.save_on_cpu(pin_memory=torch.cuda.is_available())
+
+
+def _halve(micro: Micro, batch: int) -> None:
+    size = min(micro.size or batch, batch)
+    if size == 1:
+        raise GraftError(
+            "train: out of memory with one example at a time",
+            help="train.machine.gradient_checkpointing or offload, a shorter train.max_length, method: qlora; "
+            "graft plan --gpu 24GB says what fits",
+        )
+    micro.size = (size + 1) // 2
+    print(f"train: out of memory: micro-batches of {micro.size} from now on; the batch stays the same", flush=True)

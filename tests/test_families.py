@@ -87,6 +87,10 @@ def logits(model: Any) -> torch.Tensor:
     return found
 
 
+QUICK = {"lora", "expand", "freeze"}  # the others with a shape of each kind only
+SHAPES = {"llama", "gemma3", "bloom", "gpt2"}
+
+
 @pytest.mark.parametrize("method", METHODS)
 def test_family_trains_continues_merges_and_loads_by_documented_calls(base, method, asked, tmp_path):
     wanted = dataclasses.replace(asked, **METHODS[method])

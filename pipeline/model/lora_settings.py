@@ -9,6 +9,7 @@ from pipeline.errors import GraftError
 from pipeline.model import saved
 
 QUANTIZED = "qlora"
+ON_QUANTIZED = (QUANTIZED, "qexpand")
 LORA = ("lora", "dora", QUANTIZED)
 # The others need data, change the base for good, or freeze a half: not what a release can hand its child.
 INITS = ("default", "gaussian", "orthogonal", "pissa", "olora")
@@ -101,8 +102,10 @@ def _settings(has: saved.Saved) -> dict[str, Any]:
 
 def _other_layers(asked: Settings, has: saved.Saved) -> list[str]:
     """Any tensor can be trained further, but new layers come only once, before the first training."""
-    if (asked.method == "expand") == (has.method == "expand"):
-        return []
+    if asked.method == has.method or not {asked.method, has.method} & set(saved.EXPAND):
+        if has.quantize in (None, asked.quantize):
+            return []
+        return [f"train.quantize: {asked.quantize} asked for, the parent's state has {has.quantize}"]
     return [f"train.method: {asked.method} asked for, the parent's state was made by {has.method}"]
 
 

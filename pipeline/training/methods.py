@@ -59,7 +59,7 @@ def obstacles(base: Base, parent: Path, asked: Params) -> list[str]:
 
 def load(base: Base, asked: Params, device: Any) -> Any:
     """The base as it is trained on: quantised, in its own dtype on a GPU, or in float32."""
-    if asked.method == QUANTIZED:
+    if asked.method in lora_settings.ON_QUANTIZED:
         from pipeline.model import quantized
 
         return quantized.load(base.folder, asked.quantize, device)
@@ -102,7 +102,8 @@ def _groups(model: Any, lora_plus: float | None) -> list[dict[str, Any]]:
 
 def _replaced(body: Any, base: Base, parent: Path | None, asked: Params, device: Any) -> Trainable:
     model, names, config = replaced.prepare(body, parent, asked.lora)
-    model = model.to(device)
+    if asked.method not in lora_settings.ON_QUANTIZED:
+        model = model.to(device)
     return Trainable(
         model=model,
         groups=_by_decay(parameter for parameter in model.parameters() if parameter.requires_grad),

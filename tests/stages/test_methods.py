@@ -12,7 +12,7 @@ from transformers import AutoModelForCausalLM
 
 from pipeline import files
 from pipeline.errors import GraftError
-from pipeline.model import pinned, quantized, saved
+from pipeline.model import pinned, quantized, saved, weights
 from pipeline.stages import evaluate, gate, merge, train
 from tests.stages.conftest import release, set_params, write_records
 
@@ -29,6 +29,8 @@ METHODS: dict[str, dict[str, Any]] = {
     "full": {"train__method": "full"} | SLOW,
     "freeze": {"train__method": "freeze", "train__layers": {"top": 1}, "train__modules": "lm_head"} | SLOW,
     "expand": {"train__method": "expand", "train__layers": {"top": 2}} | SLOW,
+    "nf4-expand": {"train__method": "qexpand"} | SLOW,
+    "int8-expand": {"train__method": "qexpand", "train__quantize": "int8"} | SLOW,
     "osf": {"train__method": "osf"} | SLOW,
 }
 IDS = torch.tensor([[5, 80, 81, 90, 7, 33]])
@@ -98,14 +100,16 @@ def test_merged_model_loads_plainly_and_equals_base_and_adapter(chain, monkeypat
     monkeypatch.chdir(child)
     merged = AutoModelForCausalLM.from_pretrained(merge.MERGED)
     told = saved.read(train.ADAPTER)
-    if told.method in saved.CHANGED:
+    if told.method in saved.CHANGED:  # in place of the base's, or between
         state = dict(merged.named_parameters())
         assert all(torch.equal(state[key], tensor) for key, tensor in load_file(train.ADAPTER / saved.WEIGHTS).items())
     else:
         body = quantized.dequantized(Path("examples/base"), told.quantize) if told.quantize else None
         body = body or AutoModelForCausalLM.from_pretrained("examples/base")
         assert float((logits(PeftModel.from_pretrained(body, train.ADAPTER)) - logits(merged)).abs().max()) < 1e-4
-    assert merged.config.num_hidden_layers == (4 if name == "expand" else 2)
+    again = weights.load_merged(pinned.load(), train.ADAPTER, "float32")
+    assert float((logits(again) - logits(merged)).abs().max()) < 1e-4
+    assert merged.config.num_hidden_layers == ({"expand": 4, "nf4-expand": 3, "int8-expand": 3}.get(name, 2))
     assert not hasattr(merged.config, "quantization_config")
     for file in ("tokenizer.json", "chat_template.jinja", "generation_config.json"):
         assert (merge.MERGED / file).read_bytes() == (Path("examples/base") / file).read_bytes()

@@ -44,11 +44,23 @@ METHODS: dict[str, dict[str, Any]] = {
 IDS = torch.tensor([[5, 80, 81, 90, 7, 33, 12, 60, 61, 62, 5, 80]])
 
 
-@pytest.fixture(scope="module", params=FAMILIES)
-def base(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> pinned.Base:
+def quick(family: str, method: str) -> bool:
+    """Is it one of those that `make test` runs? `make soak` runs them all."""
+    return method in ("lora", "expand") or (family, method) in {
+        ("llama-tied", "freeze"), ("llama-tied", "full"), ("gpt2", "pissa"), ("gpt2", "dora"), ("bloom", "full"),
+    }  # fmt: skip
+
+
+PAIRS = [
+    pytest.param(family, method, id=f"{family}-{method}", marks=() if quick(family, method) else pytest.mark.slow)
+    for family in FAMILIES
+    for method in METHODS
+]
+
+
+def tiny(family: str, folder: Path) -> pinned.Base:
     """A tiny random model of a family."""
-    kind, values = FAMILIES[request.param]
-    folder = tmp_path_factory.mktemp(request.param)
+    kind, values = FAMILIES[family]
     torch.manual_seed(0)
     AutoModelForCausalLM.from_config(getattr(transformers, kind)(**values)).save_pretrained(folder)
     return pinned.Base(folder=folder, name="examples/base", revision=None, files=(), fingerprint="f" * 64)
@@ -87,12 +99,9 @@ def logits(model: Any) -> torch.Tensor:
     return found
 
 
-QUICK = {"lora", "expand", "freeze"}  # the others with a shape of each kind only
-SHAPES = {"llama", "gemma3", "bloom", "gpt2"}
-
-
-@pytest.mark.parametrize("method", METHODS)
-def test_family_trains_continues_merges_and_loads_by_documented_calls(base, method, asked, tmp_path):
+@pytest.mark.parametrize(("family", "method"), PAIRS)
+def test_family_trains_continues_merges_and_loads_by_documented_calls(family, method, asked, tmp_path):
+    base = tiny(family, tmp_path / "base")
     wanted = dataclasses.replace(asked, **METHODS[method])
     first = learn(base, None, wanted, tmp_path / "first")
     second = learn(base, tmp_path / "first", wanted, tmp_path / "second")

@@ -33,6 +33,12 @@ METHODS: dict[str, dict[str, Any]] = {
     "int8-expand": {"train__method": "qexpand", "train__quantize": "int8"} | SLOW,
     "osf": {"train__method": "osf"} | SLOW,
 }
+SOAKED = (
+    "rslora-lora-plus",
+    "orthogonal",
+    "pissa-niter",
+    "int8-expand",
+)  # by `make soak`; their like is in `make test`
 IDS = torch.tensor([[5, 80, 81, 90, 7, 33]])
 
 
@@ -70,7 +76,9 @@ def logits(model: Any) -> torch.Tensor:
     return found
 
 
-@pytest.fixture(scope="module", params=METHODS)
+@pytest.fixture(
+    scope="module", params=[pytest.param(name, marks=pytest.mark.slow if name in SOAKED else ()) for name in METHODS]
+)
 def chain(request: pytest.FixtureRequest, blank: Path, finished: Path, tmp_path_factory: pytest.TempPathFactory) -> Any:
     """A candidate by each method, and a child that continues it through all stages."""
     asked, folder = METHODS[request.param], tmp_path_factory.mktemp(request.param)

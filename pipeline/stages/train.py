@@ -66,7 +66,9 @@ def learn(asked: Params, records: Sequence[Record], parent: Path | None, draft: 
     print(f"train: {len(records)} records; loading torch and the base", flush=True)
     from pipeline.model import lean
 
-    with lean.imports(quantizer=asked.method == "qlora", distributed=asked.machine.launch is not None):
+    with lean.imports(
+        quantizer=asked.method in lora_settings.ON_QUANTIZED, distributed=asked.machine.launch is not None
+    ):
         return _learn(asked, records, parent, draft)
 
 

@@ -8,6 +8,7 @@ import torch
 from peft import LoraConfig, get_peft_model, get_peft_model_state_dict
 from safetensors.torch import save
 from transformers import AutoConfig, AutoModelForCausalLM
+from transformers.initialization import no_init_weights
 
 from pipeline import files
 from pipeline.errors import GraftError
@@ -57,7 +58,7 @@ def write_tensors(tensors: dict[str, torch.Tensor], config: dict[str, Any], base
 
 def skeleton(base: Path, asked: Settings) -> Any:
     """A new adapter on this base, without data: no weights are loaded."""
-    with torch.device("meta"):
+    with torch.device("meta"), no_init_weights():
         body = AutoModelForCausalLM.from_config(AutoConfig.from_pretrained(base, local_files_only=True))
         return _inject(body, asked)
 

@@ -69,7 +69,7 @@ def learn(asked: Params, records: Sequence[Record], parent: Path | None, draft: 
 
 
 def _learn(asked: Params, records: Sequence[Record], parent: Path | None, draft: Path) -> Outcome:
-    from pipeline.model import machine, pinned
+    from pipeline.model import lean, machine, pinned
     from pipeline.training import finder, fit_checks, keeping, loop, methods, objectives, precision, validation
     from pipeline.training.fingerprint import fingerprint
 
@@ -85,6 +85,7 @@ def _learn(asked: Params, records: Sequence[Record], parent: Path | None, draft:
     objective = objectives.load(made.model, found.examples, asked)
     keeper = keeping.keeper(asked, SCRATCH, run)
     rate, tested = finder.rate(made, learned, asked, objective, keeper.store.folder)
+    lean.started()
     peak = rate * (asked.rewarm if parent else 1)
     started = time.monotonic()
     steps = loop.fit(

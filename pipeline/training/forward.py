@@ -21,9 +21,9 @@ from pipeline.training.examples import Example
 class Learned:
     """What a model says at each learned position, rows one after another."""
 
-    logits_NV: torch.Tensor  # noqa: N815 - shapes are part of the name; as the model's family computes them
-    targets_N: torch.Tensor  # noqa: N815 - token ids
-    rows_N: torch.Tensor  # noqa: N815 - which of the examples
+    logits_NV: torch.Tensor
+    targets_N: torch.Tensor
+    rows_N: torch.Tensor
 
 
 def learned(model: Any, micro: Sequence[Example]) -> Learned:

@@ -54,8 +54,8 @@ def facts(precision: torch.dtype, device: torch.device) -> dict[str, str]:
 def instructions() -> str:
     """What of this CPU multiplies bfloat16: AMX, AVX512_BF16, or nothing."""
     found = {
-        "AMX": torch.cpu._is_amx_tile_supported(),  # noqa: SLF001 - no public way to ask
-        "AVX512_BF16": torch.cpu._is_avx512_bf16_supported(),  # noqa: SLF001
+        "AMX": torch.cpu._is_amx_tile_supported(),
+        "AVX512_BF16": torch.cpu._is_avx512_bf16_supported(),
     }
     return next((name for name, supported in found.items() if supported), "")
 

@@ -14,9 +14,11 @@ from pipeline import files, params, yaml
 from pipeline.chain import candidate, staleness
 from pipeline.chain.candidate import Tree
 from pipeline.chain.store import Store
-from pipeline.commands import counts
+from pipeline.commands import counts, plan_memory
 from pipeline.commands.lock import differences
+from pipeline.commands.plan_memory import Memory
 from pipeline.errors import GraftError
+from pipeline.training.settings import Params
 
 TIMINGS = Path("reports/timings/train.json")
 
@@ -34,24 +36,28 @@ class Plan:
     steps: int | None
     seconds: float | None  # of training, at the pace of the last run in this clone
     memory_gib: float | None  # peak of training, as in that run
+    memory: Memory | None  # worked out from the base's config.json; None: it is not here, or its family not known
     machine: dict[str, Any]
     remote: str
     environment: list[str]  # differences from models.lock and requirements.lock
 
 
 @click.command()
+@click.option("--gpu", metavar="CARDS", help="Does training fit? 24GB, 2x24GB, rtx4090, 8xa100-80; if not, what would.")
+@click.option("--config", type=click.Path(path_type=Path), help="A model's config.json, in place of the pinned base's.")
 @click.option("--json", "as_json", is_flag=True, help="Print the plan as JSON.")
-def plan(as_json: bool) -> None:
+def plan(gpu: str | None, config: Path | None, as_json: bool) -> None:
     """Say what `dvc repro` would do here.
 
-    Stages and why, records by fate, steps and time, machine, remote, environment; nothing is run.
+    Stages and why, records by fate, steps and time, memory, machine, remote, environment; nothing is run.
 
     \b
     Example:
       graft plan
+      graft plan --gpu 24GB
       graft plan --json | jq .stages
     """
-    made = make_plan()
+    made = make_plan(gpu, config)
     if as_json:
         click.echo(files.dumps(asdict(made)), nl=False)
         return
@@ -62,6 +68,8 @@ def plan(as_json: bool) -> None:
     for number, line in enumerate(_data(made)):
         click.echo(f"{'' if number else 'data':12} {line}")
     click.echo(f"training     {_training(made)}")
+    for number, line in enumerate(plan_memory.lines(made.memory, gpu)):
+        click.echo(f"{'' if number else 'memory':12} {line}")
     click.echo(f"machine      {_words(made.machine)}")
     click.echo(f"remote       {made.remote}")
     click.echo(f"environment  {'as locked' if not made.environment else made.environment[0]}")
@@ -69,8 +77,13 @@ def plan(as_json: bool) -> None:
         click.echo(f"             {line}")
 
 
-def make_plan() -> Plan:
-    """Look at the tree, the data and the machine; nothing is run or written."""
+def make_plan(gpu: str | None = None, config: Path | None = None) -> Plan:
+    """Look at the tree, the data and the machine; nothing is run or written.
+
+    Args:
+        gpu: cards that are asked about.
+        config: a config.json in place of the pinned base's.
+    """
     asked = params.load_all()
     tree, store = candidate.tree(), Store()
     status = store.stale()
@@ -78,8 +91,9 @@ def make_plan() -> Plan:
     stages = staleness.would_run(_declared(tree.lock.increment), status)
     reports = counts.count(tree, asked, store)
     data = counts.summed(*reports) if reports else None
-    steps = _steps(data, asked["train"]) if data and "train" in stages else None
+    steps = _steps(data, asked["train"], tree.lock.parent is not None) if data and "train" in stages else None
     seconds, memory = _last_run(steps)
+    machine = _machine()
     return Plan(
         tree=describe(tree, found),
         stages=stages,
@@ -90,7 +104,8 @@ def make_plan() -> Plan:
         steps=steps,
         seconds=seconds,
         memory_gib=memory,
-        machine=_machine(),
+        memory=plan_memory.work_out(tree.lock, asked["train"], gpu, config, machine["GPU"]),
+        machine=machine,
         remote=_remote(store),
         environment=differences(tree.lock),
     )
@@ -127,9 +142,11 @@ def _declared(name: str) -> dict[str, Any]:
     }
 
 
-def _steps(data: dict[str, int], train: dict[str, Any]) -> int:
+def _steps(data: dict[str, int], train: dict[str, Any], has_parent: bool) -> int:
     records = data["new"] + data["replayed"] + data["augmented"]
-    return int(math.ceil(records / train["batch_size"]) * train["epochs"])
+    asked = params.build(Params, train)
+    epochs = asked.continued().epochs if has_parent and asked.chain == "continue" else asked.epochs
+    return math.ceil(records / asked.batch_size) * epochs
 
 
 def _last_run(steps: int | None) -> tuple[float | None, float | None]:

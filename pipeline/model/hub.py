@@ -83,6 +83,12 @@ def fetch(repo: str, commit: str, digests: Mapping[str, str]) -> Path:
     return folder
 
 
+def cached(repo: str, commit: str, name: str) -> Path | None:
+    """A file of a commit, if the hub's cache has it; the network is not asked."""
+    path = _snapshot(repo, commit) / name
+    return path if path.is_file() else None
+
+
 def _snapshot(repo: str, commit: str) -> Path:
     from huggingface_hub import constants
     from huggingface_hub.file_download import repo_folder_name

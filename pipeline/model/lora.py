@@ -1,26 +1,39 @@
 """The LoRA adapter that is trained: made new or continued from the parent's, and saved repeatably."""
 
+import re
 from collections.abc import Collection
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import torch
 from peft import LoraConfig, get_peft_model, get_peft_model_state_dict
+from peft.tuners.lora import LoraLayer
 from safetensors.torch import save
 from transformers import AutoConfig, AutoModelForCausalLM
 from transformers.initialization import no_init_weights
 
 from pipeline import files
 from pipeline.errors import GraftError
-from pipeline.model import lora_settings, weights
+from pipeline.model import layers, lora_settings, saved, weights
 from pipeline.model.lora_settings import Settings
 from pipeline.model.pinned import Base
 
+ADAPTER = "default"  # PEFT's name of the one that is trained
+FROZEN = "frozen"  # beside it, and published with it
+
 
 def new(body: Any, asked: Settings, seed: int) -> Any:
-    """A new adapter on a base; the seed draws its down-projections, its up-projections are zero."""
+    """A new adapter on a base; the seed draws its down-projections, its up-projections are zero.
+
+    PiSSA and OLoRA begin with a part of the base. PEFT takes that part off the base's weights; here the base stays as
+    it is, and the part is taken off by a second, frozen adapter: the same sum, exact in every dtype.
+    """
     torch.manual_seed(seed)
-    return _inject(body, asked)
+    made = inject(body, asked)
+    if asked.from_base:
+        _begin_with_a_part_of_the_base(made, asked)
+    return made
 
 
 def continued(body: Any, base: Base, parent: Path, asked: Settings) -> Any:
@@ -38,43 +51,105 @@ def continued(body: Any, base: Base, parent: Path, asked: Settings) -> Any:
     return found
 
 
-def write(trained: Any, base: Base, folder: Path) -> None:
-    """Save as PEFT does, but with bytes that repeat: float32, keys sorted, no absolute path."""
-    tensors = {
-        name: tensor.detach().to("cpu", torch.float32).contiguous()
-        for name, tensor in sorted(get_peft_model_state_dict(trained, save_embedding_layers=False).items())
-    }
-    write_tensors(tensors, trained.peft_config["default"].to_dict(), base, folder)
+def write(trained: Any, base: Base, folder: Path, **notes: Any) -> None:
+    """Save as PEFT does, but with bytes that repeat: float32, keys sorted, no absolute path; notes: see `saved`."""
+    write_tensors(tensors(trained), trained.peft_config[ADAPTER].to_dict(), base, folder, **notes)
 
 
-def write_tensors(tensors: dict[str, torch.Tensor], config: dict[str, Any], base: Base, folder: Path) -> None:
+def tensors(trained: Any, name: str = ADAPTER) -> dict[str, torch.Tensor]:
+    """An adapter's tensors as PEFT names them, float32, on the CPU."""
+    state = get_peft_model_state_dict(trained, adapter_name=name, save_embedding_layers=False)
+    return {key: _plain(tensor) for key, tensor in sorted(state.items())}
+
+
+def _plain(tensor: torch.Tensor) -> torch.Tensor:
+    dtype = torch.float32 if tensor.is_floating_point() else tensor.dtype  # some methods save indices
+    return tensor.detach().to("cpu", dtype).contiguous()
+
+
+def write_tensors(
+    tensors: dict[str, torch.Tensor], config: dict[str, Any], base: Base, folder: Path, **notes: Any
+) -> None:
     """Save float32 tensors, keys sorted, and their PEFT config, bound to a base."""
     config |= {"base_model_name_or_path": base.name, "revision": base.revision, "inference_mode": True}
-    plain = {key: sorted(value) if isinstance(value, set) else value for key, value in config.items()}
-    # One key only: safetensors writes metadata in the order of a randomised hash map.
-    files.write_bytes(folder / "adapter_model.safetensors", save(tensors, {"base": base.fingerprint}))
-    files.write_json(folder / "adapter_config.json", plain)
+    plain = {key: _in_order(value) for key, value in config.items()}
+    files.write_bytes(folder / saved.WEIGHTS, save(tensors, saved.note(base.fingerprint, **notes)))
+    files.write_json(folder / saved.CONFIG, plain)
 
 
 def skeleton(base: Path, asked: Settings) -> Any:
     """A new adapter on this base, without data: no weights are loaded."""
     with torch.device("meta"), no_init_weights():
         body = AutoModelForCausalLM.from_config(AutoConfig.from_pretrained(base, local_files_only=True))
-        return _inject(body, asked)
+        return inject(body, replace(asked, init="default"))
 
 
-def _inject(body: Any, asked: Settings) -> Any:
+def inject(body: Any, asked: Settings) -> Any:
+    """A body with a new LoRA adapter; what begins with a part of the base begins as zero.
+
+    Raises:
+        GraftError: PEFT cannot do it, such as targets that the base does not have.
+    """
     config = LoraConfig(
         r=asked.rank,
         lora_alpha=asked.alpha,
         lora_dropout=asked.dropout,
         target_modules=asked.targets if isinstance(asked.targets, str) else list(asked.targets),
+        exclude_modules=left_out(body, asked),
+        init_lora_weights=True if asked.from_base or asked.init == "default" else asked.init,
+        use_rslora=asked.rslora,
+        use_dora=asked.method == "dora",
         task_type="CAUSAL_LM",
     )
     try:
         return get_peft_model(body, config)
-    except ValueError as error:  # PEFT's word for targets that the base does not have
-        raise GraftError(f"train.targets: {error}", help="all-linear suits every base") from None
+    except ValueError as error:  # PEFT's word for targets that the base does not have, and for an odd rank
+        setting = "train.init" if asked.init in str(error).lower() else "train.targets"
+        raise GraftError(f"{setting}: {error}", help="all-linear suits every base") from None
+
+
+def left_out(body: Any, asked: Settings) -> str | None:
+    """Pattern of the modules in layers that are not trained."""
+    if asked.layers is None:
+        return None
+    name, stack = layers.stack(body)
+    rest = set(range(len(stack))) - set(layers.chosen(asked.layers, len(stack)))
+    return rf"{re.escape(name)}\.({'|'.join(map(str, sorted(rest)))})\..*" if rest else None
+
+
+@torch.no_grad()
+def _begin_with_a_part_of_the_base(made: Any, asked: Settings) -> None:
+    """B A is a part of W by PEFT's own decomposition, one layer at a time; the frozen adapter is its negative."""
+    made.add_adapter(FROZEN, replace(made.peft_config[ADAPTER]))
+    for layer in made.modules():
+        if isinstance(layer, LoraLayer) and ADAPTER in layer.lora_A:
+            _decompose(layer, asked.init)
+    beside(made)
+
+
+def _decompose(layer: Any, init: str) -> None:
+    base = layer.get_base_layer()
+    weight = base.weight.data.clone()
+    if init == "olora":
+        if getattr(layer, "fan_in_fan_out", False):
+            raise GraftError("train.init: olora knows no transposed layers, such as GPT-2's", help="pissa")
+        layer.olora_init(ADAPTER)
+    else:
+        layer.pissa_init(ADAPTER, init)
+    base.weight.data = weight
+    for pair, sign in ((layer.lora_A, 1), (layer.lora_B, -1)):
+        pair[FROZEN].weight.data = sign * pair[ADAPTER].weight.data.clone()
+
+
+def beside(made: Any) -> None:
+    """Both adapters add to the base's outputs; only the new one is trained."""
+    made.base_model.set_adapter([ADAPTER, FROZEN])
+    for module in made.modules():
+        if isinstance(module, LoraLayer) and FROZEN in module.lora_dropout:
+            module.lora_dropout[FROZEN] = torch.nn.Identity()
+    for name, parameter in made.named_parameters():
+        if f".{FROZEN}" in name:
+            parameter.requires_grad_(False)
 
 
 def _modules(base: Path, asked: Settings) -> set[str]:
@@ -85,3 +160,7 @@ def _modules(base: Path, asked: Settings) -> set[str]:
 def _kinds(modules: Collection[str]) -> str:
     """Short names and a count, such as "q_proj, v_proj (6 modules)"."""
     return f"{', '.join(sorted({name.rpartition('.')[2] for name in modules}))} ({len(modules)} modules)"
+
+
+def _in_order(value: Any) -> Any:
+    return sorted(value) if isinstance(value, set) else value

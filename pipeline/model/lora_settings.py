@@ -1,11 +1,18 @@
-"""What is asked of a LoRA adapter, and whether a saved one can be continued with it. Loads no torch."""
+"""What is asked of what is trained, and whether a saved adapter can be continued with it. Loads no torch."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
-from pipeline import files
 from pipeline.errors import GraftError
+from pipeline.model import saved
+
+QUANTIZED = "qlora"
+LORA = ("lora", "dora", QUANTIZED)
+# The others need data, change the base for good, or freeze a half: not what a release can hand its child.
+INITS = ("default", "gaussian", "orthogonal", "pissa", "olora")
+FROM_BASE = ("pissa", "olora")  # begin with a part of the base, which is taken off it
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -16,28 +23,91 @@ class Settings:
     alpha: float
     dropout: float
     targets: str | Sequence[str]
+    method: str = "lora"
+    layers: Mapping[str, int] | Sequence[int] | None = None
+    modules: str | None = None
+    init: str = "default"
+    rslora: bool = False
+    lora_plus: float | None = None
+    quantize: str = "nf4"
+
+    @property
+    def from_base(self) -> bool:
+        """Does the adapter begin with a part of the base?"""
+        return self.init.startswith(FROM_BASE)
+
+    @property
+    def scaling(self) -> float:
+        """What B A is multiplied with; rsLoRA: arXiv:2312.03732."""
+        return float(self.alpha / (self.rank**0.5 if self.rslora else self.rank))
+
+
+def refuse_unfit(asked: Settings) -> None:
+    """Raise GraftError with every setting that the method has no use for: none is ignored."""
+    lora = asked.method in LORA
+    unfit = {
+        "init": asked.init != "default" and not lora,
+        "rslora": asked.rslora and not lora,
+        "lora_plus": asked.lora_plus is not None and not lora,
+        "layers": asked.layers is not None and asked.method == "full",
+        "modules": asked.modules is not None and asked.method != "freeze",
+    }
+    problems = [
+        f"train.{name}: nothing that method {asked.method} has a use for" for name, is_so in unfit.items() if is_so
+    ]
+    if not asked.init.startswith(INITS):
+        problems.append(f"train.init: {asked.init} cannot be handed on; one of {', '.join(INITS)}, pissa_niter_N")
+    if asked.from_base and asked.method in ("dora", QUANTIZED):
+        problems.append(f"train.init: {asked.init} takes a part off the base, which {asked.method} cannot do exactly")
+    if asked.method == "freeze" and asked.layers is None and asked.modules is None:
+        problems.append(
+            "train.layers, train.modules: freeze needs to know what is trained: {top: N}, a list, a pattern"
+        )
+    if problems:
+        raise GraftError("train: settings that do not go together", problems, help="docs/how-to/methods.md")
 
 
 def differences(asked: Settings, adapter: Path) -> list[str]:
-    """Which numbers of a saved adapter differ from what is asked for; targets can only be compared on a model."""
-    config = files.read_json(adapter / "adapter_config.json")
-    pairs = {
-        "rank": (asked.rank, config["r"]),
-        "alpha": (asked.alpha, config["lora_alpha"]),
-        "dropout": (asked.dropout, config["lora_dropout"]),
-    }
+    """Which settings of a saved adapter differ from what is asked for; targets can only be compared on a model."""
+    has = saved.read(adapter)
+    if asked.method in saved.CHANGED and has.method in saved.CHANGED:
+        return _other_layers(asked, has)
+    found: dict[str, tuple[Any, Any]] = {"method": (asked.method, has.method)}
+    if asked.method in LORA and has.method in LORA:
+        found |= {name: (getattr(asked, name), value) for name, value in _settings(has).items()}
+    if asked.method == QUANTIZED == has.method:
+        found["quantize"] = (asked.quantize, has.quantize)
     return [
-        f"train.{name}: {wanted} asked for, the parent's adapter has {has}"
-        for name, (wanted, has) in pairs.items()
-        if wanted != has
+        f"train.{name}: {wanted} asked for, the parent's adapter has {value}"
+        for name, (wanted, value) in found.items()
+        if wanted != value
     ]
+
+
+def _settings(has: saved.Saved) -> dict[str, Any]:
+    """As they were asked for: a stacked adapter, or one that began with a part of the base, has another rank."""
+    init = has.config.get("init_lora_weights", True)
+    return {
+        "rank": has.config["r"],
+        "alpha": has.config["lora_alpha"],
+        "dropout": has.config["lora_dropout"],
+        "rslora": bool(has.config.get("use_rslora", False)),
+        "init": init if isinstance(init, str) else "default",
+    } | has.asked
+
+
+def _other_layers(asked: Settings, has: saved.Saved) -> list[str]:
+    """Any tensor can be trained further, but new layers come only once, before the first training."""
+    if (asked.method == "expand") == (has.method == "expand"):
+        return []
+    return [f"train.method: {asked.method} asked for, the parent's state was made by {has.method}"]
 
 
 def refuse_if(problems: Sequence[str]) -> None:
     """Raise GraftError with every problem; PEFT itself would ignore what was asked for."""
     if problems:
         raise GraftError(
-            "train: the parent's adapter cannot be continued with other LoRA settings",
+            "train: the parent's adapter cannot be continued with other settings",
             problems,
-            help="set them back, or train.chain: fresh for a new adapter on the base",
+            help="set them back, or train.chain: stack for a new LoRA beside it, or fresh for a new one on the base",
         )

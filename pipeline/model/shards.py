@@ -5,7 +5,7 @@ base and dtype their files have the same bytes in every release, so the DVC remo
 `model-adapted-…` holds the others. The usual index makes them one model to transformers, vLLM and others.
 """
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from pathlib import Path
 from typing import Any
 
@@ -48,10 +48,20 @@ def adapted(names: Iterable[str], adapter: Iterable[str]) -> set[str]:
     names, found = set(names), set()
     for key in adapter:
         module, lora, rest = key.removeprefix(_PREFIX).partition(".lora_")
-        name = f"{module}.{'bias' if rest.endswith('.bias') else 'weight'}" if lora else module
+        if lora:
+            name = f"{module}.{'bias' if rest.endswith('.bias') else 'weight'}"
+        else:
+            name = module = _holder(names, module)
         # A module whose parameters have other names (fused experts) counts as changed as a whole.
         found |= {name} if name in names else {other for other in names if other.startswith(f"{module}.")}
     return found
+
+
+def _holder(names: Collection[str], key: str) -> str:
+    """The tensor itself, or the module that PEFT's tensor belongs to: layers.0.q_proj of layers.0.q_proj.osf.U_low."""
+    while key and key not in names and not any(name.startswith(f"{key}.") for name in names):
+        key = key.rpartition(".")[0]
+    return key
 
 
 def _save_group(model: Any, group: str, tensors: dict[str, Any], folder: Path, limit: str) -> dict[str, str]:

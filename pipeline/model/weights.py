@@ -6,11 +6,11 @@ from typing import Any
 
 import torch
 from peft import PeftModel
-from safetensors import safe_open
 from transformers import AutoModelForCausalLM
 from transformers.utils import logging
 
 from pipeline.errors import GraftError
+from pipeline.model import changed, saved
 from pipeline.model.pinned import Base
 
 logging.disable_progress_bar()  # a stage prints its own progress
@@ -24,20 +24,47 @@ def load_base(folder: Path, dtype: torch.dtype | str = torch.float32) -> Any:
 
 
 def add_adapter(model: Any, adapter: Path, base: Base, *, trainable: bool = False) -> Any:
-    """A base with a saved adapter on it; frozen unless `trainable`.
+    """A base with what was saved of a training on it: a LoRA, or tensors in place of its own.
+
+    Args:
+        model: the base, see `load_trained_on`.
+        adapter: adapter_model.safetensors and adapter_config.json.
+        base: the pinned one.
+        trainable: PEFT freezes what it loads unless told otherwise.
 
     Raises:
         GraftError: the adapter was trained on another base.
     """
-    with safe_open(adapter / "adapter_model.safetensors", "pt") as file:
-        trained_on = (file.metadata() or {}).get("base")
-    if trained_on != base.fingerprint:
+    told = check_base(adapter, base)
+    if told.method in saved.CHANGED:
+        return changed.put(model, adapter)
+    return PeftModel.from_pretrained(model, str(adapter), is_trainable=trainable)
+
+
+def check_base(adapter: Path, base: Base) -> saved.Saved:
+    """What an adapter is, once it is sure that it was trained on the pinned base.
+
+    Raises:
+        GraftError: it was not.
+    """
+    told = saved.read(adapter)
+    if told.base != base.fingerprint:
         raise GraftError(
             f"{adapter}: trained on another base than the pinned one",
-            [f"fingerprint of its base: {trained_on}", f"of the pinned one, {base.name}: {base.fingerprint}"],
+            [f"fingerprint of its base: {told.base}", f"of the pinned one, {base.name}: {base.fingerprint}"],
             help="a chain keeps its base: set base.source and base.revision back, or begin a chain of its own",
         )
-    return PeftModel.from_pretrained(model, str(adapter), is_trainable=trainable)
+    return told
+
+
+def load_trained_on(base: Base, adapter: Path) -> Any:
+    """What an adapter adds to, float32 on the CPU: the base, or the base as it was quantised for the training."""
+    kind = saved.read(adapter).quantize
+    if kind is None:
+        return load_base(base.folder)
+    from pipeline.model import quantized
+
+    return quantized.dequantized(base.folder, kind)
 
 
 def merge(adapted: Any) -> Any:
@@ -46,6 +73,8 @@ def merge(adapted: Any) -> Any:
     The update is computed in float64 and rounded once, so that machines which add up in another order
     (AVX2, AVX-512, a GPU) come to the same bytes: a release's weights can be made again on any of them.
     """
+    if not isinstance(adapted, PeftModel):
+        return adapted  # its tensors are the merged ones
     for name, parameter in adapted.named_parameters():
         if ".lora_" in name:
             parameter.data = parameter.data.double()
@@ -54,7 +83,7 @@ def merge(adapted: Any) -> Any:
 
 def load_merged(base: Base, adapter: Path, dtype: str) -> Any:
     """The model as it is served: adapter merged in float32, rounded to `dtype`, computed in float32."""
-    merged = merge(add_adapter(load_base(base.folder), adapter, base))
+    merged = merge(add_adapter(load_trained_on(base, adapter), adapter, base))
     round_to(merged, dtype)
     for parameter in merged.parameters():
         parameter.data = parameter.data.float()

@@ -57,7 +57,7 @@ def publish(asked: Params, threads: int, template: str | None, prompts: list[Mes
     talk = chat.load(base.folder, template, needed=False)
     rows = [row[-LONGEST:] for row in talk.beginnings_of(prompts)]
     batches = [rows[start : start + BATCH] for start in range(0, len(rows), BATCH)]
-    adapted = weights.add_adapter(weights.load_base(base.folder).to(device), ADAPTER, base).eval()
+    adapted = weights.add_adapter(weights.load_trained_on(base, ADAPTER).to(device), ADAPTER, base).eval()
     before = [weights.next_logits(adapted, batch) for batch in batches]
     merged = weights.merge(adapted)
     after = [weights.next_logits(merged, batch) for batch in batches]

@@ -48,14 +48,16 @@ def hand_on(asked: Params, parent: Path, draft: Path) -> Outcome:
     Raises:
         GraftError: other LoRA settings are asked for than it has.
     """
-    lora_settings.refuse_if(lora_settings.differences(asked.lora, parent))
+    if asked.chain == "continue":
+        lora_settings.refuse_if(lora_settings.differences(asked.lora, parent))
     print("train: nothing new: the parent's adapter is handed on", flush=True)
     for name in ("adapter_model.safetensors", "adapter_config.json"):
         files.write_bytes(draft / name, (parent / name).read_bytes())
     counts = ["records", "examples", "truncated", "dropped", "undesirable", "steps", "epochs", "tokens"]
-    nothing = ["total_parameters", "machine_class", "learning_rate", "validation"]
+    nothing = ["total_parameters", "machine_class", "learning_rate", "validation", "stack_error"]
     facts = dict.fromkeys([*counts, "trainable_parameters"], 0) | dict.fromkeys(nothing)
-    return Outcome(facts=facts | {"objective": asked.objective})
+    facts |= {"increment_tokens": {}}
+    return Outcome(facts=facts | {"objective": asked.objective, "method": asked.method})
 
 
 def learn(asked: Params, records: Sequence[Record], parent: Path | None, draft: Path) -> Outcome:
@@ -70,9 +72,10 @@ def learn(asked: Params, records: Sequence[Record], parent: Path | None, draft: 
 
 def _learn(asked: Params, records: Sequence[Record], parent: Path | None, draft: Path) -> Outcome:
     from pipeline.model import lean, machine, pinned
-    from pipeline.training import finder, fit_checks, keeping, loop, methods, objectives, precision, validation
+    from pipeline.training import finder, fit_checks, keeping, loop, methods, objectives, precision, tally, validation
     from pipeline.training.fingerprint import fingerprint
 
+    asked = asked.continued() if parent else asked
     device, base = machine.settle(asked.threads, deterministic=asked.machine.deterministic), pinned.load()
     fit_checks.refuse_unfit(asked, device, base.folder)
     numbers = precision.chosen(asked.machine.precision, device, base.folder)
@@ -86,14 +89,15 @@ def _learn(asked: Params, records: Sequence[Record], parent: Path | None, draft:
     keeper = keeping.keeper(asked, SCRATCH, run)
     rate, tested = finder.rate(made, learned, asked, objective, keeper.store.folder)
     lean.started()
-    peak = rate * (asked.rewarm if parent else 1)
+    peak = rate * (asked.rewarm if parent and asked.chain == "continue" else 1)
     started = time.monotonic()
     steps = loop.fit(
         made, learned, asked, peak=peak, objective=objective, continued=parent is not None, held=held, keeper=keeper
     )
     seconds = time.monotonic() - started
-    made.save(draft)
+    told = made.save(draft)
     facts = {
+        "method": asked.method,
         "objective": asked.objective,
         "records": len(records) - found.dropped - found.undesirable,
         "examples": len(learned),
@@ -103,11 +107,13 @@ def _learn(asked: Params, records: Sequence[Record], parent: Path | None, draft:
         "steps": len(steps),
         "epochs": asked.epochs,
         "tokens": sum(step.tokens for step in steps),
+        "increment_tokens": tally.tokens(learned, {r.id: r.increment for r in records}, asked, len(steps)),
         "trainable_parameters": sum(p.numel() for p in made.model.parameters() if p.requires_grad),
         "total_parameters": sum(p.numel() for p in made.model.parameters()),
         "machine_class": kind,
         "learning_rate": peak,
         "validation": held.facts() if held else None,
+        "stack_error": told.get("stack_error"),
     }
     return Outcome(facts=facts, steps=steps, tested=tested, clear=keeper.clear, seconds=seconds)
 
@@ -143,7 +149,7 @@ def main() -> None:
         scratch.end_with_parent()
         _clear()
         records = arrow.read_records(RECORDS)
-        parent = PARENT if asked.chain == "continue" and PARENT.exists() else None
+        parent = PARENT if asked.chain != "fresh" and PARENT.exists() else None
         if records:
             made = learn(asked, records, parent, draft)
         elif parent:
@@ -154,6 +160,7 @@ def main() -> None:
         facts = made.facts | {
             "increments": dict(Counter(record.increment for record in records)),
             "final_loss": round(rows[-1][1], 6) if rows else None,
+            "state_bytes": (draft / "adapter_model.safetensors").stat().st_size,
             "continued_from": files.sha256(parent / "adapter_model.safetensors") if parent else None,
         }
         _publish(draft, facts, rows, made.tested)

@@ -1,7 +1,8 @@
 """Section `train` of params.yaml, which says what each key means. Loads no torch."""
 
+import dataclasses
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 
 from pipeline.model.lora_settings import Settings
 
@@ -81,6 +82,7 @@ class Params:
     chain: str
     objective: str
     method: str
+    replay: float | str  # drawn by assemble
     rank: int
     alpha: float
     dropout: float
@@ -93,6 +95,7 @@ class Params:
     quantize: str
     stack_rank: int
     epochs: int
+    continued_epochs: float  # of epochs
     max_steps: int | None
     batch_size: int
     batch_tokens: int | None
@@ -117,10 +120,14 @@ class Params:
     workers: int
     machine: Machine
 
+    def continued(self) -> "Params":
+        """The same for an adapter that is continued: it knows much already, and needs fewer epochs."""
+        return dataclasses.replace(self, epochs=max(1, round(self.epochs * self.continued_epochs)))
+
     @property
     def lora(self) -> Settings:
-        """What is asked of a LoRA adapter."""
-        return Settings(rank=self.rank, alpha=self.alpha, dropout=self.dropout, targets=self.targets)
+        """What is asked of what is trained."""
+        return Settings(**{field.name: getattr(self, field.name) for field in fields(Settings)})
 
     @property
     def encoding(self) -> Encoding:

@@ -1,0 +1,62 @@
+"""A base in 4 or 8 bits by bitsandbytes, and the same base back in float32: what a merged model is made of."""
+
+from pathlib import Path
+from typing import Any
+
+import torch
+from transformers import AutoModelForCausalLM, BitsAndBytesConfig
+
+from pipeline.errors import GraftError
+
+
+def load(folder: Path, kind: str, device: torch.device) -> Any:
+    """The base, its linear layers quantised; everything else float32 on the CPU, bfloat16 on a GPU.
+
+    Args:
+        folder: a verified base.
+        kind: nf4 (double quantisation, as QLoRA, arXiv:2305.14314) | int8 (LLM.int8, arXiv:2208.07339).
+        device: where it will be trained: quantised weights stay where they were made.
+
+    Raises:
+        GraftError: bitsandbytes is not installed.
+    """
+    try:
+        import bitsandbytes as bnb
+    except ImportError:
+        raise GraftError(
+            "train.method: qlora needs bitsandbytes", help="make setup EXTRAS=qlora, or train.method: lora"
+        ) from None
+    compute = torch.bfloat16 if device.type == "cuda" else torch.float32
+    model = AutoModelForCausalLM.from_pretrained(
+        folder,
+        dtype=compute,
+        quantization_config=_config(kind, compute),
+        device_map={"": device},
+        local_files_only=True,
+        use_safetensors=True,
+    )
+    for module in model.modules():
+        if isinstance(module, bnb.nn.Linear4bit):
+            # With AVX-512 it would repack its weights at the first evaluation, and compute in bfloat16 from then on.
+            module.support_avx512bf16_for_cpu = False
+    return model
+
+
+def dequantized(folder: Path, kind: str) -> Any:
+    """The base as training saw it, in plain float32 layers, on the CPU.
+
+    Quantised once more from the same files, which gives the same codes: nothing of it is in a release.
+    """
+    model = load(folder, kind, torch.device("cpu")).dequantize()
+    return model.float()
+
+
+def _config(kind: str, compute: torch.dtype) -> Any:
+    if kind == "int8":
+        return BitsAndBytesConfig(load_in_8bit=True)
+    return BitsAndBytesConfig(
+        load_in_4bit=True,
+        bnb_4bit_quant_type="nf4",
+        bnb_4bit_use_double_quant=True,
+        bnb_4bit_compute_dtype=compute,
+    )

@@ -1,0 +1,62 @@
+"""What a saved adapter is, by its two files alone. Loads no torch.
+
+Plain LoRA needs no word of ours. The others say in `adapter_config.json` (changed tensors) or in the metadata of
+the weights (PEFT's own format, whose config takes no further keys) what they are and what was asked for.
+"""
+
+import json
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from pipeline import files
+
+WEIGHTS, CONFIG = "adapter_model.safetensors", "adapter_config.json"
+CHANGED = ("full", "freeze", "expand")  # methods that publish tensors in place of the base's own
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Saved:
+    """An adapter folder."""
+
+    base: str | None  # fingerprint of the base
+    method: str
+    quantize: str | None  # of the base that it was trained on: nf4, int8
+    asked: dict[str, Any]  # settings that its config does not show as they were asked for: rank, alpha, init, rslora
+    config: dict[str, Any]
+
+
+def read(adapter: Path) -> Saved:
+    """Facts of an adapter that a stage wrote; one that PEFT wrote has no base."""
+    config = files.read_json(adapter / CONFIG)
+    told = metadata(adapter / WEIGHTS)
+    notes = json.loads(told.get("graft", "{}"))
+    return Saved(
+        base=notes.get("base", told.get("base")),
+        method=config.get("graft_method") or notes.get("method") or _method(config),
+        quantize=notes.get("quantize", config.get("graft_quantize")),
+        asked=notes.get("asked", {}),
+        config=config,
+    )
+
+
+def metadata(path: Path) -> dict[str, str]:
+    """Metadata of a safetensors file, read from its first bytes.
+
+    Source: the format, https://github.com/huggingface/safetensors#format
+    """
+    with path.open("rb") as file:
+        size = int.from_bytes(file.read(8), "little")
+        return dict(json.loads(file.read(size)).get("__metadata__", {}))
+
+
+def note(base: str, **notes: Any) -> dict[str, str]:
+    """Metadata to save: one key only, since safetensors writes several in the order of a randomised hash map."""
+    if not notes:
+        return {"base": base}
+    return {"graft": json.dumps({"base": base} | notes, sort_keys=True)}
+
+
+def _method(config: dict[str, Any]) -> str:
+    kind = str(config.get("peft_type", "LORA")).lower()
+    return "dora" if kind == "lora" and config.get("use_dora") else kind

@@ -7,6 +7,7 @@ from typing import Any
 import torch
 from peft import PeftModel
 from transformers import AutoModelForCausalLM
+from transformers.initialization import no_init_weights
 from transformers.utils import logging
 
 from pipeline.errors import GraftError
@@ -20,7 +21,8 @@ logging.disable_progress_bar()  # a stage prints its own progress
 
 def load_base(folder: Path, dtype: torch.dtype | str = torch.float32) -> Any:
     """The base's causal language model, on the CPU; `dtype` "auto" keeps what the files hold."""
-    return AutoModelForCausalLM.from_pretrained(folder, dtype=dtype, local_files_only=True, use_safetensors=True)
+    with no_init_weights():  # torch's layers would draw first what the files then say; missing tensors are still made
+        return AutoModelForCausalLM.from_pretrained(folder, dtype=dtype, local_files_only=True, use_safetensors=True)
 
 
 def add_adapter(model: Any, adapter: Path, base: Base, *, trainable: bool = False) -> Any:

@@ -9,9 +9,11 @@ from pathlib import Path
 import pytest
 import torch
 from peft import LoraConfig, get_peft_model
+from safetensors.torch import load_file, save_file
 from torch.nn.functional import cross_entropy
 from transformers import AutoModelForCausalLM, BloomConfig, Gemma2Config, GPT2Config, Qwen2Config
 
+from pipeline.model import weights
 from pipeline.training import fast, forward, losses, precision
 from pipeline.training.examples import Example
 from tests.conftest import ENVIRONMENT, ROOT
@@ -152,6 +154,28 @@ def test_the_embedded_base_stays_float32():
     base = ROOT / "examples/base"
     assert 500_000 < precision.parameters(base) < 600_000
     assert precision.chosen("auto", CPU, base) == torch.float32
+
+
+@pytest.mark.parametrize("name", CONFIGS)
+def test_a_base_is_loaded_as_transformers_loads_it_tied_tensors_and_buffers_included(name, tmp_path):
+    AutoModelForCausalLM.from_config(CONFIGS[name]).save_pretrained(tmp_path)
+    ours, theirs = weights.load_base(tmp_path), AutoModelForCausalLM.from_pretrained(tmp_path)
+    assert [key for key, _ in ours.named_parameters()] == [key for key, _ in theirs.named_parameters()]
+    for mine, same in zip(
+        [*ours.state_dict().items(), *ours.named_buffers()],
+        [*theirs.state_dict().items(), *theirs.named_buffers()],
+        strict=True,
+    ):
+        assert mine[0] == same[0]
+        assert torch.equal(mine[1], same[1])
+
+
+def test_tensors_that_the_files_lack_are_made_as_before(tmp_path):
+    AutoModelForCausalLM.from_config(CONFIGS["qwen2"]).save_pretrained(tmp_path)
+    kept = load_file(tmp_path / "model.safetensors")
+    del kept["lm_head.weight"]
+    save_file(kept, tmp_path / "model.safetensors", {"format": "pt"})
+    assert 0 < weights.load_base(tmp_path).lm_head.weight.std() < 0.1
 
 
 LEAN = """

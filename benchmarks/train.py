@@ -2,7 +2,7 @@
 
 `python benchmarks/train.py [--peers DIR] [--runs N]`; DIR (or GRAFT_PEERS; else ~/.cache/graft-peers) holds an
 environment for each peer, made on demand with pip: `pip install torch` comes first, from wherever pip is told to take
-it. Everything else is made here: a Qwen2 of 7.3 million random parameters, a tokenizer, 160 rows. All sides run on one
+it. Everything else is made here: a Qwen2 of 7.3 million random parameters, a tokenizer, 128 rows. All sides run on one
 thread, one after the other in turns, and the medians count. Tokens are those that the model sees, padding left out.
 """
 
@@ -29,7 +29,7 @@ from pipeline.data.records import Record
 from pipeline.model import base_files
 
 ROOT = Path(__file__).resolve().parent.parent
-ROWS, SECOND = 160, 64  # of the first and of the second increment
+ROWS, SECOND = 128, 64  # of the first and of the second increment
 BATCH, RATE, LENGTH, SEED = 8, 1e-3, 512, 42
 TOKENS = 8 * 114  # of a packed row: about a batch
 PEERS = {  # what LLaMA-Factory requires, torch's companions and its web page left out
@@ -82,7 +82,7 @@ for adapter in adapters:
             logits = adapted(input_ids=torch.tensor([tokens]), logits_to_keep=answer + 1).logits[0, :-1]
             total += torch.nn.functional.cross_entropy(logits, torch.tensor(tokens[-answer:]), reduction="sum").item()
             count += answer
-    print(total / count)
+    print("LOSS", total / count)
 """
 TEMPLATE = (  # ChatML, with TRL's marks around what is learned
     "{% for m in messages %}{{ '<|im_start|>' + m['role'] + '\\n' }}{% if m['role'] == 'assistant' %}"
@@ -93,10 +93,11 @@ TEMPLATE = (  # ChatML, with TRL's marks around what is learned
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Run:
-    """One training: seconds of its steps, and of the whole process."""
+    """One training: seconds of its steps, and of the whole process; CPU seconds depend less on what else runs."""
 
     loop: float
     whole: float
+    cpu: float
 
 
 def rows(count: int) -> list[tuple[str, str]]:
@@ -200,23 +201,25 @@ def peer(cache: Path, name: str) -> Path:
     return bin_
 
 
-def timed(command: list[Any], folder: Path, environment: Mapping[str, str]) -> tuple[str, float]:
-    """What a command printed, and its seconds."""
-    started = time.perf_counter()
+def timed(command: list[Any], folder: Path, environment: Mapping[str, str]) -> tuple[str, dict[str, float]]:
+    """What a command printed, and its seconds: `whole` and `cpu`."""
+    started, before = time.perf_counter(), os.times()
     done = subprocess.run(
         [str(part) for part in command], cwd=folder, env=os.environ | environment, text=True, check=False,
         stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
     )  # fmt: skip
+    seconds, after = time.perf_counter() - started, os.times()
     if done.returncode:
         sys.exit(f"{' '.join(map(str, command))}: exit {done.returncode}\n{done.stdout[-3000:]}")
-    return done.stdout, time.perf_counter() - started
+    cpu = after.children_user + after.children_system - before.children_user - before.children_system
+    return done.stdout, {"whole": seconds, "cpu": cpu}
 
 
 def ours(work: Path) -> Run:
     """The stage `train` as dvc.yaml runs it."""
     shutil.rmtree(work / ".graft", ignore_errors=True)  # nothing is left of the run before
-    _, whole = timed([sys.executable, "-m", "pipeline.stages.train"], work, {"PYTHONPATH": str(ROOT)})
-    return Run(loop=files.read_json(work / "reports/timings/train.json")["loop_seconds"], whole=whole)
+    _, seconds = timed([sys.executable, "-m", "pipeline.stages.train"], work, {"PYTHONPATH": str(ROOT)})
+    return Run(loop=files.read_json(work / "reports/timings/train.json")["loop_seconds"], **seconds)
 
 
 def llamafactory(bin_: Path, work: Path, out: str, **more: Any) -> Run:
@@ -231,14 +234,14 @@ def llamafactory(bin_: Path, work: Path, out: str, **more: Any) -> Run:
         "disable_gradient_checkpointing": True, "max_samples": ROWS, "disable_tqdm": True,
     } | more  # fmt: skip
     files.write_text(work / f"{out}.yaml", json.dumps(settings))
-    _, whole = timed([bin_ / "llamafactory-cli", "train", f"{out}.yaml"], work, {"PYTHONPATH": "stubs"})
-    return Run(loop=files.read_json(work / out / "train_results.json")["train_runtime"], whole=whole)
+    _, seconds = timed([bin_ / "llamafactory-cli", "train", f"{out}.yaml"], work, {"PYTHONPATH": "stubs"})
+    return Run(loop=files.read_json(work / out / "train_results.json")["train_runtime"], **seconds)
 
 
 def trl(bin_: Path, work: Path, out: str, **more: Any) -> Run:
     """Its trainer, from a script as its documentation writes it."""
-    said, whole = timed([bin_ / "python", "-c", TRL, "model", work / "rows.jsonl", out, json.dumps(more)], work, {})
-    return Run(loop=float(re.findall(r"LOOP ([\d.]+)", said)[-1]), whole=whole)
+    said, seconds = timed([bin_ / "python", "-c", TRL, "model", work / "rows.jsonl", out, json.dumps(more)], work, {})
+    return Run(loop=float(re.findall(r"LOOP ([\d.]+)", said)[-1]), **seconds)
 
 
 def second(work: Path, pairs: list[tuple[str, str]]) -> Run:
@@ -273,7 +276,8 @@ def rounds(run: Mapping[str, Callable[[], Run]], count: int) -> dict[str, list[R
     found = {}
     for name, start in run.items():
         found[name] = [start()]
-        print(f"  {name}: loop {found[name][0].loop:.2f} s, whole process {found[name][0].whole:.2f} s", flush=True)
+        loop, whole, cpu = found[name][0].loop, found[name][0].whole, found[name][0].cpu
+        print(f"  {name}: loop {loop:.2f} s, whole process {whole:.2f} s, CPU {cpu:.2f} s", flush=True)
     bests = [min(settings(found, short), key=lambda name: found[name][0].loop) for _, short, *_ in LOOPS]
     again = [name for name in run if name in {"ours", "ours second", "lf second", "lf", "trl", *bests}]
     for _ in range(count - 1):
@@ -298,7 +302,7 @@ def final_losses(work: Path, pairs: list[tuple[str, str]], adapters: Mapping[str
     ]
     files.write_json(work / "tokens.json", [(prompt + answer, len(answer)) for prompt, answer in made])
     said, _ = timed([sys.executable, "-c", LOSS, "model", "tokens.json", *adapters.values()], work, {})
-    for name, loss in zip(adapters, said.split()[-len(adapters) :], strict=True):
+    for name, loss in zip(adapters, re.findall(r"LOSS ([\d.]+)", said), strict=True):
         print(f"  {name}: final loss {float(loss):.4f}")
 
 

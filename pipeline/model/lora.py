@@ -12,6 +12,7 @@ from peft.tuners.lora import LoraLayer
 from safetensors import safe_open
 from safetensors.torch import save
 from transformers import AutoConfig, AutoModelForCausalLM
+from transformers.initialization import no_init_weights
 
 from pipeline import files
 from pipeline.errors import GraftError
@@ -75,7 +76,7 @@ def write_tensors(
 
 def skeleton(base: Path, asked: Settings) -> Any:
     """A new adapter on this base, without data: no weights are loaded."""
-    with torch.device("meta"):
+    with torch.device("meta"), no_init_weights():
         body = AutoModelForCausalLM.from_config(AutoConfig.from_pretrained(base, local_files_only=True))
         return inject(body, replace(asked, init="default"))
 

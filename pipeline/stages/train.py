@@ -73,7 +73,7 @@ def learn(asked: Params, records: Sequence[Record], parent: Path | None, draft: 
 
 
 def _learn(asked: Params, records: Sequence[Record], parent: Path | None, draft: Path) -> Outcome:
-    from pipeline.model import machine, pinned
+    from pipeline.model import lean, machine, pinned
     from pipeline.training import finder, fit_checks, keeping, loop, methods, objectives, precision, tally, validation
     from pipeline.training.fingerprint import fingerprint
     from pipeline.training.memory import Micro
@@ -92,6 +92,7 @@ def _learn(asked: Params, records: Sequence[Record], parent: Path | None, draft:
     keeper = keeping.keeper(asked, SCRATCH, run)
     micro = Micro(size=asked.machine.micro_batch)
     rate, tested = finder.rate(made, learned, asked, objective, micro, keeper.store.folder)
+    lean.started()
     peak = rate * (asked.rewarm if parent and asked.chain == "continue" else 1)
     started = time.monotonic()
     steps = loop.fit(

@@ -54,8 +54,8 @@ def hand_on(asked: Params, parent: Path, draft: Path) -> Outcome:
     for name in ("adapter_model.safetensors", "adapter_config.json"):
         files.write_bytes(draft / name, (parent / name).read_bytes())
     counts = ["records", "examples", "truncated", "dropped", "undesirable", "steps", "epochs", "tokens"]
-    nothing = ["total_parameters", "machine_class", "learning_rate", "micro_batch", "validation", "stack_error"]
-    facts = dict.fromkeys([*counts, "trainable_parameters"], 0) | dict.fromkeys(nothing)
+    nothing = ["total_parameters", "machine_class", "learning_rate", "micro_batch", "validation", "average"]
+    facts = dict.fromkeys([*counts, "trainable_parameters"], 0) | dict.fromkeys([*nothing, "stack_error"])
     facts |= {"increment_tokens": {}}
     return Outcome(facts=facts | {"objective": asked.objective, "method": asked.method})
 
@@ -74,7 +74,19 @@ def learn(asked: Params, records: Sequence[Record], parent: Path | None, draft: 
 
 def _learn(asked: Params, records: Sequence[Record], parent: Path | None, draft: Path) -> Outcome:
     from pipeline.model import lean, machine, pinned
-    from pipeline.training import finder, fit_checks, keeping, loop, methods, objectives, precision, tally, validation
+    from pipeline.training import (
+        blending,
+        finder,
+        fit_checks,
+        keeping,
+        loop,
+        methods,
+        objectives,
+        precision,
+        pull,
+        tally,
+        validation,
+    )
     from pipeline.training.fingerprint import fingerprint
     from pipeline.training.memory import Micro
 
@@ -89,11 +101,13 @@ def _learn(asked: Params, records: Sequence[Record], parent: Path | None, draft:
     made = methods.trainable(base, parent, asked, device)
     precision.use(made.model, numbers, device)
     objective = objectives.load(made.model, found.examples, asked)
+    continues = parent is not None and asked.chain == "continue"
+    hold = pull.hold(loop.trained(made), asked.parent) if continues else None
     keeper = keeping.keeper(asked, SCRATCH, run)
     micro = Micro(size=asked.machine.micro_batch)
     rate, tested = finder.rate(made, learned, asked, objective, micro, keeper.store.folder)
     lean.started()
-    peak = rate * (asked.rewarm if parent and asked.chain == "continue" else 1)
+    peak = rate * (asked.rewarm if continues else 1)
     started = time.monotonic()
     steps = loop.fit(
         made,
@@ -103,8 +117,14 @@ def _learn(asked: Params, records: Sequence[Record], parent: Path | None, draft:
         objective=objective,
         continued=parent is not None,
         held=held,
+        hold=hold,
         keeper=keeper,
         micro=micro,
+    )
+    kept = (
+        blending.blend(made, hold, held, objective, asked.batch_size)
+        if hold and held and asked.parent.average
+        else None
     )
     seconds = time.monotonic() - started
     told = made.save(draft)
@@ -126,6 +146,7 @@ def _learn(asked: Params, records: Sequence[Record], parent: Path | None, draft:
         "learning_rate": peak,
         "micro_batch": micro.size,
         "validation": held.facts() if held else None,
+        "average": kept,
         "stack_error": told.get("stack_error"),
     }
     return Outcome(facts=facts, steps=steps, tested=tested, clear=keeper.clear, seconds=seconds)

@@ -68,7 +68,7 @@ def test_train_runs_again_for_every_setting_but_those_that_change_no_byte() -> N
     from pipeline.training.settings import Params
 
     declared = [name for name in STAGES["train"]["params"] if isinstance(name, str)]
-    free = {"checkpoint", "checkpoint_url", "trackers", "workers"}
+    free = {"replay", "checkpoint", "checkpoint_url", "trackers", "workers"}
     assert declared == [f"train.{field.name}" for field in dataclasses.fields(Params) if field.name not in free]
 
 

@@ -85,6 +85,7 @@ def lines(prepared: Mapping[str, Any], assembled: Mapping[str, Any]) -> Iterator
     yield f"{counted(rows, 'row')} read, {rejected:,} rejected{_reasons(prepared['rejects'])}"
     yield f"{counted(records, 'record')}: {_listed(fates) or 'none'}"
     yield f"{counted(funnel.trained(assembled), 'record')} to train on: {_listed(train)}"
+    yield from funnel.replay(assembled)
     if len(kinds := prepared.get("kinds", {})) > 1:
         yield f"kinds: {_listed(kinds)}"
     if keys := assembled.get("keys"):

@@ -18,6 +18,7 @@ from pipeline.commands import counts, plan_memory
 from pipeline.commands.lock import differences
 from pipeline.commands.plan_memory import Memory
 from pipeline.errors import GraftError
+from pipeline.training.settings import Params
 
 TIMINGS = Path("reports/timings/train.json")
 
@@ -90,7 +91,7 @@ def make_plan(gpu: str | None = None, config: Path | None = None) -> Plan:
     stages = staleness.would_run(_declared(tree.lock.increment), status)
     reports = counts.count(tree, asked, store)
     data = counts.summed(*reports) if reports else None
-    steps = _steps(data, asked["train"]) if data and "train" in stages else None
+    steps = _steps(data, asked["train"], tree.lock.parent is not None) if data and "train" in stages else None
     seconds, memory = _last_run(steps)
     machine = _machine()
     return Plan(
@@ -141,9 +142,11 @@ def _declared(name: str) -> dict[str, Any]:
     }
 
 
-def _steps(data: dict[str, int], train: dict[str, Any]) -> int:
+def _steps(data: dict[str, int], train: dict[str, Any], has_parent: bool) -> int:
     records = data["new"] + data["replayed"] + data["augmented"]
-    return int(math.ceil(records / train["batch_size"]) * train["epochs"])
+    asked = params.build(Params, train)
+    epochs = asked.continued().epochs if has_parent and asked.chain == "continue" else asked.epochs
+    return math.ceil(records / asked.batch_size) * epochs
 
 
 def _last_run(steps: int | None) -> tuple[float | None, float | None]:

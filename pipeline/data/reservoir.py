@@ -54,17 +54,6 @@ def divided(sizes: Mapping[str, int], room: int) -> dict[str, int]:
     return shares
 
 
-def drawn(table: pa.Table, learned: int, share: float, *, salt: str) -> pa.Table:
-    """Old records to train on beside `learned` new ones, so that they are `share` of all, if there are enough.
-
-    The lowest salted hashes: each increment draws another sample, and draws it again when run again.
-    """
-    wanted = round(learned * share / (1 - share))
-    hashes = [_hash(f"{salt}\n{id_}") for id_ in table.column("id").to_pylist()]
-    order = np.argsort(np.array(hashes, dtype="S32"), kind="stable") if hashes else np.zeros(0, np.int64)
-    return table.take(pa.array(order[:wanted]))
-
-
 def _hash(name: str) -> bytes:
     return hashlib.sha256(name.encode()).digest()
 

@@ -117,9 +117,9 @@ def _real(name: str) -> ModuleType:
     return importlib.import_module(name)
 
 
-def _as_it_is(function: Callable[..., Any], *_args: Any, **_named: Any) -> Callable[..., Any]:
-    """What a mark for torch's compiler comes to where nothing is compiled."""
-    return function
+def _as_it_is(function: Callable[..., Any] | None = None, *_args: Any, **_named: Any) -> Callable[..., Any]:
+    """What a mark for torch's compiler comes to where nothing is compiled; without a function, the mark itself."""
+    return _as_it_is if function is None else function
 
 
 def _nothing() -> None:

@@ -70,6 +70,15 @@ def lines(prepared: Mapping[str, Any], assembled: Mapping[str, Any]) -> Iterator
     yield "**trained on**", trained(assembled)
 
 
+def replay(assembled: Mapping[str, Any]) -> Iterator[str]:
+    """How much is replayed, and why; nothing is said where there is nothing to replay."""
+    chosen = assembled.get("replay")
+    if chosen and chosen["measured"]:
+        yield f"replay {chosen['share']:.0%} of the tokens: {chosen['why']}"
+        if chosen["warning"]:
+            yield f"warning: {chosen['warning']}"
+
+
 def unaccounted(prepared: Mapping[str, Any], assembled: Mapping[str, Any]) -> int:
     """Rows read that are neither rejected nor have a fate; 0 unless something is wrong."""
     return int(prepared["read"] - sum(prepared["rejects"].values()) - sum(fates(assembled).values()))

@@ -27,6 +27,7 @@ from pipeline.data import (
     jsonl,
     lineage,
     rejects,
+    replay,
     reservoir,
     slices,
     state,
@@ -41,6 +42,7 @@ from pipeline.data.fates import Decided
 from pipeline.data.runs import EVAL, ID, KEY, LABEL, STATE, Rows
 from pipeline.data.state import Parent
 from pipeline.report import data as page
+from pipeline.report import funnel
 
 PREPARED, GOLDEN = Path("data/prepared"), Path("data/golden")
 OUT = Path("data/assembled")
@@ -56,7 +58,6 @@ class Params:
     slice_items: int
     max_slices: int  # golden ones not counted
     reservoir: int
-    replay_share: float
     suspects: str | None
     augment: Mapping[str, Any]
 
@@ -73,6 +74,7 @@ class Increment:
     evaluation: Sequence[str] = ()  # files held out whole
     fresh: bool = False  # a new adapter: the records are the union of the chain's increments
     seed: int = 0  # of augmentation
+    replay: str | float = replay.AUTO  # share of tokens
     similarity: float | None = SIMILARITY  # from which on near-duplicates are dropped; None: they stay
     conflicts: str = "drop"
     answers: Mapping[str, str] = field(default_factory=dict)  # of a review: text -> label
@@ -123,15 +125,17 @@ def assemble(new: Increment, parent: Parent, options: Params) -> Assembled:
     fate[(fate == "eval") & ~held_out] = "eval_over_cap"
     learned = table.filter(pa.array(fate == "train_new"))
     old = old_records(new, parent, found, decided)
-    replayed = reservoir.drawn(old, learned.num_rows, options.replay_share, salt=new.name)
     trained = augmented.training(
         learned, evaluated, augment.Options.of(options.augment), new.seed, new.similarity or SIMILARITY
     )
+    chosen = replay.choose(new.replay, learned, old, parent.index.labels)
+    added = pa.concat_tables([trained.learned, trained.added])
+    replayed = replay.drawn(old, added, chosen.share, salt=new.name)
     kept = pa.concat_tables([old, learned])
     unknown = np.isin(fate, fates.KEPT) & ~found.known.seen
     labels = found.view.labels
     return Assembled(
-        train=pa.concat_tables([trained.learned, trained.added, replayed]).sort_by("id"),
+        train=pa.concat_tables([added, replayed]).sort_by("id"),
         slices=kept_slices,
         golden=tuple(new.golden),
         reservoir=reservoir.kept(kept, options.reservoir),
@@ -149,6 +153,7 @@ def assemble(new: Increment, parent: Parent, options: Params) -> Assembled:
         | {
             "slices": {name: items.num_rows for name, items in kept_slices.items()},
             "replayed": replayed.num_rows,
+            "replay": chosen.report(),
             "augmented": trained.added.num_rows,
             "suspects": _suspects(table, options.suspects),
         },
@@ -200,6 +205,7 @@ def load_increment(folder: Path, table: pa.Table, rejected: pa.Table) -> Increme
         evaluation=increment.evaluation,
         fresh=asked["train"]["chain"] == "fresh",
         seed=asked["train"]["seed"],
+        replay=asked["train"]["replay"],
         similarity=asked["prepare"]["near_duplicates"],
         conflicts=policy,
         answers=conflicts.read_answers() if policy == "review" else {},
@@ -241,6 +247,7 @@ def summary(report: Mapping[str, Any]) -> Iterator[str]:
     yield f"{report['records']} records: {met}"
     more = f", {report['augmented']} made of them" if report["augmented"] else ""
     yield f"train on {report['train_new']} new and {report['replayed']} replayed{more}"
+    yield from funnel.replay(report)
     yield "evaluate on " + (", ".join(f"{name} {items}" for name, items in report["slices"].items()) or "nothing")
 
 

@@ -59,6 +59,7 @@ def hand_on(asked: Params, parent: Path, draft: Path) -> Outcome:
     counts = ["records", "examples", "truncated", "dropped", "undesirable", "steps", "epochs", "tokens"]
     nothing = ["total_parameters", "machine_class", "learning_rate", "validation", "stack_error"]
     facts = dict.fromkeys([*counts, "trainable_parameters"], 0) | dict.fromkeys(nothing)
+    facts |= {"increment_tokens": {}}
     return Outcome(facts=facts | {"objective": asked.objective, "method": asked.method})
 
 
@@ -83,11 +84,13 @@ def _learn(asked: Params, records: Sequence[Record], parent: Path | None, draft:
         objectives,
         precision,
         processes,
+        tally,
         validation,
     )
     from pipeline.training.fingerprint import fingerprint
 
     group = processes.join() if launch.inside() else processes.ALONE
+    asked = asked.continued() if parent else asked
     device, base = machine.settle(asked.threads, deterministic=asked.machine.deterministic), pinned.load()
     fit_checks.refuse_unfit(asked, device, base.folder)
     numbers = precision.chosen(asked.machine.precision, device, base.folder)
@@ -127,6 +130,7 @@ def _learn(asked: Params, records: Sequence[Record], parent: Path | None, draft:
         "steps": len(steps),
         "epochs": asked.epochs,
         "tokens": sum(step.tokens for step in steps),
+        "increment_tokens": tally.tokens(learned, {r.id: r.increment for r in records}, asked, len(steps)),
         "trainable_parameters": sum(p.numel() for p in made.model.parameters() if p.requires_grad),
         "total_parameters": sum(p.numel() for p in made.model.parameters()),
         "machine_class": kind,

@@ -28,7 +28,9 @@ def install(model: Any, products: torch.dtype) -> int:
             weight_OI = _prepared(module.base_layer, products, uses)
             module.forward = partial(_adapted, module, weight_OI)
         elif type(module) is nn.Linear and _frozen(module, products):
-            module.forward = partial(_frozen_forward, module, _prepared(module, products, uses))
+            module.forward = partial(  # type: ignore[method-assign]
+                _frozen_forward, module, _prepared(module, products, uses)
+            )
         else:
             continue
         changed += 1
@@ -64,12 +66,14 @@ def _adapted(module: Any, weight_OI: Tensor, x: Tensor, *_args: Any, **_named: A
     if module.disable_adapters:  # a look at the parent's or the base's own predictions
         return _frozen_forward(module.base_layer, weight_OI, x)
     a_RI, b_OR = module.lora_A["default"].weight, module.lora_B["default"].weight
-    found: Tensor = _Lora.apply(x, weight_OI, module.base_layer.bias, a_RI, b_OR, module.scaling["default"])
+    found: Tensor = _Lora.apply(  # type: ignore[no-untyped-call]
+        x, weight_OI, module.base_layer.bias, a_RI, b_OR, module.scaling["default"]
+    )
     return found
 
 
 def _frozen_forward(module: nn.Linear, weight_OI: Tensor, x: Tensor) -> Tensor:
-    found: Tensor = _Frozen.apply(x, weight_OI, module.bias)
+    found: Tensor = _Frozen.apply(x, weight_OI, module.bias)  # type: ignore[no-untyped-call]
     return found
 
 

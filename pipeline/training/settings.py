@@ -1,5 +1,6 @@
 """Section `train` of params.yaml, which says what each key means. Loads no torch."""
 
+import dataclasses
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields
 
@@ -81,6 +82,7 @@ class Params:
     chain: str
     objective: str
     method: str
+    replay: float | str  # drawn by assemble
     rank: int
     alpha: float
     dropout: float
@@ -93,6 +95,7 @@ class Params:
     quantize: str
     stack_rank: int
     epochs: int
+    continued_epochs: float  # of epochs
     max_steps: int | None
     batch_size: int
     batch_tokens: int | None
@@ -116,6 +119,10 @@ class Params:
     trackers: Sequence[str]
     workers: int
     machine: Machine
+
+    def continued(self) -> "Params":
+        """The same for an adapter that is continued: it knows much already, and needs fewer epochs."""
+        return dataclasses.replace(self, epochs=max(1, round(self.epochs * self.continued_epochs)))
 
     @property
     def lora(self) -> Settings:

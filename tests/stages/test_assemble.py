@@ -3,19 +3,18 @@ import random
 from dataclasses import replace
 from pathlib import Path
 
+import pyarrow.compute as pc
 import pyarrow.parquet as pq
 import pytest
 
-from pipeline.data import arrow, golden, jsonl, records, sketch, slices, state
+from pipeline.data import arrow, golden, jsonl, records, replay, sketch, slices, state
 from pipeline.data.fates import FATES
 from pipeline.data.records import Record
 from pipeline.errors import GraftError
 from pipeline.stages import assemble
 from pipeline.stages.assemble import Increment, Params
 
-OPTIONS = Params(
-    eval_share=0.3, slice_items=20, max_slices=4, reservoir=50, replay_share=0.5, suspects=None, augment={}
-)
+OPTIONS = Params(eval_share=0.3, slice_items=20, max_slices=4, reservoir=50, suspects=None, augment={})
 WORDS = [
     "lamp",
     "sofa",
@@ -155,19 +154,35 @@ def test_old_slices_and_runs_keep_their_bytes(chain):
     assert "slices/spring.arrow" in after
 
 
-def test_replay_is_its_share_of_what_is_trained_on(chain):
+def test_replay_is_its_share_of_the_tokens_as_bytes_tell_them(chain):
     first = chain.add("winter", batch(0, 200))
-    done = chain.add("spring", batch(200, 250, "spring"), replace(OPTIONS, replay_share=0.25))
-    assert done.report["replayed"] == round(done.report["train_new"] / 3)
-    old = [item for item in arrow.records_of(done.train) if item.increment == "winter"]
-    assert len(old) == done.report["replayed"]
-    assert {item.id for item in old} <= set(ids(first.reservoir))
+    done = chain.add("spring", batch(200, 250, "spring"), replay=0.25)
+    old = done.train.filter(pc.equal(done.train.column("increment"), "winter"))
+    assert old.num_rows == done.report["replayed"]
+    assert replay.sizes(old).sum() / replay.sizes(done.train).sum() == pytest.approx(0.25, abs=0.01)
+    assert set(ids(old)) <= set(ids(first.reservoir))
     assert ids(done.train) == sorted(ids(done.train))
+    assert done.report["replay"]["share"] == 0.25
 
 
-def test_replay_is_bounded_by_the_reservoir(chain):
+def test_replay_is_bounded_by_the_reservoir_and_what_lacks_is_drawn_more_often(chain):
     chain.add("winter", batch(0, 200))
-    assert chain.add("spring", batch(200, 500, "spring")).report["replayed"] == OPTIONS.reservoir
+    done = chain.add("spring", batch(200, 300, "spring"), replay=0.6)
+    old = [item for item in arrow.records_of(done.train) if item.increment == "winter"]
+    assert done.report["replayed"] == len(old) == OPTIONS.reservoir
+    assert len({item.weight for item in old}) == 1
+    assert replay.sizes(done.train.filter(pc.equal(done.train.column("increment"), "winter"))).sum() == pytest.approx(
+        1.5 * replay.sizes(done.train.filter(pc.equal(done.train.column("increment"), "spring"))).sum(), rel=0.01
+    )
+
+
+def test_without_a_shift_a_tenth_is_replayed(chain):
+    order = random.Random(0).sample(range(1200), 1200)  # noqa: S311
+    big = replace(OPTIONS, reservoir=400)
+    chain.add("winter", [record(n) for n in order[:600]], big)
+    report = chain.add("spring", [record(n, increment="spring") for n in order[600:]], big).report["replay"]
+    assert (report["share"], report["warning"]) == (0.1, None)
+    assert report["why"] == "no shift of labels, balance or texts was measured"
 
 
 def test_oldest_slices_fold_into_history(chain):

@@ -1,0 +1,137 @@
+"""train.replay: how much of what was trained on before is trained on again, and which records of it."""
+
+import hashlib
+import heapq
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from pipeline.data import shift, views
+from pipeline.data.shift import Shift
+
+AUTO = "auto"
+BASE = 0.10  # without any shift: TRACE (arXiv:2310.06762) found a tenth to keep most of what sequential training loses
+PER_SHIFT = 0.8  # of a measured shift of balance and texts; docs/decisions/replay.md
+MOST = 0.8  # never more than four old tokens for one new
+LITTLE = 0.01  # a share under it is as good as none
+MARKS = 16  # bytes that a chat template puts around a message, about
+MOST_OFTEN = 4.0  # that one old record is drawn in an epoch, where the reservoir is small
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Choice:
+    """A share, and why it is that."""
+
+    share: float  # of the tokens trained on
+    why: str
+    measured: Shift | None = None  # None: there is nothing to replay, or nothing to replay beside
+    warning: str | None = None
+
+    def report(self) -> dict[str, Any]:
+        """What data/assembled/report.json holds of it."""
+        return asdict(self)
+
+
+def choose(asked: str | float, learned: pa.Table, old: pa.Table, before: Mapping[str, int]) -> Choice:
+    """The share to replay.
+
+    Args:
+        asked: train.replay: `auto`, or a share of tokens.
+        learned: the increment's records to train on.
+        old: what may be replayed.
+        before: label -> records of the whole chain.
+    """
+    if not learned.num_rows or not old.num_rows:
+        return Choice(share=0.0, why="there is nothing old" if learned.num_rows else "there is nothing new")
+    found = shift.measure(learned, old, before)
+    if asked != AUTO:
+        return Choice(
+            share=float(asked), why="train.replay asks for it", measured=found, warning=_warning(float(asked))
+        )
+    return _by_shift(found)
+
+
+def _by_shift(found: Shift) -> Choice:
+    labels = found.absent_labels + found.present_labels
+    wanted = {
+        f"{found.absent_labels} of {labels} labels are not in the increment, and are to be drawn as often as its own": (
+            found.absent_labels / labels if labels else 0.0
+        ),
+        f"the balance of labels has shifted by {found.balance:.2f}": BASE + PER_SHIFT * found.balance,
+        f"the texts have drifted by {found.drift:.2f}": BASE + PER_SHIFT * found.drift,
+    }
+    why, share = max(wanted.items(), key=lambda item: item[1])
+    if share <= BASE:
+        return Choice(share=BASE, why="no shift of labels, balance or texts was measured", measured=found)
+    return Choice(share=round(min(MOST, share), 2), why=why, measured=found)
+
+
+def _warning(share: float) -> str | None:
+    """What is to be said of a share that is as good as none."""
+    if share >= LITTLE:
+        return None
+    return f"train.replay: {share}: with less than {LITTLE} a chain forgets what it knew; see docs/decisions/replay.md"
+
+
+def drawn(old: pa.Table, learned: pa.Table, share: float, *, salt: str) -> pa.Table:
+    """Old records to train on, so that they are `share` of all tokens, as far as bytes tell tokens.
+
+    Labels that the increment has least of come first, so that all of them are drawn as evenly as can be; of a label
+    the lowest salted hashes: each increment draws another sample, and draws it again when run again. Where all there
+    is does not suffice, every record is drawn several times, by its weight.
+    """
+    costs = sizes(old)
+    wanted = float(sizes(learned).sum()) * share / (1 - share)
+    if not wanted or not old.num_rows:
+        return old.slice(0, 0)
+    if costs.sum() <= wanted:
+        often = min(MOST_OFTEN, wanted / float(costs.sum()))
+        weights = pa.array(np.full(old.num_rows, often), pa.float32())
+        return old.set_column(old.column_names.index("weight"), "weight", weights) if often > 1 else old
+    return old.take(pa.array(_filled(old, learned, costs, wanted, salt), pa.int64()))
+
+
+def _filled(old: pa.Table, learned: pa.Table, costs: npt.NDArray[np.int64], wanted: float, salt: str) -> Sequence[int]:
+    """Places in `old`, until their bytes are as near to `wanted` as can be: always of the label with least so far."""
+    labels = pc.fill_null(views.view(old).labels, "").to_pylist()
+    has = Counter(pc.fill_null(views.view(learned).labels, "").to_pylist())
+    waiting: dict[str, list[int]] = {}
+    hashes = [hashlib.sha256(f"{salt}\n{id_}".encode()).digest() for id_ in old.column("id").to_pylist()]
+    for place in sorted(range(len(hashes)), key=hashes.__getitem__, reverse=True):
+        waiting.setdefault(labels[place], []).append(place)
+    least = [(has[label], label) for label in waiting]
+    heapq.heapify(least)
+    chosen: list[int] = []
+    left = wanted
+    while least:
+        count, label = heapq.heappop(least)
+        place = waiting[label].pop()
+        if costs[place] > 2 * left:  # nearer without it
+            break
+        left -= float(costs[place])
+        chosen.append(place)
+        if waiting[label]:
+            heapq.heappush(least, (count + 1, label))
+    return chosen
+
+
+def sizes(table: pa.Table) -> npt.NDArray[np.int64]:
+    """What each record costs to train on, in bytes: of its messages, with what a template puts around them.
+
+    Weights count: a record that is drawn twice costs twice.
+    """
+    messages = table.column("messages").combine_chunks() if table.num_rows else pa.array([], pa.list_(pa.string()))
+    if not table.num_rows:
+        return np.zeros(0, np.int64)
+    offsets = views.offsets_of(messages)
+    lengths = pc.fill_null(pc.binary_length(messages.flatten().field("content")), 0).to_numpy(zero_copy_only=False)
+    total = np.concatenate(([0], np.cumsum(lengths + MARKS)))
+    often = pc.fill_null(table.column("weight"), 1.0).to_numpy()
+    found: npt.NDArray[np.int64] = np.round((total[offsets[1:]] - total[offsets[:-1]]) * often).astype(np.int64)
+    return found

@@ -1,0 +1,139 @@
+"""How much is replayed, which records, and why."""
+
+import random
+from collections import Counter
+
+import pyarrow.compute as pc
+import pytest
+
+from pipeline.data import arrow, records, replay, shift, views
+from pipeline.data.records import Record
+from pipeline.data.shift import Shift
+
+WORDS = ["lamp", "sofa", "chair", "spoon", "radio", "kettle", "mirror", "basket", "blanket", "hammer", "pencil"]
+OTHERS = ["Lampe", "Sessel", "Stuhl", "Löffel", "Funk", "Kessel", "Spiegel", "Korb", "Decke", "Hammer", "Stift"]
+
+
+def table(labels, words=WORDS, seed=0):
+    """One record for each label, of three words and some digits."""
+    dice = random.Random(seed)  # noqa: S311
+    items = []
+    for number, label in enumerate(labels):
+        messages = records.classification(" ".join(dice.choices(words, k=3)) + f" {dice.random():.9f}", label)
+        items.append(
+            Record(id=records.content_id(messages), messages=messages, increment=f"s{seed}", file="a", line=number + 1)
+        )
+    return arrow.table_of(items)
+
+
+def labels_of(found):
+    return views.counted(views.view(found).labels)
+
+
+def choose(now, before, asked="auto", words=WORDS):
+    old = table(before, seed=1)
+    return replay.choose(asked, table(now, words, seed=2), old, Counter(before))
+
+
+EVEN = ["a", "b", "c", "d"] * 100
+
+
+def test_no_shift_gives_a_tenth():
+    found = choose(EVEN, EVEN)
+    assert (found.share, found.why, found.warning) == (
+        replay.BASE, "no shift of labels, balance or texts was measured", None,
+    )  # fmt: skip
+
+
+def test_chance_is_no_shift():
+    dice = random.Random(3)  # noqa: S311
+    found = choose(dice.choices("abcd", k=300), dice.choices("abcd", k=2000))
+    assert found.share < replay.BASE + 0.05
+    assert found.measured.drift < 0.01
+
+
+def test_absent_labels_raise_the_share_and_are_named():
+    found = choose(["e", "f"] * 100, EVEN)
+    assert found.measured == Shift(
+        new_labels=2, absent_labels=4, present_labels=2, balance=0.0, drift=found.measured.drift
+    )
+    assert found.share > 0.5
+    assert found.why.startswith("4 of 6 labels are not in the increment")
+
+
+def test_one_label_more_is_no_reason_to_replay_much():
+    found = choose(EVEN + ["e"] * 5, EVEN)
+    assert (found.measured.new_labels, found.measured.absent_labels) == (1, 0)
+    assert found.share == pytest.approx(replay.BASE, abs=0.05)
+
+
+def test_a_label_too_rare_to_be_missed_is_not_absent():
+    assert shift.absent({"a": 100}, {"a": 990, "b": 10}) == []
+    assert shift.absent({"a": 100}, {"a": 970, "b": 30}) == ["b"]
+
+
+def test_another_balance_raises_the_share():
+    found = choose(["a"] * 340 + ["b", "c", "d"] * 20, EVEN)
+    assert found.measured.balance == pytest.approx(0.6, abs=0.02)
+    assert found.share > replay.BASE
+    assert "balance" in found.why
+
+
+def test_other_texts_raise_the_share():
+    found = choose(EVEN, EVEN, words=OTHERS)
+    assert found.measured.drift > 0.5
+    assert found.share > replay.BASE
+    assert "texts" in found.why
+
+
+def test_share_never_passes_its_bound():
+    found = choose(["z"] * 100, [f"label {n}" for n in range(50)] * 8)
+    assert found.share <= replay.MOST
+
+
+def test_nothing_new_and_nothing_old_replay_nothing():
+    empty = table([])
+    assert replay.choose("auto", empty, table(EVEN), {}).why == "there is nothing new"
+    assert replay.choose(0.5, table(EVEN), empty, {}).why == "there is nothing old"
+    assert replay.drawn(empty, table(EVEN), 0.5, salt="x").num_rows == 0
+
+
+@pytest.mark.parametrize(("asked", "warned"), [(0.0, True), (0.009, True), (0.01, False), (0.5, False)])
+def test_less_than_a_hundredth_warns(asked, warned):
+    found = choose(EVEN, EVEN, asked)
+    assert found.share == asked
+    assert (found.warning is not None) == warned
+    assert found.why == "train.replay asks for it"
+
+
+@pytest.mark.parametrize("share", [0.1, 0.3, 0.5, 0.75])
+def test_share_is_of_the_bytes(share):
+    learned, old = table(EVEN[:100], seed=1), table(EVEN * 2, OTHERS, seed=2)
+    drawn = replay.drawn(old, learned, share, salt="spring")
+    of_all = replay.sizes(drawn).sum() / (replay.sizes(drawn).sum() + replay.sizes(learned).sum())
+    assert of_all == pytest.approx(share, abs=0.005)
+
+
+def test_draw_fills_up_the_labels_that_the_increment_lacks():
+    learned, old = table(["a"] * 90 + ["b"] * 10), table(["a", "b", "c"] * 200, seed=1)
+    found = labels_of(replay.drawn(old, learned, 0.5, salt="spring"))
+    assert found["c"] - found["b"] == pytest.approx(10, abs=1)
+    assert "a" not in found
+
+
+def test_draw_depends_on_contents_and_name_alone():
+    learned, old = table(EVEN, seed=1), table(EVEN * 3, seed=2)
+    first = replay.drawn(old, learned, 0.3, salt="spring")
+    assert first.equals(replay.drawn(old, learned, 0.3, salt="spring"))
+    other_order = replay.drawn(old.take(list(reversed(range(old.num_rows)))), learned, 0.3, salt="spring")
+    assert set(other_order.column("id").to_pylist()) == set(first.column("id").to_pylist())
+    assert set(replay.drawn(old, learned, 0.3, salt="summer").column("id").to_pylist()) != set(
+        first.column("id").to_pylist()
+    )
+
+
+def test_a_small_reservoir_is_drawn_more_often_up_to_a_bound():
+    learned, old = table(EVEN, seed=1), table(["a", "b"] * 5, seed=2)
+    often = pc.unique(replay.drawn(old, learned, 0.04, salt="x").column("weight")).to_pylist()
+    assert often == [pytest.approx(0.04 / 0.96 * 40, rel=0.05)]
+    assert pc.unique(replay.drawn(old, learned, 0.9, salt="x").column("weight")).to_pylist() == [replay.MOST_OFTEN]

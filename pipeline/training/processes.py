@@ -129,18 +129,22 @@ def join() -> Group:
     """
     from accelerate import PartialState
 
-    state = PartialState()
-    kind = os.environ
-    deepspeed = kind.get("ACCELERATE_USE_DEEPSPEED", "false").lower() == "true"
-    stage = kind.get("ACCELERATE_DEEPSPEED_ZERO_STAGE", "3")
-    shared = kind.get("ACCELERATE_USE_FSDP", "false").lower() == "true" or (deepspeed and stage == "3")
-    return Group(rank=state.process_index, size=state.num_processes, shares_weights=shared)
+    state = PartialState(cpu=not torch.cuda.is_available())
+    shared = _is_set("ACCELERATE_USE_FSDP") or _is_set("ACCELERATE_USE_DEEPSPEED")
+    group = Group(rank=state.process_index, size=state.num_processes, shares_weights=shared)
+    if group.size == 1:
+        raise GraftError("train.machine.launch: one process was started, and no more", help="num_processes: 2 or more")
+    return group
 
 
 def leave() -> None:
     """The group is no longer needed."""
     if distributed.is_initialized():
         distributed.destroy_process_group()
+
+
+def _is_set(name: str) -> bool:
+    return os.environ.get(name, "false").lower() in ("true", "1")
 
 
 def _layers(model: Any) -> list[Any]:

@@ -59,3 +59,14 @@ def test_two_processes_give_the_result_of_one(candidate: Path, tmp_path: Path) -
     said = train(two)
     compare(one, two)
     assert said.count("train: 48 records; loading torch") == 1  # the main process alone speaks
+
+
+@pytest.mark.slow
+def test_shared_weights_give_the_result_of_one_process(candidate: Path, tmp_path: Path) -> None:
+    params = {"train__batch_size": 7, "train__learning_rate": 1e-3}
+    one, two = pair(candidate, tmp_path, "configs/fsdp2-cpu.yaml", **params)
+    shared = yaml.load_unchecked(CONFIGS / "fsdp2.yaml") | {"num_processes": 2, "use_cpu": True}
+    yaml.dump(two / "configs/fsdp2-cpu.yaml", shared)
+    set_params(two, train__machine=machine(two, launch="configs/fsdp2-cpu.yaml", micro_batch=3))
+    train(two)
+    compare(one, two)

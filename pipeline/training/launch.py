@@ -38,7 +38,7 @@ def run(config: Path, draft: Path) -> Any:
     settings = read(config)
     log = draft.parent / "launch.log"
     command = [sys.executable, "-m", "accelerate.commands.accelerate_cli", "launch", "--config_file", str(config)]
-    command += [*_overrides(os.environ), "-m", "pipeline.stages.train"]
+    command += [*overrides(os.environ), "-m", "pipeline.stages.train"]
     with log.open("w") as stderr:
         code = _wait(subprocess.Popen(command, env=_environment(settings, draft), stderr=stderr))
     error, outcome = draft / ERROR, draft / OUTCOME
@@ -112,7 +112,7 @@ def _problems(found: Any) -> Iterator[str]:
         yield "distributed_type: DEEPSPEED: the package deepspeed is not installed; configs/fsdp2.yaml needs none"
 
 
-def _overrides(environment: Mapping[str, str]) -> list[str]:
+def overrides(environment: Mapping[str, str]) -> list[str]:
     """What differs from machine to machine of one training comes from the environment."""
     options = {
         "GRAFT_MACHINES": "--num_machines",

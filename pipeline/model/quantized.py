@@ -57,7 +57,8 @@ def thaw(module: Any) -> None:
     for name, child in list(module.named_modules()):
         if type(child).__module__.startswith("bitsandbytes"):
             weight = dequantize_module_weight(child).detach().float()
-            plain = torch.nn.Linear(*weight.T.shape, bias=child.bias is not None, device=weight.device)
+            outputs, inputs = weight.shape
+            plain = torch.nn.Linear(inputs, outputs, bias=child.bias is not None, device=weight.device)
             plain.weight.data = weight
             if child.bias is not None:
                 plain.bias.data = child.bias.detach().float()

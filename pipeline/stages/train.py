@@ -3,6 +3,7 @@
 With nothing new the parent's adapter is handed on, byte for byte; torch is then not even imported.
 """
 
+import dataclasses
 import time
 from collections import Counter
 from collections.abc import Callable, Sequence
@@ -15,6 +16,7 @@ from pipeline.data import arrow, kinds
 from pipeline.data.records import Record
 from pipeline.errors import GraftError
 from pipeline.model import lora_settings
+from pipeline.training import launch
 from pipeline.training.settings import Params
 from pipeline.training.steps import Step
 
@@ -40,6 +42,7 @@ class Outcome:
     tested: Sequence[tuple[float, float]] = ()  # learning_rate: auto: rate and loss
     seconds: float = 0.0  # of the steps, start-up and saving left out
     clear: Callable[[], None] = lambda: None  # forget the checkpoints of this run
+    run: str = ""  # its fingerprint
 
 
 def hand_on(asked: Params, parent: Path, draft: Path) -> Outcome:
@@ -54,8 +57,8 @@ def hand_on(asked: Params, parent: Path, draft: Path) -> Outcome:
     for name in ("adapter_model.safetensors", "adapter_config.json"):
         files.write_bytes(draft / name, (parent / name).read_bytes())
     counts = ["records", "examples", "truncated", "dropped", "undesirable", "steps", "epochs", "tokens"]
-    nothing = ["total_parameters", "machine_class", "learning_rate", "validation", "average", "stack_error"]
-    facts = dict.fromkeys([*counts, "trainable_parameters"], 0) | dict.fromkeys(nothing)
+    nothing = ["total_parameters", "machine_class", "learning_rate", "micro_batch", "validation", "average"]
+    facts = dict.fromkeys([*counts, "trainable_parameters"], 0) | dict.fromkeys([*nothing, "stack_error"])
     facts |= {"increment_tokens": {}}
     return Outcome(facts=facts | {"objective": asked.objective, "method": asked.method})
 
@@ -66,12 +69,14 @@ def learn(asked: Params, records: Sequence[Record], parent: Path | None, draft: 
     print(f"train: {len(records)} records; loading torch and the base", flush=True)
     from pipeline.model import lean
 
-    with lean.imports(quantizer=asked.method == "qlora", distributed=asked.machine.launch is not None):
+    with lean.imports(
+        quantizer=asked.method in lora_settings.ON_QUANTIZED, distributed=asked.machine.launch is not None
+    ):
         return _learn(asked, records, parent, draft)
 
 
 def _learn(asked: Params, records: Sequence[Record], parent: Path | None, draft: Path) -> Outcome:
-    from pipeline.model import machine, pinned
+    from pipeline.model import lean, machine, pinned
     from pipeline.training import (
         blending,
         finder,
@@ -81,27 +86,33 @@ def _learn(asked: Params, records: Sequence[Record], parent: Path | None, draft:
         methods,
         objectives,
         precision,
+        processes,
         pull,
         tally,
         validation,
     )
     from pipeline.training.fingerprint import fingerprint
+    from pipeline.training.memory import Micro
 
-    asked = asked.continued() if parent else asked
+    group = processes.join() if launch.inside() else processes.ALONE
+    asked = asked.continued() if parent and asked.chain == "continue" else asked
     device, base = machine.settle(asked.threads, deterministic=asked.machine.deterministic), pinned.load()
     fit_checks.refuse_unfit(asked, device, base.folder)
     numbers = precision.chosen(asked.machine.precision, device, base.folder)
-    kind = machine.machine_class(device) | precision.facts(numbers, device)
+    kind = machine.machine_class(device) | precision.facts(numbers, device) | group.facts()
     run = fingerprint(asked, [RECORDS, *([parent] if parent else [])], base.fingerprint, kind)
     found = _examples(asked, records, base.folder)
     learned, held = validation.hold(found.examples, asked.validation)
     made = methods.trainable(base, parent, asked, device)
     precision.use(made.model, numbers, device)
+    group.share_weights(made.model)
     objective = objectives.load(made.model, found.examples, asked)
     continues = parent is not None and asked.chain == "continue"
     hold = pull.hold(loop.trained(made), asked.parent) if continues else None
     keeper = keeping.keeper(asked, SCRATCH, run)
-    rate, tested = finder.rate(made, learned, asked, objective, keeper.store.folder)
+    micro = Micro(size=asked.machine.micro_batch)
+    rate, tested = finder.rate(made, learned, asked, objective, micro, keeper.store.folder, group)
+    lean.started()
     peak = rate * (asked.rewarm if continues else 1)
     started = time.monotonic()
     steps = loop.fit(
@@ -114,6 +125,8 @@ def _learn(asked: Params, records: Sequence[Record], parent: Path | None, draft:
         held=held,
         hold=hold,
         keeper=keeper,
+        micro=micro,
+        group=group,
     )
     kept = (
         blending.blend(made, hold, held, objective, asked.batch_size)
@@ -121,13 +134,13 @@ def _learn(asked: Params, records: Sequence[Record], parent: Path | None, draft:
         else None
     )
     seconds = time.monotonic() - started
-    told = made.save(draft)
+    told = made.save(draft) if group.is_main else {}
     facts = {
         "method": asked.method,
         "objective": asked.objective,
         "records": len(records) - found.dropped - found.undesirable,
         "examples": len(learned),
-        "truncated": sum(example.truncated for example in learned),
+        "truncated": sum(example.truncated for example in found.examples),
         "dropped": found.dropped,
         "undesirable": found.undesirable,
         "steps": len(steps),
@@ -138,20 +151,50 @@ def _learn(asked: Params, records: Sequence[Record], parent: Path | None, draft:
         "total_parameters": sum(p.numel() for p in made.model.parameters()),
         "machine_class": kind,
         "learning_rate": peak,
+        "micro_batch": micro.size,
         "validation": held.facts() if held else None,
         "average": kept,
         "stack_error": told.get("stack_error"),
     }
-    return Outcome(facts=facts, steps=steps, tested=tested, clear=keeper.clear, seconds=seconds)
+    return Outcome(facts=facts, steps=steps, tested=tested, clear=keeper.clear, seconds=seconds, run=run)
+
+
+def _launched(asked: Params, config: Path, draft: Path) -> Outcome:
+    """`learn`, in the processes of an accelerate config."""
+    made = launch.run(config, draft)
+    steps = [Step(**step) for step in made["steps"]]
+
+    def clear() -> None:
+        from pipeline.training import keeping
+
+        keeping.keeper(asked, SCRATCH, made["run"]).clear()
+
+    return Outcome(**made | {"steps": steps, "clear": clear})
+
+
+def _one_of_several(asked: Params, draft: Path) -> None:
+    """What a launched process does: its part of `learn`; the main one hands the outcome to the stage."""
+    with launch.reporting(draft, main=launch.is_main()):
+        made = learn(asked, arrow.read_records(RECORDS), _parent(asked), draft)
+        if launch.is_main():
+            launch.report(
+                draft,
+                {field: getattr(made, field) for field in ("facts", "tested", "seconds", "run")}
+                | {"steps": [dataclasses.asdict(step) for step in made.steps]},
+            )
+
+
+def _parent(asked: Params) -> Path | None:
+    return PARENT if asked.chain != "fresh" and PARENT.exists() else None
 
 
 def _examples(asked: Params, records: Sequence[Record], base: Path) -> "Made":
     """What the records are to the model."""
     from pipeline.model import chat, templates
-    from pipeline.training import examples
+    from pipeline.training import examples, tokens
 
-    template = templates.text(asked.chat_template)
-    found = examples.make(chat.load(base, template, needed=asked.objective != "pretrain"), records, asked.encoding)
+    talk = chat.load(base, templates.text(asked.chat_template), needed=asked.objective != "pretrain")
+    found = examples.make(talk, records, asked.encoding, tokens.FOLDER)
     if not found.examples:
         left_out = [f"{found.dropped} with nothing to learn, or too long", f"{found.undesirable} undesirable answers"]
         raise GraftError("train: no record is left to learn from", left_out, help="see train.truncation and max_length")
@@ -172,12 +215,18 @@ def condense(steps: Sequence[Step], rows: int = CURVE_ROWS) -> list[tuple[int, f
 def main() -> None:
     """Read records and parent, write adapter, training.json and loss curve."""
     asked = params.load("train", Params)
+    if (theirs := launch.inside()) is not None:
+        scratch.end_with_parent()
+        _one_of_several(asked, theirs)
+        return
     with scratch.held(SCRATCH) as draft, timing.measured("train") as figures:
         scratch.end_with_parent()
         _clear()
         records = arrow.read_records(RECORDS)
-        parent = PARENT if asked.chain != "fresh" and PARENT.exists() else None
-        if records:
+        parent = _parent(asked)
+        if records and asked.machine.launch:
+            made = _launched(asked, Path(asked.machine.launch), draft)
+        elif records:
             made = learn(asked, records, parent, draft)
         elif parent:
             made = hand_on(asked, parent, draft)

@@ -22,6 +22,7 @@ from pipeline.training.examples import Example
 from pipeline.training.loop import Objective
 from pipeline.training.memory import Micro
 from pipeline.training.methods import Trainable
+from pipeline.training.processes import ALONE, Group
 from pipeline.training.settings import Machine, Params
 
 LOWEST, HIGHEST = 1e-6, 1.0
@@ -40,7 +41,13 @@ class Found:
 
 
 def rate(
-    made: Trainable, examples: Sequence[Example], asked: Params, objective: Objective, folder: Path
+    made: Trainable,
+    examples: Sequence[Example],
+    asked: Params,
+    objective: Objective,
+    micro: Micro,
+    folder: Path,
+    group: Group = ALONE,
 ) -> tuple[float, list[tuple[float, float]]]:
     """The rate as written, or as found; and the test's curve.
 
@@ -48,19 +55,31 @@ def rate(
         made: the model, and what of it is trained.
         examples: what to learn.
         asked: section `train`.
-        objective: what a step minimises.
+        objective: what is minimised.
+        micro: examples computed at a time; halved in place where memory runs out.
         folder: of the run's checkpoints: a killed run does not repeat the test.
+        group: the processes that train together.
     """
     if not isinstance(asked.learning_rate, str):
         return float(asked.learning_rate), []
     kept = folder / "learning_rate.json"
-    if not kept.exists():
-        files.write_json(kept, dataclasses.asdict(find(made, examples, asked, objective)))
+    if group.any_of(None if kept.exists() else "no test yet"):
+        tested = dataclasses.asdict(find(made, examples, asked, objective, micro, group))
+        with group.main_first():
+            if group.is_main:
+                files.write_json(kept, tested)
     found = files.read_json(kept)
     return found["learning_rate"], [(rate, loss) for rate, loss in found["rows"]]
 
 
-def find(made: Trainable, examples: Sequence[Example], asked: Params, objective: Objective) -> Found:
+def find(
+    made: Trainable,
+    examples: Sequence[Example],
+    asked: Params,
+    objective: Objective,
+    micro: Micro,
+    group: Group = ALONE,
+) -> Found:
     """The test; model and random numbers are afterwards as before.
 
     Raises:
@@ -72,7 +91,7 @@ def find(made: Trainable, examples: Sequence[Example], asked: Params, objective:
     before = snapshot.random_state()
     made.model.train()
     torch.manual_seed(asked.seed)
-    rows = _rows(made, examples, asked, objective)
+    rows = _rows(made, examples, asked, objective, micro, group)
     with torch.no_grad():
         for parameter, copy in zip(parameters, copies, strict=True):
             parameter.copy_(copy)
@@ -99,19 +118,18 @@ def choose(rows: Sequence[tuple[float, float]]) -> float:
 
 
 def _rows(
-    made: Trainable, examples: Sequence[Example], asked: Params, objective: Objective
+    made: Trainable, examples: Sequence[Example], asked: Params, objective: Objective, micro: Micro, group: Group
 ) -> list[tuple[float, float]]:
     optimizer = loop.make_optimizer(made, asked, LOWEST)
-    micro = Micro(size=asked.machine.micro_batch)
     endless = batches.epochs(examples, size=asked.batch_size, seed=asked.seed, count=STEPS)
     rows: list[tuple[float, float]] = []
     mean = 0.0
     for step, batch in enumerate(itertools.islice(endless, STEPS)):
         rate = LOWEST * (HIGHEST / LOWEST) ** (step / (STEPS - 1))
         loop.set_rate(optimizer, rate)
-        loss = memory.with_less(
-            micro, batch, optimizer, partial(_gradients, made.model, batch, objective, asked.machine)
-        )
+        compute = partial(_gradients, made.model, batch, objective, asked.machine, group)
+        loss = group.total(memory.with_less(micro, group.share(batch), optimizer, compute))
+        group.sum_gradients(loop.trained(made))
         mean = SMOOTHING * mean + (1 - SMOOTHING) * loss
         smoothed = mean / (1 - SMOOTHING ** (step + 1))
         if not math.isfinite(loss) or (rows and smoothed > END * min(loss for _, loss in rows)):
@@ -123,5 +141,7 @@ def _rows(
     return rows
 
 
-def _gradients(model: Any, batch: Sequence[Example], objective: Objective, machine: Machine, micro: Micro) -> float:
-    return loop.gradients(model, batch, objective, micro.size, machine)
+def _gradients(
+    model: Any, batch: Sequence[Example], objective: Objective, machine: Machine, group: Group, micro: Micro
+) -> float:
+    return loop.gradients(model, batch, objective, micro.size, machine, group)

@@ -16,6 +16,7 @@ from pipeline.training.examples import Example
 from pipeline.training.keeping import Keeper
 from pipeline.training.memory import Micro
 from pipeline.training.methods import Trainable
+from pipeline.training.processes import ALONE, Group
 from pipeline.training.pull import Hold
 from pipeline.training.settings import Machine, Params
 from pipeline.training.steps import Step
@@ -45,6 +46,7 @@ class Run:
     held: Held | None
     hold: Hold | None
     steps: list[Step]
+    group: Group
 
     @property
     def parameters(self) -> list[torch.Tensor]:
@@ -87,6 +89,8 @@ def fit(
     held: Held | None = None,
     hold: Hold | None = None,
     keeper: Keeper | None = None,
+    micro: Micro | None = None,
+    group: Group = ALONE,
 ) -> list[Step]:
     """Train in place and print the progress.
 
@@ -100,6 +104,8 @@ def fit(
         held: examples that tell when to stop; afterwards the weights are the best that they saw.
         hold: the parent, and how the training is held near it.
         keeper: where checkpoints go, and the one that this run goes on from.
+        micro: examples computed at a time; halved in place where memory runs out. None: as asked.
+        group: the processes that train together.
 
     Raises:
         GraftError: no parameter is trainable; the run cannot end well, or was asked to end; no room for a checkpoint.
@@ -107,14 +113,24 @@ def fit(
     order = {"size": asked.batch_size, "seed": asked.seed, "count": asked.epochs}
     total = min(batches.count_steps(examples, **order), asked.max_steps or sys.maxsize)
     plan = rates.rates(asked, peak, total)
-    optimizer, micro = make_optimizer(made, asked, peak), Micro(size=asked.machine.micro_batch)
+    optimizer, micro = make_optimizer(made, asked, peak), micro or Micro(size=asked.machine.micro_batch)
     run = Run(
-        made=made, objective=objective, asked=asked, optimizer=optimizer, micro=micro, held=held, hold=hold, steps=[]
+        made=made,
+        objective=objective,
+        asked=asked,
+        optimizer=optimizer,
+        micro=micro,
+        held=held,
+        hold=hold,
+        steps=[],
+        group=group,
     )
     memory.prepare(made.model, asked.machine)
     made.model.train()
     torch.manual_seed(asked.seed)  # dropout must not depend on how the adapter was made
-    if keeper and (saved := keeper.newest()):
+    with group.main_first():  # it may have to bring the checkpoint here
+        saved = keeper.newest() if keeper else None
+    if saved:
         run.go_on_from(saved)
     done = len(run.steps)
     told = observers.observers(asked, made.model, total=total, done=run.steps, continued=continued)
@@ -127,7 +143,7 @@ def fit(
             if held and held.due(number, total):
                 held.look(number, _held_loss(run, held), run.parameters)
             if number < total:
-                _keep(run, keeper, request.name)
+                _keep(run, keeper, group.any_of(request.name))
     told.close()
     if held:
         held.put_best(run.parameters)
@@ -161,13 +177,23 @@ def set_rate(optimizer: torch.optim.Optimizer, learning_rate: float) -> None:
         group["lr"] = learning_rate * group["share"]
 
 
-def gradients(model: Any, batch: Sequence[Example], objective: Objective, size: int | None, machine: Machine) -> float:
-    """Gradients of the batch's mean loss, however it is divided into parts of `size`; returns that loss."""
+def gradients(
+    model: Any,
+    batch: Sequence[Example],
+    objective: Objective,
+    size: int | None,
+    machine: Machine,
+    group: Group = ALONE,
+) -> float:
+    """Gradients of the batch's mean loss, however it is divided into parts of `size`; returns that loss.
+
+    Of several processes each has its share of both: their sums are the batch's.
+    """
     count = objective.count(batch)
     total = 0.0
-    for part in batches.micro(batch, size):
+    for part, weight in group.parts(batch, size):
         with memory.offloaded(machine):
-            loss = objective.loss(model, part) / count
+            loss = objective.loss(model, part) * (weight / count)
         torch.autograd.backward(loss)
         total += loss.item()
     return total
@@ -178,9 +204,11 @@ def _step(run: Run, number: int, batch: Sequence[Example], learning_rate: float)
     set_rate(run.optimizer, learning_rate)
 
     def compute(micro: Micro) -> float:
-        return gradients(run.made.model, batch, run.pulled, micro.size, run.asked.machine)
+        return gradients(run.made.model, batch, run.pulled, micro.size, run.asked.machine, run.group)
 
-    loss = memory.with_less(run.micro, batch, run.optimizer, compute)
+    run.group.seed(run.asked.seed, number)
+    loss = run.group.total(memory.with_less(run.micro, run.group.share(batch), run.optimizer, compute))
+    run.group.sum_gradients(run.parameters)
     if run.hold:
         run.hold.add_gradient()
     norm = torch.nn.utils.clip_grad_norm_(run.parameters, run.asked.max_grad_norm).item()
@@ -202,7 +230,7 @@ def _held_loss(run: Run, held: Held) -> float:
 def _keep(run: Run, keeper: Keeper | None, signal: str | None) -> None:
     """Save the run where it is time to; end it when a signal asked for that."""
     number = len(run.steps)
-    if keeper and (signal or keeper.due(number)):
+    if keeper and run.group.is_main and (signal or keeper.due(number)):
         keeper.save(run.saved())
     if signal:
         said = "saved; dvc repro goes on from here" if keeper else "nothing is kept"

@@ -2,7 +2,6 @@
 
 import hashlib
 import heapq
-from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
@@ -83,9 +82,9 @@ def _warning(share: float) -> str | None:
 def drawn(old: pa.Table, learned: pa.Table, share: float, *, salt: str) -> pa.Table:
     """Old records to train on, so that they are `share` of all tokens, as far as bytes tell tokens.
 
-    Labels that the increment has least of come first, so that all of them are drawn as evenly as can be; of a label
-    the lowest salted hashes: each increment draws another sample, and draws it again when run again. Where all there
-    is does not suffice, every record is drawn several times, by its weight.
+    Each label equally often, whatever the increment brings of it: its old records say what the new ones do not. Of a
+    label the lowest salted hashes: each increment draws another sample, and draws it again when run again. Where all
+    there is does not suffice, every record is drawn several times, by its weight.
     """
     costs = sizes(old)
     wanted = float(sizes(learned).sum()) * share / (1 - share)
@@ -95,18 +94,17 @@ def drawn(old: pa.Table, learned: pa.Table, share: float, *, salt: str) -> pa.Ta
         often = min(MOST_OFTEN, wanted / float(costs.sum()))
         weights = pa.array(np.full(old.num_rows, often), pa.float32())
         return old.set_column(old.column_names.index("weight"), "weight", weights) if often > 1 else old
-    return old.take(pa.array(_filled(old, learned, costs, wanted, salt), pa.int64()))
+    return old.take(pa.array(_evenly(old, costs, wanted, salt), pa.int64()))
 
 
-def _filled(old: pa.Table, learned: pa.Table, costs: npt.NDArray[np.int64], wanted: float, salt: str) -> Sequence[int]:
+def _evenly(old: pa.Table, costs: npt.NDArray[np.int64], wanted: float, salt: str) -> Sequence[int]:
     """Places in `old`, until their bytes are as near to `wanted` as can be: always of the label with least so far."""
     labels = pc.fill_null(views.view(old).labels, "").to_pylist()
-    has = Counter(pc.fill_null(views.view(learned).labels, "").to_pylist())
     waiting: dict[str, list[int]] = {}
     hashes = [hashlib.sha256(f"{salt}\n{id_}".encode()).digest() for id_ in old.column("id").to_pylist()]
     for place in sorted(range(len(hashes)), key=hashes.__getitem__, reverse=True):
         waiting.setdefault(labels[place], []).append(place)
-    least = [(has[label], label) for label in waiting]
+    least = [(0, label) for label in waiting]
     heapq.heapify(least)
     chosen: list[int] = []
     left = wanted

@@ -267,7 +267,7 @@ def build(source: Path, folder: Path, count: int) -> Path:
     fixed = {dep for stage in stages.values() for dep in stage["deps"] if (clone / dep).is_file()}
     objects = Objects(clone / ".dvc/cache", remote)
     md5s = {dep: _md5((clone / dep).read_bytes()) for dep in fixed}
-    for folder_dep in ("data/augment", "data/golden"):  # in git, and a stage's input as a whole
+    for folder_dep in ("data/augment", "data/golden", "data/templates"):  # in git, and a stage's input as a whole
         below = files.files_below(clone / folder_dep)
         names = {path.relative_to(clone / folder_dep).as_posix(): _md5(path.read_bytes()) for path in below}
         md5s[folder_dep] = objects.put_folder(names)

@@ -48,6 +48,8 @@ def _beyond_schema(plain: dict[str, dict[str, Any]]) -> Iterator[str]:
     prepare, targets = plain["prepare"], plain["train"]["targets"]
     if prepare["min_chars"] > prepare["max_chars"]:
         yield f"$.prepare.min_chars: {prepare['min_chars']} is more than max_chars, {prepare['max_chars']}"
+    if plain["train"]["parent"]["average"] and not plain["train"]["validation"]["share"]:
+        yield "$.train.parent.average: chooses by the validation part: $.train.validation.share must be above 0"
     try:
         re.compile(targets if isinstance(targets, str) else "")
     except re.error as error:

@@ -27,3 +27,17 @@ BARE = """{% for m in messages %}{{ m.role + ': ' + m.content + '\\n' }}{% endfo
 MARKED = """{% for m in messages %}{{ '<|im_start|>' + m.role + '\\n' }}{% if m.role == 'assistant' %}\
 {% generation %}{{ m.content }}{% endgeneration %}{% else %}{{ m.content }}{% endif %}{{ '<|im_end|>\\n' }}\
 {% endfor %}{% if add_generation_prompt %}{{ '<|im_start|>assistant\\n' }}{% endif %}"""
+
+# Calls with their arguments as JSON text, as OpenAI's API has them; an object would be shown as Python writes it.
+WRITTEN = CHATML.replace(
+    "m.content +",
+    "m.content + (m.tool_calls[0].function.name ~ m.tool_calls[0].function.arguments if m.tool_calls else '') +",
+).replace("{% for", "{{ tools }}{% for", 1)
+
+# Contents are expected in parts: text is not shown at all.
+PARTS = """{% for m in messages %}{{ m.role }}{% for p in m.content %}{{ p.text }}{% endfor %}<|im_end|>{% endfor %}"""
+
+# Its generation prompt is of no use: only the marks say where an answer begins.
+ONLY_MARKED = MARKED.replace("{{ '<|im_start|>assistant\\n' }}", "{{ 'Now answer.' }}").replace(
+    "{% for", "{% if add_generation_prompt %}{{ 'Think. ' }}{% endif %}{% for", 1
+)

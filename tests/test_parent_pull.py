@@ -4,6 +4,7 @@ import pytest
 import torch
 
 from pipeline.training import average, pull
+from pipeline.training.settings import Pull
 
 torch.manual_seed(0)
 
@@ -71,13 +72,46 @@ def test_moving_average_of_nothing_changes_nothing():
     assert parameter.item() == 3.0
 
 
+def held(parameters, **asked):
+    return pull.Hold(parameters, Pull(**{"kl": 0.0, "l2": 0.0, "ema": None, "average": False} | asked))
+
+
 def test_pull_to_the_parents_weights_is_the_gradient_of_the_squared_distance():
     parameter = torch.nn.Parameter(torch.tensor([1.0, 2.0]))
-    held = pull.Weights([parameter], 0.1)
+    hold = held([parameter], l2=0.1)
     parameter.data += torch.tensor([0.5, -1.0])
     parameter.grad = torch.zeros(2)
-    held.add()
+    hold.add_gradient()
     torch.testing.assert_close(parameter.grad, torch.tensor([0.1, -0.2]))
+
+
+def test_the_parent_is_there_for_a_moment_and_the_child_comes_back():
+    parameter = torch.nn.Parameter(torch.tensor([1.0]))
+    hold = held([parameter])
+    parameter.data += 5
+    with hold.parent():
+        assert parameter.item() == 1.0
+    assert parameter.item() == 6.0
+
+
+def test_moving_average_goes_on_from_a_checkpoint():
+    parameters = [[torch.nn.Parameter(torch.zeros(2))] for _ in range(2)]
+    whole, first = (held(p, ema=0.8) for p in parameters)
+    for value in (1.0, 2.0, 5.0):
+        if value == 5.0:
+            resumed = held(parameters[1], ema=0.8)
+            resumed.restore(first.tensors())
+            first = resumed
+        for (parameter,), hold in zip(parameters, (whole, first), strict=True):
+            parameter.data.fill_(value)
+            hold.stepped()
+    whole.finish()
+    first.finish()
+    torch.testing.assert_close(parameters[0][0], parameters[1][0], rtol=0, atol=0)
+
+
+def test_nothing_asked_holds_nothing():
+    assert pull.hold([], Pull(kl=0.0, l2=0.0, ema=None, average=False)) is None
 
 
 def test_divergence_is_the_parents_and_nothing_between_equals():

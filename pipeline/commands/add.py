@@ -204,7 +204,7 @@ def _count(draft: Path, name: str, *, first: bool) -> str:
             f"  help: set train.objective: {' or '.join(able)} in params.yaml",
             err=True,
         )
-    if made.task == "classification" and first:
+    if first:
         _warn_of_golden(made.instruction, set(report["labels"]))
     rejects = ", ".join(f"{count} {reason}" for reason, count in sorted(report["rejects"].items()))
     return f"{report['read']:,} rows, {report['records']:,} records" + (f" ({rejects})" if rejects else "")

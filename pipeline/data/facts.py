@@ -60,7 +60,7 @@ def gather(table: pa.Table, chain: Index, others: Others, similarity: float) -> 
     """
     count = table.num_rows
     prompts_N4, ids_N4 = views.digests(table)
-    compared = ["kind", "messages", "rejected"]
+    compared = ["kind", *views.CONTENT]
     parts = [part.select(compared) for part in (table, others.golden, others.slices, others.reservoir)]
     everything = views.view(pa.concat_tables(parts))
     forms = sketch.normal_forms(everything.bodies)

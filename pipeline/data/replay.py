@@ -17,7 +17,8 @@ from pipeline.data.shift import Shift
 
 AUTO = "auto"
 BASE = 0.10  # without any shift: TRACE (arXiv:2310.06762) found a tenth to keep most of what sequential training loses
-PER_SHIFT = 0.8  # of a measured shift of balance and texts; docs/decisions/replay.md
+PER_SHIFT = 4.0  # of a measured shift of balance or texts: a shift of 0.11 is worth HALF; docs/decisions/replay.md
+HALF = 0.55  # more was no better for labels that come again
 MOST = 0.8  # never more than four old tokens for one new
 LITTLE = 0.01  # a share under it is as good as none
 MARKS = 16  # bytes that a chat template puts around a message, about
@@ -63,8 +64,8 @@ def _by_shift(found: Shift) -> Choice:
         f"{found.absent_labels} of {labels} labels are not in the increment, and are to be drawn as often as its own": (
             found.absent_labels / labels if labels else 0.0
         ),
-        f"the balance of labels has shifted by {found.balance:.2f}": BASE + PER_SHIFT * found.balance,
-        f"the texts have drifted by {found.drift:.2f}": BASE + PER_SHIFT * found.drift,
+        f"the balance of labels has shifted by {found.balance:.2f}": min(HALF, BASE + PER_SHIFT * found.balance),
+        f"the texts have drifted by {found.drift:.2f}": min(HALF, BASE + PER_SHIFT * found.drift),
     }
     why, share = max(wanted.items(), key=lambda item: item[1])
     if share <= BASE:

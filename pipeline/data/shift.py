@@ -66,7 +66,8 @@ def _balance(now: Counts, before: Counts) -> float:
     if not came or not total:
         return 0.0
     shares = [(now.get(name, 0) / came, before.get(name, 0) / total) for name in {*now, *before}]
-    spread = sum(math.sqrt(2 * old * (1 - old) / (math.pi * came)) for _, old in shares) / 2  # a sample's mean
+    rare = (1 / came + 1 / total) * 2 / math.pi  # the mean distance of two samples, as of normal variables
+    spread = sum(math.sqrt(rare * old * (1 - old)) for _, old in shares) / 2
     return _beyond(sum(abs(new - old) for new, old in shares) / 2, spread)
 
 

@@ -18,6 +18,9 @@ from pipeline.data.arrow import MESSAGE, ROWS
 Digests = npt.NDArray[np.uint64]  # (N, 4): SHA-256 as 4 big-endian numbers, which sort as the digests do
 
 
+CONTENT = ["messages", "rejected", "desirable", "tools", "images"]  # what two records must share to be one
+
+
 @dataclass(frozen=True, slots=True)
 class View:
     """What is compared of N records."""
@@ -151,10 +154,9 @@ def _conversations(table: pa.Table | pa.RecordBatch) -> tuple[pa.Array, pa.Array
 
     A system message belongs to everything else: one that a thousand records share would make all of them near.
     """
-    names = ["kind", "messages", "rejected", "desirable", "tools", "images"]
     asked: list[str] = []
     answered: list[str | None] = []
-    for row in table.select(names).to_pylist():
+    for row in table.select(["kind", *CONTENT]).to_pylist():
         messages = [_plain(message) for message in row.pop("messages")]
         if row.pop("kind") == "text":
             asked.append(messages[0]["content"])

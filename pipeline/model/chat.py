@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import jinja2
 from transformers import AutoTokenizer
 
 from pipeline.data.records import Message, Messages
@@ -20,6 +21,7 @@ _PROBE = "an answer"  # stands in a rendered conversation, to see what the templ
 class Chat:
     """A tokenizer with a chat template, and the token that ends an answer."""
 
+    folder: Path  # of the base
     tokenizer: Any
     end_of_turn: int
     closing: str = ""  # what the template writes after an answer
@@ -67,12 +69,13 @@ class Chat:
     def documents(self, texts: Sequence[str]) -> list[list[int]]:
         """Token ids of plain texts, begun as the tokenizer begins a text, the end of text included."""
         end = end_of_text(self.tokenizer)
-        ids: list[list[int]] = self.tokenizer(list(texts))["input_ids"] if texts else []
+        ids: list[list[int]] = self.tokenizer(list(texts), verbose=False)["input_ids"] if texts else []
         return [one if one[-1:] == [end] else [*one, end] for one in ids]
 
     def _ids(self, texts: Sequence[str]) -> list[list[int]]:
         # The template writes special tokens itself; a second BOS would be one that serving never sees.
-        ids: list[list[int]] = self.tokenizer(list(texts), add_special_tokens=False)["input_ids"] if texts else []
+        found = self.tokenizer(list(texts), add_special_tokens=False, verbose=False)["input_ids"] if texts else []
+        ids: list[list[int]] = found
         return ids
 
 
@@ -97,12 +100,17 @@ def load(base: Path, template: str | None = None, *, needed: bool = True) -> Cha
             f"{base}: the base has no chat template",
             help="train.chat_template: chatml, or plain, or a file; or choose an instruction-tuned base",
         )
-    return Chat(tokenizer=tokenizer, end_of_turn=_end_of_text(tokenizer, base))
+    return Chat(folder=base, tokenizer=tokenizer, end_of_turn=_end_of_text(tokenizer, base))
 
 
-def plain(messages: Messages) -> list[dict[str, Any]]:
-    """Messages as a template expects them: calls as objects, no weights."""
-    return [_plain(message) for message in messages]
+def plain(messages: Messages, *, written: bool = False) -> list[dict[str, Any]]:
+    """Messages as a template expects them: calls as objects, no weights.
+
+    Args:
+        messages: canonical.
+        written: arguments of calls as JSON text, which some templates expect, in place of objects.
+    """
+    return [_plain(message, written) for message in messages]
 
 
 def end_of_text(tokenizer: Any) -> int:
@@ -119,13 +127,19 @@ def keep_end(prompt: list[int], room: int) -> list[int]:
 def _with_ends(tokenizer: Any, base: Path) -> Chat:
     """The first special token after an answer, as the template writes it; else the tokenizer's end of text."""
     conversation = [{"role": "user", "content": "a question"}, {"role": "assistant", "content": _PROBE}]
-    closing = tokenizer.apply_chat_template(conversation, tokenize=False).rpartition(_PROBE)[2]
+    try:
+        closing = tokenizer.apply_chat_template(conversation, tokenize=False).rpartition(_PROBE)[2]
+    except (jinja2.TemplateError, TypeError) as error:
+        raise GraftError(
+            f"{base}: the chat template cannot render a question and its answer: {error}",
+            help="train.chat_template names another one, such as chatml",
+        ) from None
     special = set(tokenizer.get_added_vocab().values()) | set(tokenizer.all_special_ids)
     ends = [token for token in tokenizer(closing, add_special_tokens=False)["input_ids"] if token in special]
     if not ends:
-        return Chat(tokenizer=tokenizer, end_of_turn=_end_of_text(tokenizer, base), closing=closing)
+        return Chat(folder=base, tokenizer=tokenizer, end_of_turn=_end_of_text(tokenizer, base), closing=closing)
     text = tokenizer.convert_ids_to_tokens(int(ends[0]))
-    return Chat(tokenizer=tokenizer, end_of_turn=int(ends[0]), closing=closing, end_text=text)
+    return Chat(folder=base, tokenizer=tokenizer, end_of_turn=int(ends[0]), closing=closing, end_text=text)
 
 
 def _end_of_text(tokenizer: Any, base: Path) -> int:
@@ -134,6 +148,15 @@ def _end_of_text(tokenizer: Any, base: Path) -> int:
     return int(tokenizer.eos_token_id)
 
 
-def _plain(message: Message) -> dict[str, Any]:
+def _plain(message: Message, written: bool) -> dict[str, Any]:
     made = {"role": message["role"], "content": message["content"]}
-    return made | ({"tool_calls": json.loads(message["tool_calls"])} if message.get("tool_calls") else {})
+    if not message.get("tool_calls"):
+        return made
+    calls = json.loads(message["tool_calls"])
+    for call in calls:
+        call["function"]["arguments"] = _arguments(call["function"]["arguments"], written)
+    return made | {"tool_calls": calls}
+
+
+def _arguments(value: Any, written: bool) -> Any:
+    return json.dumps(value, ensure_ascii=False) if written else value

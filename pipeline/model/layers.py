@@ -81,6 +81,10 @@ def expand(model: Any, after: Sequence[int]) -> list[int]:
     new = [place for place in range(1, len(order)) if order[place] == order[place - 1]]
     layers = [copy.deepcopy(old[number]) if place in new else old[number] for place, number in enumerate(order)]
     for place in new:
+        if getattr(model, "is_quantized", False):
+            from pipeline.model import quantized
+
+            quantized.thaw(layers[place])
         _silence(layers[place])
     for place, layer in enumerate(layers):
         for module in layer.modules():

@@ -1,17 +1,19 @@
 """Quicker imports: transformers and PEFT without what one process that compiles nothing never uses.
 
-Importing them loads torch's compiler, its distributed tensors and bitsandbytes: three of five seconds. Each is asked
-for in a way that the packages themselves foresee (a module that is not there, a torch without distributed), except
+Importing them loads torch's compiler, its distributed tensors and bitsandbytes: more than half of the time. Each is
+left out in a way that the packages themselves foresee (a module that is not there, a torch without distributed), except
 torch's compiler, which stands in sys.modules as a shell that loads the real one as soon as anything else is asked of
 it than not to compile.
 """
 
+import gc
 import importlib
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from importlib.abc import Loader
 from importlib.machinery import ModuleSpec
+from pathlib import Path
 from types import ModuleType
 from typing import Any
 
@@ -29,31 +31,51 @@ def imports(*, quantizer: bool, distributed: bool) -> Iterator[None]:
         quantizer: bitsandbytes is needed.
         distributed: torch's distributed tensors are.
     """
-    hidden = not quantizer and QUANTIZER not in sys.modules
+    import torch
+
+    hidden, first = not quantizer and QUANTIZER not in sys.modules, "transformers" not in sys.modules
+    available = torch.distributed.is_available
     if hidden:
         sys.modules[QUANTIZER] = None  # type: ignore[assignment] # the documented way to say that there is none
-    if "transformers" not in sys.modules:
-        _stand_in()
-        if not distributed:
-            _alone()
+    if first and not distributed:
+        torch.distributed.is_available = lambda: False
+    gc.disable()  # imports and loading make millions of objects that stay: no use in going through them again and again
     try:
+        if first:
+            _stand_in()
+            _list_once()
         yield
     finally:
+        gc.enable()
+        torch.distributed.is_available = available
         if hidden:
             del sys.modules[QUANTIZER]
 
 
-def _alone() -> None:
-    """Let transformers find a torch without distributed, which it then remembers."""
-    import torch
+def started() -> None:
+    """All is loaded: collect garbage again, of what is made from now on."""
+    gc.freeze()
+    gc.enable()
+
+
+def _list_once() -> None:
+    """Import transformers, and let it read its thousands of model files for their names once, not twice."""
     from transformers.utils import import_utils
 
-    available = torch.distributed.is_available
-    torch.distributed.is_available = lambda: False
-    try:
-        import_utils.is_torch_distributed_available()
-    finally:
-        torch.distributed.is_available = available
+    listing = import_utils.define_import_structure
+
+    def known(path: str, prefix: str | None = None) -> Any:
+        models = Path(path).parent
+        if prefix is not None or models.name != "models":
+            return listing(path, prefix)
+        found = listing(models, prefix="models").items()  # as transformers itself asked, so it is remembered
+        return {
+            need: {name[7:]: names for name, names in part.items() if name[:7] == "models."} for need, part in found
+        }
+
+    import_utils.define_import_structure = known
+    importlib.import_module("transformers.models")
+    import_utils.define_import_structure = listing
 
 
 def _stand_in() -> None:
@@ -119,7 +141,7 @@ def _real(name: str) -> ModuleType:
 
 def _as_it_is(function: Callable[..., Any] | None = None, *_args: Any, **_named: Any) -> Callable[..., Any]:
     """What a mark for torch's compiler comes to where nothing is compiled; without a function, the mark itself."""
-    return _as_it_is if function is None else function
+    return function or _as_it_is
 
 
 def _nothing() -> None:

@@ -9,12 +9,14 @@ from typing import Any
 import torch
 from peft import LoraConfig, get_peft_model, get_peft_model_state_dict
 from peft.tuners.lora import LoraLayer
+from safetensors import safe_open
 from safetensors.torch import save
 from transformers import AutoConfig, AutoModelForCausalLM
+from transformers.initialization import no_init_weights
 
 from pipeline import files
 from pipeline.errors import GraftError
-from pipeline.model import layers, lora_settings, saved, weights
+from pipeline.model import layers, saved
 from pipeline.model.lora_settings import Settings
 from pipeline.model.pinned import Base
 
@@ -35,19 +37,15 @@ def new(body: Any, asked: Settings, seed: int) -> Any:
     return made
 
 
-def continued(body: Any, base: Base, parent: Path, asked: Settings) -> Any:
-    """The parent's adapter on its base, to be trained further.
-
-    Raises:
-        GraftError: settings are asked for that a continued adapter cannot take on, each named.
-    """
-    found = weights.add_adapter(body, parent, base, trainable=True)
-    has, wanted = set(found.base_model.targeted_module_names), _modules(base.folder, asked)
-    problems = lora_settings.differences(asked, parent)
-    if wanted != has:
-        problems.append(f"train.targets: {_kinds(wanted)} asked for, the parent's adapter has {_kinds(has)}")
-    lora_settings.refuse_if(problems)
-    return found
+def other_targets(base: Path, asked: Settings, parent: Path) -> list[str]:
+    """How the modules that are asked for differ from those of a saved adapter; one problem or none."""
+    with safe_open(parent / saved.WEIGHTS, "pt") as file:
+        has = {name.removeprefix("base_model.model.").partition(".lora_")[0] for name in file.keys()}  # noqa: SIM118
+    wanted = set(skeleton(base, asked).base_model.targeted_module_names)
+    if wanted == has:
+        return []
+    name = "layers" if {_kind(module) for module in wanted} == {_kind(module) for module in has} else "targets"
+    return [f"train.{name}: {_kinds(wanted)} asked for, the parent's adapter has {_kinds(has)}"]
 
 
 def write(trained: Any, base: Base, folder: Path, **notes: Any) -> None:
@@ -78,7 +76,7 @@ def write_tensors(
 
 def skeleton(base: Path, asked: Settings) -> Any:
     """A new adapter on this base, without data: no weights are loaded."""
-    with torch.device("meta"):
+    with torch.device("meta"), no_init_weights():
         body = AutoModelForCausalLM.from_config(AutoConfig.from_pretrained(base, local_files_only=True))
         return inject(body, replace(asked, init="default"))
 
@@ -151,14 +149,13 @@ def beside(made: Any) -> None:
             parameter.requires_grad_(False)
 
 
-def _modules(base: Path, asked: Settings) -> set[str]:
-    """Full names of the modules that the settings mean on this base."""
-    return set(skeleton(base, asked).base_model.targeted_module_names)
-
-
 def _kinds(modules: Collection[str]) -> str:
     """Short names and a count, such as "q_proj, v_proj (6 modules)"."""
-    return f"{', '.join(sorted({name.rpartition('.')[2] for name in modules}))} ({len(modules)} modules)"
+    return f"{', '.join(sorted({_kind(name) for name in modules}))} ({len(modules)} modules)"
+
+
+def _kind(module: str) -> str:
+    return module.rpartition(".")[2]
 
 
 def _in_order(value: Any) -> Any:

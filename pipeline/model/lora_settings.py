@@ -9,6 +9,7 @@ from pipeline.errors import GraftError
 from pipeline.model import saved
 
 QUANTIZED = "qlora"
+ON_QUANTIZED = (QUANTIZED, "qexpand")
 LORA = ("lora", "dora", QUANTIZED)
 # The others need data, change the base for good, or freeze a half: not what a release can hand its child.
 INITS = ("default", "gaussian", "orthogonal", "pissa", "olora")
@@ -49,6 +50,7 @@ def refuse_unfit(asked: Settings) -> None:
         "init": asked.init != "default" and not lora,
         "rslora": asked.rslora and not lora,
         "lora_plus": asked.lora_plus is not None and not lora,
+        "dropout": asked.dropout != 0 and not lora,
         "layers": asked.layers is not None and asked.method == "full",
         "modules": asked.modules is not None and asked.method != "freeze",
     }
@@ -75,6 +77,8 @@ def differences(asked: Settings, adapter: Path) -> list[str]:
     found: dict[str, tuple[Any, Any]] = {"method": (asked.method, has.method)}
     if asked.method in LORA and has.method in LORA:
         found |= {name: (getattr(asked, name), value) for name, value in _settings(has).items()}
+    elif asked.method == has.method:
+        found |= {name: (getattr(asked, name), value) for name, value in has.asked.items()}
     if asked.method == QUANTIZED == has.method:
         found["quantize"] = (asked.quantize, has.quantize)
     return [
@@ -98,8 +102,10 @@ def _settings(has: saved.Saved) -> dict[str, Any]:
 
 def _other_layers(asked: Settings, has: saved.Saved) -> list[str]:
     """Any tensor can be trained further, but new layers come only once, before the first training."""
-    if (asked.method == "expand") == (has.method == "expand"):
-        return []
+    if asked.method == has.method or not {asked.method, has.method} & set(saved.EXPAND):
+        if has.quantize in (None, asked.quantize):
+            return []
+        return [f"train.quantize: {asked.quantize} asked for, the parent's state has {has.quantize}"]
     return [f"train.method: {asked.method} asked for, the parent's state was made by {has.method}"]
 
 
@@ -109,5 +115,5 @@ def refuse_if(problems: Sequence[str]) -> None:
         raise GraftError(
             "train: the parent's adapter cannot be continued with other settings",
             problems,
-            help="set them back, or train.chain: stack for a new LoRA beside it, or fresh for a new one on the base",
+            help="set them back, or train.chain: fresh for a new one on the base, or stack for a new LoRA beside it",
         )

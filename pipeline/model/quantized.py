@@ -4,6 +4,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from peft.utils.integrations import dequantize_module_weight
 from transformers import AutoModelForCausalLM, BitsAndBytesConfig
 
 from pipeline.errors import GraftError
@@ -49,6 +50,19 @@ def dequantized(folder: Path, kind: str) -> Any:
     """
     model = load(folder, kind, torch.device("cpu")).dequantize()
     return model.float()
+
+
+def thaw(module: Any) -> None:
+    """Give a part of a quantised model plain float32 linear layers, in place, so that they can be trained."""
+    for name, child in list(module.named_modules()):
+        if type(child).__module__.startswith("bitsandbytes"):
+            weight = dequantize_module_weight(child).detach().float()
+            outputs, inputs = weight.shape
+            plain = torch.nn.Linear(inputs, outputs, bias=child.bias is not None, device=weight.device)
+            plain.weight.data = weight
+            if child.bias is not None:
+                plain.bias.data = child.bias.detach().float()
+            module.set_submodule(name, plain)
 
 
 def _config(kind: str, compute: torch.dtype) -> Any:

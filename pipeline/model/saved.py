@@ -12,7 +12,8 @@ from typing import Any
 from pipeline import files
 
 WEIGHTS, CONFIG = "adapter_model.safetensors", "adapter_config.json"
-CHANGED = ("full", "freeze", "expand")  # methods that publish tensors in place of the base's own
+EXPAND = ("expand", "qexpand")  # qexpand: on a quantised base
+CHANGED = ("full", "freeze", *EXPAND)  # methods that publish tensors in place of the base's own
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

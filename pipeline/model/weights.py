@@ -7,6 +7,7 @@ from typing import Any
 import torch
 from peft import PeftModel
 from transformers import AutoModelForCausalLM
+from transformers.initialization import no_init_weights
 from transformers.utils import logging
 
 from pipeline.errors import GraftError
@@ -18,9 +19,18 @@ logging.disable_progress_bar()  # a stage prints its own progress
 # Shape legend: B = batch, T = tokens, padded on the left so that answers end at the last position.
 
 
-def load_base(folder: Path, dtype: torch.dtype | str = torch.float32) -> Any:
-    """The base's causal language model, on the CPU; `dtype` "auto" keeps what the files hold."""
-    return AutoModelForCausalLM.from_pretrained(folder, dtype=dtype, local_files_only=True, use_safetensors=True)
+def load_base(folder: Path, dtype: torch.dtype | str = torch.float32, device_map: str | None = None) -> Any:
+    """The base's causal language model; `dtype` "auto" keeps what the files hold.
+
+    Args:
+        folder: with its files.
+        dtype: of its weights.
+        device_map: how accelerate lays it over the devices, such as auto or balanced; None: on the CPU.
+    """
+    with no_init_weights():  # torch's layers would draw first what the files then say; missing tensors are still made
+        return AutoModelForCausalLM.from_pretrained(
+            folder, dtype=dtype, local_files_only=True, use_safetensors=True, device_map=device_map
+        )
 
 
 def add_adapter(model: Any, adapter: Path, base: Base, *, trainable: bool = False) -> Any:

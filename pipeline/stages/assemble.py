@@ -25,6 +25,7 @@ from pipeline.data import (
     golden,
     index,
     jsonl,
+    kinds,
     lineage,
     rejects,
     replay,
@@ -72,6 +73,7 @@ class Increment:
     golden: Mapping[str, pa.Table] = field(default_factory=dict)  # slice name -> items
     withdrawn: Sequence[str] = ()  # keys that leave
     evaluation: Sequence[str] = ()  # files held out whole
+    replayable: Sequence[str] = tuple(kind for taken in kinds.KINDS.values() for kind in taken)  # kinds of records
     fresh: bool = False  # a new adapter: the records are the union of the chain's increments
     seed: int = 0  # of augmentation
     replay: str | float = replay.AUTO  # share of tokens
@@ -125,12 +127,14 @@ def assemble(new: Increment, parent: Parent, options: Params) -> Assembled:
     fate[(fate == "eval") & ~held_out] = "eval_over_cap"
     learned = table.filter(pa.array(fate == "train_new"))
     old = old_records(new, parent, found, decided)
+    of_use = old.filter(pc.is_in(old.column("kind"), pa.array(new.replayable, pa.string())))  # another objective's wait
     trained = augmented.training(
         learned, evaluated, augment.Options.of(options.augment), new.seed, new.similarity or SIMILARITY
     )
-    chosen = replay.choose(new.replay, learned, old, parent.index.labels)
+    known = parent.index.labels if "classification" in new.replayable else {}
+    chosen = replay.choose(new.replay, learned, of_use, known)
     added = pa.concat_tables([trained.learned, trained.added])
-    replayed = replay.drawn(old, added, chosen.share, salt=new.name)
+    replayed = replay.drawn(of_use, added, chosen.share, salt=new.name)
     kept = pa.concat_tables([old, learned])
     unknown = np.isin(fate, fates.KEPT) & ~found.known.seen
     labels = found.view.labels
@@ -175,7 +179,7 @@ def evaluation(new: Increment, parent: Parent, decided: Decided, options: Params
 
 
 def old_records(new: Increment, parent: Parent, found: Facts, decided: Decided) -> pa.Table:
-    """What may be replayed: the reservoir without what was replaced, and what golden items ask."""
+    """What may be kept and replayed: the reservoir without what was replaced, and what golden items ask."""
     if new.fresh:
         return SCHEMA.empty_table()
     return parent.reservoir.filter(pa.array(~found.unfit_R)).filter(
@@ -203,6 +207,7 @@ def load_increment(folder: Path, table: pa.Table, rejected: pa.Table) -> Increme
         golden={name: arrow.table_of(items) for name, items in kept_by_hand.items()},
         withdrawn=increment.withdrawn,
         evaluation=increment.evaluation,
+        replayable=kinds.KINDS[asked["train"]["objective"]],
         fresh=asked["train"]["chain"] == "fresh",
         seed=asked["train"]["seed"],
         replay=asked["train"]["replay"],

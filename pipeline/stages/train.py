@@ -57,8 +57,8 @@ def hand_on(asked: Params, parent: Path, draft: Path) -> Outcome:
     for name in ("adapter_model.safetensors", "adapter_config.json"):
         files.write_bytes(draft / name, (parent / name).read_bytes())
     counts = ["records", "examples", "truncated", "dropped", "undesirable", "steps", "epochs", "tokens"]
-    nothing = ["total_parameters", "machine_class", "learning_rate", "validation", "stack_error"]
-    facts = dict.fromkeys([*counts, "trainable_parameters"], 0) | dict.fromkeys(nothing)
+    nothing = ["total_parameters", "machine_class", "learning_rate", "micro_batch", "validation", "average"]
+    facts = dict.fromkeys([*counts, "trainable_parameters"], 0) | dict.fromkeys([*nothing, "stack_error"])
     facts |= {"increment_tokens": {}}
     return Outcome(facts=facts | {"objective": asked.objective, "method": asked.method})
 
@@ -69,13 +69,16 @@ def learn(asked: Params, records: Sequence[Record], parent: Path | None, draft: 
     print(f"train: {len(records)} records; loading torch and the base", flush=True)
     from pipeline.model import lean
 
-    with lean.imports(quantizer=asked.method == "qlora", distributed=asked.machine.launch is not None):
+    with lean.imports(
+        quantizer=asked.method in lora_settings.ON_QUANTIZED, distributed=asked.machine.launch is not None
+    ):
         return _learn(asked, records, parent, draft)
 
 
 def _learn(asked: Params, records: Sequence[Record], parent: Path | None, draft: Path) -> Outcome:
-    from pipeline.model import machine, pinned
+    from pipeline.model import lean, machine, pinned
     from pipeline.training import (
+        blending,
         finder,
         fit_checks,
         keeping,
@@ -84,13 +87,15 @@ def _learn(asked: Params, records: Sequence[Record], parent: Path | None, draft:
         objectives,
         precision,
         processes,
+        pull,
         tally,
         validation,
     )
     from pipeline.training.fingerprint import fingerprint
+    from pipeline.training.memory import Micro
 
     group = processes.join() if launch.inside() else processes.ALONE
-    asked = asked.continued() if parent else asked
+    asked = asked.continued() if parent and asked.chain == "continue" else asked
     device, base = machine.settle(asked.threads, deterministic=asked.machine.deterministic), pinned.load()
     fit_checks.refuse_unfit(asked, device, base.folder)
     numbers = precision.chosen(asked.machine.precision, device, base.folder)
@@ -102,9 +107,13 @@ def _learn(asked: Params, records: Sequence[Record], parent: Path | None, draft:
     precision.use(made.model, numbers, device)
     group.share_weights(made.model)
     objective = objectives.load(made.model, found.examples, asked)
+    continues = parent is not None and asked.chain == "continue"
+    hold = pull.hold(loop.trained(made), asked.parent) if continues else None
     keeper = keeping.keeper(asked, SCRATCH, run)
-    rate, tested = finder.rate(made, learned, asked, objective, keeper.store.folder, group)
-    peak = rate * (asked.rewarm if parent and asked.chain == "continue" else 1)
+    micro = Micro(size=asked.machine.micro_batch)
+    rate, tested = finder.rate(made, learned, asked, objective, micro, keeper.store.folder, group)
+    lean.started()
+    peak = rate * (asked.rewarm if continues else 1)
     started = time.monotonic()
     steps = loop.fit(
         made,
@@ -114,8 +123,15 @@ def _learn(asked: Params, records: Sequence[Record], parent: Path | None, draft:
         objective=objective,
         continued=parent is not None,
         held=held,
+        hold=hold,
         keeper=keeper,
+        micro=micro,
         group=group,
+    )
+    kept = (
+        blending.blend(made, hold, held, objective, asked.batch_size)
+        if hold and held and asked.parent.average
+        else None
     )
     seconds = time.monotonic() - started
     told = made.save(draft) if group.is_main else {}
@@ -124,7 +140,7 @@ def _learn(asked: Params, records: Sequence[Record], parent: Path | None, draft:
         "objective": asked.objective,
         "records": len(records) - found.dropped - found.undesirable,
         "examples": len(learned),
-        "truncated": sum(example.truncated for example in learned),
+        "truncated": sum(example.truncated for example in found.examples),
         "dropped": found.dropped,
         "undesirable": found.undesirable,
         "steps": len(steps),
@@ -135,7 +151,9 @@ def _learn(asked: Params, records: Sequence[Record], parent: Path | None, draft:
         "total_parameters": sum(p.numel() for p in made.model.parameters()),
         "machine_class": kind,
         "learning_rate": peak,
+        "micro_batch": micro.size,
         "validation": held.facts() if held else None,
+        "average": kept,
         "stack_error": told.get("stack_error"),
     }
     return Outcome(facts=facts, steps=steps, tested=tested, clear=keeper.clear, seconds=seconds, run=run)
@@ -173,10 +191,10 @@ def _parent(asked: Params) -> Path | None:
 def _examples(asked: Params, records: Sequence[Record], base: Path) -> "Made":
     """What the records are to the model."""
     from pipeline.model import chat, templates
-    from pipeline.training import examples
+    from pipeline.training import examples, tokens
 
-    template = templates.text(asked.chat_template)
-    found = examples.make(chat.load(base, template, needed=asked.objective != "pretrain"), records, asked.encoding)
+    talk = chat.load(base, templates.text(asked.chat_template), needed=asked.objective != "pretrain")
+    found = examples.make(talk, records, asked.encoding, tokens.FOLDER)
     if not found.examples:
         left_out = [f"{found.dropped} with nothing to learn, or too long", f"{found.undesirable} undesirable answers"]
         raise GraftError("train: no record is left to learn from", left_out, help="see train.truncation and max_length")

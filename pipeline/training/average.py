@@ -13,7 +13,7 @@ import torch
 
 Tensors = Mapping[str, torch.Tensor]
 SHARES = (1.0, 0.75, 0.5, 0.25)  # of the child, that are tried: the first of equals wins, and so the child
-_A, _B = ".lora_A.", ".lora_B."
+PAIRS = ((".lora_A.", ".lora_B."), (".lora_embedding_A.", ".lora_embedding_B."))  # in the names of PEFT's tensors
 
 
 class Moving:
@@ -30,6 +30,17 @@ class Moving:
         self._weight = self._decay * self._weight + (1 - self._decay)
         for sum_, parameter in zip(self._sums, self._parameters, strict=True):
             sum_.mul_(self._decay).add_(parameter, alpha=1 - self._decay)
+
+    def tensors(self) -> dict[str, torch.Tensor]:
+        """For a checkpoint."""
+        sums = {f"average.{number}": sum_ for number, sum_ in enumerate(self._sums)}
+        return sums | {"average.weight": torch.tensor(self._weight, dtype=torch.float64)}
+
+    def restore(self, found: Mapping[str, torch.Tensor]) -> None:
+        """Undo `tensors`."""
+        self._weight = float(found["average.weight"])
+        for number, sum_ in enumerate(self._sums):
+            sum_.copy_(found[f"average.{number}"])
 
     @torch.no_grad()
     def apply(self) -> None:
@@ -50,9 +61,9 @@ def interpolated(child: Tensors, parent: Tensors, share: float) -> dict[str, tor
     if share in (0.0, 1.0):
         return dict(child if share else parent)
     mixed = {name: share * tensor + (1 - share) * parent[name] for name, tensor in child.items()}
-    for name in child:
-        if _A in name:
-            other = name.replace(_A, _B)
+    for down, up in PAIRS:
+        for name in (name for name in child if down in name):
+            other = name.replace(down, up)
             mixed[name], mixed[other] = _cut(
                 torch.cat([child[name], parent[name]]),
                 torch.cat([share * child[other], (1 - share) * parent[other]], dim=1),

@@ -1,9 +1,12 @@
 """Conversations -> tokens, and which of them are answers to learn, as the chat template has it.
 
 An answer is what the template writes between a prompt with its generation prompt and the end of the turn, that end
-included: exactly what the model is to say at that point. Several answers share one sequence as long as a later prompt
-shows the earlier answers as they were given. Where a template rewrites earlier turns (drops their thinking, say), the
-earlier answer becomes a sequence of its own, in the form in which the model would give it.
+included: exactly what the model is to say at that point. A template's own {% generation %} marks count only where that
+cannot be found: they often hold the header, or lack calls or the end.
+
+Several answers share one sequence as long as a later prompt shows the earlier answers as they were given. Where a
+template rewrites earlier turns (drops their thinking, say), the earlier answer becomes a sequence of its own, in the
+form in which the model would give it.
 """
 
 import json
@@ -23,6 +26,7 @@ from pipeline.model.chat import Chat
 
 MANY = 10  # problems named; the others are counted
 _MARKED = re.compile(r"\{%-?\s*generation\s*-?%\}")
+_UNFIT = (jinja2.TemplateError, TypeError, ValueError)  # what a template, or this module, says of unfit messages
 _ASSISTANT = {"role": "assistant", "content": ""}
 _PROBES = ("an answer", "the other one")  # they begin differently: what both share with a prompt is the template's
 
@@ -65,8 +69,8 @@ def encode(chat: Chat, conversations: Sequence[Conversation]) -> list[list[Encod
     problems: list[str] = []
     for conversation in conversations:
         try:
-            made.append(_marked(chat, conversation) or _sequences(chat, conversation))
-        except (jinja2.TemplateError, TypeError, ValueError) as error:
+            made.append(_any_way(chat, conversation))
+        except _UNFIT as error:
             problems.append(f"{conversation.place}: {error}")
     if problems:
         raise GraftError(
@@ -90,11 +94,31 @@ def _render(chat: Chat, messages: Sequence[Any], tools: Any, *, prompt: bool = F
     return text
 
 
-def _sequences(chat: Chat, conversation: Conversation) -> list[list[_Answer]]:
+def _any_way(chat: Chat, conversation: Conversation) -> list[list[_Answer]]:
+    """The sequences of a conversation; templates differ in what they take the arguments of a call for."""
+    tools = tools_of(conversation.tools)
+    try:
+        return _located(chat, conversation, chats.plain(conversation.messages), tools)
+    except _UNFIT:
+        if not any(message.get("tool_calls") for message in conversation.messages):
+            raise
+        return _located(chat, conversation, chats.plain(conversation.messages, written=True), tools)
+
+
+def _located(chat: Chat, conversation: Conversation, messages: list[Any], tools: Any) -> list[list[_Answer]]:
+    """By the generation prompt, which says exactly where an answer begins; else by the template's own marks."""
+    try:
+        return _sequences(chat, conversation.learned, messages, tools)
+    except ValueError:
+        if marked := _marked(chat, conversation.learned, messages, tools):
+            return marked
+        raise
+
+
+def _sequences(chat: Chat, learned: Sequence[int], messages: list[Any], tools: Any) -> list[list[_Answer]]:
     """Answers, those that share a sequence together."""
-    messages, tools = chats.plain(conversation.messages), tools_of(conversation.tools)
     sequences: list[list[_Answer]] = []
-    for position in reversed(conversation.learned):
+    for position in reversed(learned):
         answer = _answer(chat, messages, position, tools)
         shared = next((one for one in sequences if _shares(answer, one)), None)
         if shared is None:
@@ -113,7 +137,7 @@ def _answer(chat: Chat, messages: list[Any], position: int, tools: Any) -> _Answ
     before, message = messages[:position], messages[position]
     prompt, whole = _render(chat, before, tools, prompt=True), _render(chat, [*before, message], tools)
     start = len(prompt) if whole.startswith(prompt) else _header(chat, before, tools, prompt, whole)
-    _check_tools(message, tools, whole[:start], whole[start:])
+    _check_shown(message, tools, whole[:start], whole[start:])
     body, end_text = _ended(chat, whole[start:])
     return _Answer(position=position, before=whole[:start], body=body, end=_end(chat, end_text), end_text=end_text)
 
@@ -138,24 +162,29 @@ def _ended(chat: Chat, rest: str) -> tuple[str, str]:
     body, found, _ = rest.rpartition(chat.end_text)
     if found:
         return body, chat.end_text
-    ends = [text for text in chat.tokenizer.all_special_tokens if text in rest]  # calls may end in another way
-    last = max(ends, key=rest.rfind, default="")
-    return (rest.rpartition(last)[0], last) if last else (rest.removesuffix(chat.closing), "")
+    closed = rest.rstrip()  # calls may end in another way
+    last = next((text for text in chat.tokenizer.all_special_tokens if closed.endswith(text)), "")
+    return (closed.removesuffix(last), last) if last else (rest.removesuffix(chat.closing), "")
 
 
-def _check_tools(message: dict[str, Any], tools: Any, before: str, after: str) -> None:
-    called = {call["function"]["name"] for call in message.get("tool_calls", ())}
-    if lost := sorted(name for name in called if name not in after):
+def _check_shown(message: dict[str, Any], tools: Any, before: str, after: str) -> None:
+    """Raise where a template leaves out what it should show, or shows arguments as Python writes them."""
+    if message["content"].split("</think>")[-1].strip() not in after:  # templates may take thinking out
+        raise ValueError("the template leaves out what is answered")
+    functions = [call["function"] for call in message.get("tool_calls", ())]
+    if lost := sorted({function["name"] for function in functions if function["name"] not in after}):
         raise ValueError(f"the template leaves out calls of {', '.join(lost)}")
     if lost := sorted(name for name in (tool["function"]["name"] for tool in tools or ()) if name not in before):
         raise ValueError(f"the template leaves out the tools {', '.join(lost)}")
+    objects = [function["arguments"] for function in functions if function["arguments"]]
+    if any(not isinstance(value, str) and repr(value) in after for value in objects):
+        raise ValueError("the template takes the arguments of calls for text")
 
 
-def _marked(chat: Chat, conversation: Conversation) -> list[list[_Answer]]:
+def _marked(chat: Chat, learned: Sequence[int], messages: list[Any], tools: Any) -> list[list[_Answer]]:
     """By the template's own {% generation %} marks; nothing where it has none, or not one for each answer."""
-    if not (conversation.learned and chat.end_text and _MARKED.search(chat.template or "")):
+    if not (chat.end_text and _MARKED.search(chat.template or "")):
         return []
-    messages, tools = chats.plain(conversation.messages), tools_of(conversation.tools)
     texts, spans = render_jinja_template(  # and not apply_chat_template's mask, which loses a last letter's bytes
         conversations=[messages],
         tools=tools,
@@ -166,10 +195,10 @@ def _marked(chat: Chat, conversation: Conversation) -> list[list[_Answer]]:
     answers = [position for position, message in enumerate(messages) if message["role"] == "assistant"]
     if len(spans[0]) != len(answers):
         return []
-    for message in messages:
-        _check_tools(message, tools, texts[0], texts[0])
+    for position, (start, stop) in zip(answers, spans[0], strict=True):
+        _check_shown(messages[position], tools, texts[0], texts[0][start:stop])
     found = zip(answers, spans[0], strict=True)
-    return [[_span(chat, texts[0], span, position) for position, span in found if position in conversation.learned]]
+    return [[_span(chat, texts[0], span, position) for position, span in found if position in learned]]
 
 
 def _span(chat: Chat, text: str, span: tuple[int, int], position: int) -> _Answer:

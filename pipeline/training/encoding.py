@@ -34,12 +34,14 @@ def asked(record: Record) -> list[Conversation]:
     """The conversations of a record and which answers are learned; none of a classification or a text.
 
     Raises:
-        GraftError: a message has a weight that is neither 0 nor 1, or one that no answer is.
+        GraftError: there are images; or a message has a weight that is neither 0 nor 1, or one that no answer has.
     """
     if record.kind in ("classification", "text"):
         return []
     if record.kind == "preference":
         return [_preferred(record, record.messages[-1:]), _preferred(record, record.rejected or [])]
+    if record.images:
+        raise GraftError(f"{place(record)}: holds images, and only text is learned", help="remove the record")
     for message in record.messages:
         weight = message.get("weight")
         if weight not in (None, 0, 1) or (weight and message["role"] != "assistant"):

@@ -2,15 +2,18 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
+from pathlib import Path
 
 from pipeline.data import kinds
 from pipeline.data.records import Record
 from pipeline.errors import GraftError
 from pipeline.model.chat import Chat
-from pipeline.training import encoding, packing, truncation
+from pipeline.training import encoding, packing, tokens, truncation
 from pipeline.training.conversations import Encoded
 from pipeline.training.encoding import Variants
 from pipeline.training.settings import Encoding
+
+MANY = 30  # problems named; the others are counted
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -49,15 +52,21 @@ def encode(chat: Chat, records: Sequence[Record], asked: Encoding) -> list[Examp
     return make(chat, records, asked).examples
 
 
-def make(chat: Chat, records: Sequence[Record], asked: Encoding) -> Made:
+def make(chat: Chat, records: Sequence[Record], asked: Encoding, kept: Path | None = None) -> Made:
     """Examples of records, and how many gave none.
+
+    Args:
+        chat: renders and tokenises.
+        records: in any order; their examples come in it.
+        asked: how.
+        kept: a scratch folder of tokens, see pipeline.training.tokens.
 
     Raises:
         GraftError: kinds that the objective does not take; or records that cannot be rendered or cut, each named.
     """
     kinds.refuse_others([record.kind for record in records], asked.objective)
     taken = [record for record in records if record.desirable is not False]
-    whole = encoding.encode(chat, taken)
+    whole = encoding.encode(chat, taken) if kept is None else tokens.encode(chat, taken, kept)
     if asked.objective == "pretrain":
         return Made(examples=windows(taken, whole, asked.max_length))
     found, too_long = [], []
@@ -93,11 +102,18 @@ def of_record(chat: Chat, record: Record, variants: Variants, asked: Encoding) -
 
 
 def windows(records: Sequence[Record], whole: Sequence[Variants], size: int) -> list[Example]:
-    """Texts as windows of `size` tokens: see pipeline.training.packing."""
-    documents = [(record.id, variants[0][0].tokens) for record, variants in zip(records, whole, strict=True)]
+    """Texts as windows of `size` tokens: see pipeline.training.packing.
+
+    They are packed in the order of their content hashes: all of them, then those that are drawn twice, and so on.
+    """
+    documents = sorted(
+        (copy, record.id, variants[0][0].tokens)
+        for record, variants in zip(records, whole, strict=True)
+        for copy in range(max(1, round(record.weight or 1)))
+    )
     return [
-        Example(id=name, tokens=tokens, learned=[False] + [True] * (len(tokens) - 1))
-        for name, tokens in packing.windows(documents, size)
+        Example(id=name, tokens=window, learned=[False] + [True] * (len(window) - 1))
+        for name, window in packing.windows(((id_, tokens) for _, id_, tokens in documents), size)
     ]
 
 
@@ -114,8 +130,7 @@ def _example(record: Record, variants: list[Encoded], truncated: bool) -> Exampl
 
 
 def _refuse(too_long: list[str], asked: Encoding) -> None:
-    if asked.truncation == "error":
-        raise GraftError(
-            "train: records are longer than train.max_length", too_long, help="raise it, or see train.truncation"
-        )
-    raise GraftError("train: answers fill train.max_length", too_long, help="raise train.max_length")
+    more = [f"and {len(too_long) - MANY} more"] if len(too_long) > MANY else []
+    what = "records are longer than" if asked.truncation == "error" else "answers fill"
+    help_text = "raise train.max_length, or set train.truncation: end cuts answers, drop leaves records out"
+    raise GraftError(f"train: {what} train.max_length", [*too_long[:MANY], *more], help=help_text)

@@ -78,7 +78,7 @@ def _frozen_forward(module: nn.Linear, weight_OI: Tensor, x: Tensor) -> Tensor:
 
 
 def _product(x_NI: Tensor, weight_OI: Tensor, bias_O: Tensor | None) -> Tensor:
-    """X W' + b in x's dtype, the product in the weight's."""
+    """The product x W' + b in x's dtype, computed in the weight's."""
     if weight_OI.dtype == x_NI.dtype:
         return torch.mm(x_NI, weight_OI.t()) if bias_O is None else torch.addmm(bias_O, x_NI, weight_OI.t())
     y_NO = torch.mm(x_NI.to(weight_OI.dtype), weight_OI.t()).to(x_NI.dtype)

@@ -45,6 +45,7 @@ def rate(
     examples: Sequence[Example],
     asked: Params,
     objective: Objective,
+    micro: Micro,
     folder: Path,
     group: Group = ALONE,
 ) -> tuple[float, list[tuple[float, float]]]:
@@ -54,7 +55,8 @@ def rate(
         made: the model, and what of it is trained.
         examples: what to learn.
         asked: section `train`.
-        objective: what a step minimises.
+        objective: what is minimised.
+        micro: examples computed at a time; halved in place where memory runs out.
         folder: of the run's checkpoints: a killed run does not repeat the test.
         group: the processes that train together.
     """
@@ -62,7 +64,7 @@ def rate(
         return float(asked.learning_rate), []
     kept = folder / "learning_rate.json"
     if group.any_of(None if kept.exists() else "no test yet"):
-        tested = dataclasses.asdict(find(made, examples, asked, objective, group))
+        tested = dataclasses.asdict(find(made, examples, asked, objective, micro, group))
         with group.main_first():
             if group.is_main:
                 files.write_json(kept, tested)
@@ -71,7 +73,12 @@ def rate(
 
 
 def find(
-    made: Trainable, examples: Sequence[Example], asked: Params, objective: Objective, group: Group = ALONE
+    made: Trainable,
+    examples: Sequence[Example],
+    asked: Params,
+    objective: Objective,
+    micro: Micro,
+    group: Group = ALONE,
 ) -> Found:
     """The test; model and random numbers are afterwards as before.
 
@@ -84,7 +91,7 @@ def find(
     before = snapshot.random_state()
     made.model.train()
     torch.manual_seed(asked.seed)
-    rows = _rows(made, examples, asked, objective, group)
+    rows = _rows(made, examples, asked, objective, micro, group)
     with torch.no_grad():
         for parameter, copy in zip(parameters, copies, strict=True):
             parameter.copy_(copy)
@@ -111,10 +118,9 @@ def choose(rows: Sequence[tuple[float, float]]) -> float:
 
 
 def _rows(
-    made: Trainable, examples: Sequence[Example], asked: Params, objective: Objective, group: Group
+    made: Trainable, examples: Sequence[Example], asked: Params, objective: Objective, micro: Micro, group: Group
 ) -> list[tuple[float, float]]:
     optimizer = loop.make_optimizer(made, asked, LOWEST)
-    micro = Micro(size=asked.machine.micro_batch)
     endless = batches.epochs(examples, size=asked.batch_size, seed=asked.seed, count=STEPS)
     rows: list[tuple[float, float]] = []
     mean = 0.0

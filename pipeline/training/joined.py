@@ -58,7 +58,7 @@ def write(made: Any, base: Base, asked: Settings, cap: int | None, folder: Path,
     if set(parts[0][0]) != set(parts[1][0]):
         config |= {"target_modules": _modules(tensors), "exclude_modules": None}
     kept = {name: getattr(asked, name) for name in ("rank", "alpha", "dropout", "rslora", "init")}
-    lora.write_tensors(tensors, config, base, folder, asked=kept, method=asked.method, **notes)
+    lora.write_tensors(tensors, config, base, folder, asked=kept, **notes)
     return {"rank": rank, "stack_error": error}
 
 

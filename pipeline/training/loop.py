@@ -2,7 +2,8 @@
 
 import sys
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import partial
 from itertools import islice
 from typing import Any
 
@@ -16,6 +17,7 @@ from pipeline.training.keeping import Keeper
 from pipeline.training.memory import Micro
 from pipeline.training.methods import Trainable
 from pipeline.training.processes import ALONE, Group
+from pipeline.training.pull import Hold
 from pipeline.training.settings import Machine, Params
 from pipeline.training.steps import Step
 from pipeline.training.validation import Held
@@ -42,6 +44,7 @@ class Run:
     optimizer: torch.optim.Optimizer
     micro: Micro
     held: Held | None
+    hold: Hold | None
     steps: list[Step]
     group: Group
 
@@ -50,11 +53,18 @@ class Run:
         """What is trained, in the order of the groups."""
         return trained(self.made)
 
+    @property
+    def pulled(self) -> Objective:
+        """The objective with what pulls to the parent."""
+        if self.hold is None:
+            return self.objective
+        return replace(self.objective, loss=partial(self.hold.loss, loss=self.objective.loss))
+
     def saved(self) -> Saved:
         """For a checkpoint."""
         tensors = snapshot.tensors(self.parameters, self.optimizer) | {"curve": snapshot.curve(self.steps)}
-        if self.held:
-            tensors |= self.held.tensors()
+        for kept in (self.held, self.hold):
+            tensors |= kept.tensors() if kept else {}
         return Saved(step=len(self.steps), tensors=tensors, plain={"micro_batch": self.micro.size})
 
     def go_on_from(self, saved: Saved) -> None:
@@ -62,8 +72,9 @@ class Run:
         snapshot.put_back(saved.tensors, self.parameters, self.optimizer)
         self.steps = snapshot.steps(saved.tensors["curve"])
         self.micro.size = saved.plain["micro_batch"]
-        if self.held:
-            self.held.restore(saved.tensors)
+        for kept in (self.held, self.hold):
+            if kept:
+                kept.restore(saved.tensors)
         print(f"train: goes on after step {saved.step}, from a checkpoint", flush=True)
 
 
@@ -76,7 +87,9 @@ def fit(
     objective: Objective = ANSWERS,
     continued: bool = False,
     held: Held | None = None,
+    hold: Hold | None = None,
     keeper: Keeper | None = None,
+    micro: Micro | None = None,
     group: Group = ALONE,
 ) -> list[Step]:
     """Train in place and print the progress.
@@ -89,7 +102,9 @@ def fit(
         objective: what a step minimises.
         continued: whether there was a parent, so that the loss may be low from the start.
         held: examples that tell when to stop; afterwards the weights are the best that they saw.
+        hold: the parent, and how the training is held near it.
         keeper: where checkpoints go, and the one that this run goes on from.
+        micro: examples computed at a time; halved in place where memory runs out. None: as asked.
         group: the processes that train together.
 
     Raises:
@@ -98,9 +113,17 @@ def fit(
     order = {"size": asked.batch_size, "seed": asked.seed, "count": asked.epochs}
     total = min(batches.count_steps(examples, **order), asked.max_steps or sys.maxsize)
     plan = rates.rates(asked, peak, total)
-    optimizer, micro = make_optimizer(made, asked, peak), Micro(size=asked.machine.micro_batch)
+    optimizer, micro = make_optimizer(made, asked, peak), micro or Micro(size=asked.machine.micro_batch)
     run = Run(
-        made=made, objective=objective, asked=asked, optimizer=optimizer, micro=micro, held=held, steps=[], group=group
+        made=made,
+        objective=objective,
+        asked=asked,
+        optimizer=optimizer,
+        micro=micro,
+        held=held,
+        hold=hold,
+        steps=[],
+        group=group,
     )
     memory.prepare(made.model, asked.machine)
     made.model.train()
@@ -124,6 +147,8 @@ def fit(
     told.close()
     if held:
         held.put_best(run.parameters)
+    if hold:
+        hold.finish()
     return run.steps
 
 
@@ -179,16 +204,20 @@ def _step(run: Run, number: int, batch: Sequence[Example], learning_rate: float)
     set_rate(run.optimizer, learning_rate)
 
     def compute(micro: Micro) -> float:
-        return gradients(run.made.model, batch, run.objective, micro.size, run.asked.machine, run.group)
+        return gradients(run.made.model, batch, run.pulled, micro.size, run.asked.machine, run.group)
 
     run.group.seed(run.asked.seed, number)
     loss = run.group.total(memory.with_less(run.micro, run.group.share(batch), run.optimizer, compute))
     run.group.sum_gradients(run.parameters)
+    if run.hold:
+        run.hold.add_gradient()
     norm = torch.nn.utils.clip_grad_norm_(run.parameters, run.asked.max_grad_norm).item()
     ids = [example.id for example in batch]
     watch.refuse_broken(number, ids, loss=loss, norm=norm, learning_rate=learning_rate)
     run.optimizer.step()
     run.optimizer.zero_grad()
+    if run.hold:
+        run.hold.stepped()
     tokens = sum(example.size for example in batch)
     return Step(loss=loss, learning_rate=learning_rate, gradient_norm=norm, tokens=tokens)
 

@@ -55,9 +55,17 @@ def is_out_of_memory(error: BaseException) -> bool:
 
 
 def prepare(model: Any, machine: Machine) -> None:
-    """Let a model compute activations again in the backward pass, where that is asked for."""
-    if machine.gradient_checkpointing:
+    """Let a model compute activations again in the backward pass, where that is asked for.
+
+    Raises:
+        GraftError: its architecture cannot.
+    """
+    if not machine.gradient_checkpointing:
+        return
+    try:
         model.gradient_checkpointing_enable(gradient_checkpointing_kwargs={"use_reentrant": False})
+    except ValueError as error:
+        raise GraftError(f"train.machine.gradient_checkpointing: {error}", help="false, or a smaller batch") from None
 
 
 def offloaded(machine: Machine) -> AbstractContextManager[Any]:

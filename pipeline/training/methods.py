@@ -34,15 +34,12 @@ def trainable(base: Base, parent: Path | None, asked: Params, device: Any) -> Tr
         others.refuse_unless_it_works(wanted)
     if parent:
         weights.check_base(parent, base)
-        problems = (
-            joined.obstacles(wanted, parent) if asked.chain == "stack" else lora_settings.differences(wanted, parent)
-        )
-        lora_settings.refuse_if(problems)
+        lora_settings.refuse_if(obstacles(base, parent, asked))
     body = load(base, asked, device)
     if asked.method in saved.CHANGED:
         return _replaced(body, base, parent, asked, device)
     model = _adapted(body, base, parent, asked)
-    model = model if asked.method == QUANTIZED else model.to(device)  # a quantised base is where it belongs
+    model = _on(device, model, asked)
     return Trainable(
         model=model,
         groups=_groups(model, asked.lora_plus),
@@ -50,34 +47,50 @@ def trainable(base: Base, parent: Path | None, asked: Params, device: Any) -> Tr
     )
 
 
+def obstacles(base: Base, parent: Path, asked: Params) -> list[str]:
+    """Which settings are asked for that a parent's adapter cannot take on, each named."""
+    if asked.chain == "stack":
+        return joined.obstacles(asked.lora, parent)
+    found = lora_settings.differences(asked.lora, parent)
+    if {asked.method, saved.read(parent).method} <= set(lora_settings.LORA):
+        found += lora.other_targets(base.folder, asked.lora, parent)
+    return found
+
+
 def load(base: Base, asked: Params, device: Any) -> Any:
     """The base as it is trained on: quantised, in its own dtype on a GPU, or in float32."""
-    if asked.method == QUANTIZED:
+    if asked.method in lora_settings.ON_QUANTIZED:
         from pipeline.model import quantized
 
         return quantized.load(base.folder, asked.quantize, device)
-    return weights.load_base(base.folder, "auto" if device.type == "cuda" else "float32")
+    return weights.load_base(base.folder, "auto" if device.type == "cuda" else "float32", asked.machine.device_map)
+
+
+def _on(device: Any, model: Any, asked: Params) -> Any:
+    """The model where it is trained; a quantised base, or one that accelerate has laid out, is there already."""
+    there = asked.method in lora_settings.ON_QUANTIZED or asked.machine.device_map
+    return model if there else model.to(device)
 
 
 def _adapted(body: Any, base: Base, parent: Path | None, asked: Params) -> Any:
-    wanted = asked.lora
-    if asked.method not in lora_settings.LORA:
-        return others.continued(body, base, parent, wanted) if parent else others.new(body, wanted, asked.seed)
-    if parent and asked.chain == "stack":
-        return joined.beside_parent(lora.new(body, wanted, asked.seed), parent)
-    return lora.continued(body, base, parent, wanted) if parent else lora.new(body, wanted, asked.seed)
+    if parent and asked.chain == "continue":
+        return weights.add_adapter(body, parent, base, trainable=True)
+    make = lora.new if asked.method in lora_settings.LORA else others.new
+    made = make(body, asked.lora, asked.seed)
+    return joined.beside_parent(made, parent) if parent else made
 
 
 def _save(model: Any, base: Base, parent: Path | None, asked: Params, folder: Path) -> dict[str, Any]:
     """Write an adapter; what it says of itself is carried on from one that is continued."""
-    quantize: dict[str, Any] = {"quantize": asked.quantize} if asked.method == QUANTIZED else {}
+    notes: dict[str, Any] = {"method": asked.method, "quantize": asked.quantize} if asked.method == QUANTIZED else {}
     if lora.FROZEN in model.peft_config:
-        cap = asked.stack_rank if asked.chain == "stack" and parent else None
-        return joined.write(model, base, asked.lora, cap, folder, **quantize)
-    notes: dict[str, Any] = {"asked": has} if parent and (has := saved.read(parent).asked) else {}
-    if quantize or notes:
-        notes["method"] = asked.method
-    lora.write(model, base, folder, **quantize, **notes)
+        cap = asked.stack_rank if parent else None
+        return joined.write(model, base, asked.lora, cap, folder, **{"method": asked.method} | notes)
+    if parent and (has := saved.read(parent)).asked:
+        notes |= {"method": has.method, "asked": has.asked}
+    elif asked.method not in lora_settings.LORA:
+        notes |= {"method": asked.method, "asked": others.told(asked.lora)}
+    lora.write(model, base, folder, **notes)
     return {}
 
 
@@ -95,7 +108,7 @@ def _groups(model: Any, lora_plus: float | None) -> list[dict[str, Any]]:
 
 def _replaced(body: Any, base: Base, parent: Path | None, asked: Params, device: Any) -> Trainable:
     model, names, config = replaced.prepare(body, parent, asked.lora)
-    model = model.to(device)
+    model = _on(device, model, asked)
     return Trainable(
         model=model,
         groups=_by_decay(parameter for parameter in model.parameters() if parameter.requires_grad),

@@ -1,6 +1,7 @@
 """What else PEFT has, by its own name: taken if it trains, saves, continues and merges on a small model."""
 
 import tempfile
+from collections.abc import Mapping
 from dataclasses import fields, replace
 from pathlib import Path
 from typing import Any
@@ -11,36 +12,23 @@ from peft.mapping import PEFT_TYPE_TO_CONFIG_MAPPING
 from transformers import LlamaConfig, LlamaForCausalLM
 
 from pipeline.errors import GraftError
-from pipeline.model import lora, lora_settings, saved, weights
+from pipeline.model import lora, lora_settings, saved
 from pipeline.model.lora_settings import Settings
 from pipeline.model.pinned import Base
 
 _NAMES = {"rank": "r", "alpha": "alpha", "targets": "target_modules"}  # ours -> PEFT's, where a method has them
-_STEPS, _RATE = 3, 0.1
+_STEPS, _RATE = 5, 1e-3
 _TOLERANCE = 1e-4  # of logits, float32
 
 
 def new(body: Any, asked: Settings, seed: int) -> Any:
     """A new adapter of another kind on a base; the seed draws what is drawn."""
     torch.manual_seed(seed)
-    return get_peft_model(body, config(body, asked))
-
-
-def continued(body: Any, base: Base, parent: Path, asked: Settings) -> Any:
-    """The parent's adapter on its base, to be trained further.
-
-    Raises:
-        GraftError: settings are asked for that it does not have.
-    """
-    wanted, has = config(body, asked).to_dict(), saved.read(parent).config
-    lora_settings.refuse_if(
-        [
-            f"train.{ours}: {wanted[theirs]} asked for, the parent's adapter has {has[theirs]}"
-            for ours, theirs in (_NAMES | {"layers": "exclude_modules"}).items()
-            if theirs in wanted and theirs != "target_modules" and wanted[theirs] != has[theirs]
-        ]
-    )
-    return weights.add_adapter(body, parent, base, trainable=True)
+    wanted = config(body, asked)
+    try:
+        return get_peft_model(body, wanted)
+    except ValueError as error:  # PEFT's word for settings that do not fit the base
+        raise GraftError(f"train.method: {asked.method}: {error}", help="docs/how-to/methods.md") from None
 
 
 def config(body: Any, asked: Settings) -> Any:
@@ -59,6 +47,13 @@ def config(body: Any, asked: Settings) -> Any:
     if asked.layers is not None and "exclude_modules" not in has:
         raise GraftError(f"train.layers: method {asked.method} cannot leave layers out")
     return kinds[asked.method](**{name: value for name, value in values.items() if name in has})
+
+
+def told(asked: Settings) -> dict[str, Any]:
+    """What an adapter is saved with, so that a child which asks for something else is refused."""
+    plain = asked.targets if isinstance(asked.targets, str) else list(asked.targets)
+    layers = dict(asked.layers) if isinstance(asked.layers, Mapping) else asked.layers and list(asked.layers)
+    return {"rank": asked.rank, "alpha": asked.alpha, "targets": plain, "layers": layers}
 
 
 def refuse_unless_it_works(asked: Settings) -> None:
@@ -99,7 +94,7 @@ _BASE = Base(folder=Path(), name="small", revision=None, files=(), fingerprint="
 
 def _small() -> Any:
     torch.manual_seed(0)
-    shape = {"hidden_size": 32, "intermediate_size": 64, "num_hidden_layers": 2, "num_attention_heads": 4}
+    shape = {"hidden_size": 256, "intermediate_size": 512, "num_hidden_layers": 2, "num_attention_heads": 4}
     return LlamaForCausalLM(LlamaConfig(vocab_size=64, num_key_value_heads=4, **shape))
 
 
@@ -107,7 +102,7 @@ def _train(made: Any, ids: torch.Tensor) -> int:
     """A few steps; returns how many parameters moved at will."""
     trained = [parameter for parameter in made.parameters() if parameter.requires_grad]
     before = made(input_ids=ids, labels=ids).loss
-    optimizer = torch.optim.SGD(trained, lr=_RATE)
+    optimizer = torch.optim.AdamW(trained, lr=_RATE)
     for _ in range(_STEPS):
         torch.autograd.backward(made(input_ids=ids, labels=ids).loss)
         optimizer.step()

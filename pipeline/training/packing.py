@@ -1,6 +1,6 @@
 """Documents -> windows of `max_length` tokens: no padding, nothing cut away, every token learned.
 
-Documents stand in the order of their content hashes, each ended by the end of text. A window may begin inside a
+Documents stand in the order given, each ended by the end of text. A window may begin inside a
 document and hold several; attention sees all of a window, so that a document also sees the end of the one before it,
 as usual in pretraining. The last window is shorter.
 """
@@ -15,10 +15,10 @@ def windows(documents: Iterable[tuple[str, Sequence[int]]], size: int) -> list[t
     """Windows of `size` tokens, each with a name: the id of the document that it begins in, /1 for its second one.
 
     Args:
-        documents: id and token ids, in any order.
+        documents: id and token ids, in order; one may come several times.
         size: tokens of a window; a last one of a single token, of which nothing is learned, is left out.
     """
-    ordered = sorted(documents)
+    ordered = list(documents)
     begins = [0, *accumulate(len(tokens) for _, tokens in ordered)]
     flat = list(chain.from_iterable(tokens for _, tokens in ordered))
     seen: Counter[str] = Counter()

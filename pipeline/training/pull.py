@@ -1,40 +1,90 @@
-"""Held near the parent while training: by its predictions (KL) and by its weights (L2)."""
+"""train.parent: how a continued training is held near where it began, whatever its method.
 
-from collections.abc import Sequence
-from pathlib import Path
+The parent is no second model and no second adapter: it is the model with its first parameters in place.
+"""
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from typing import Any
 
 import torch
 from torch.nn.functional import kl_div
 
-PARENT = "parent"  # the name of the second, frozen adapter
+from pipeline.training import forward
+from pipeline.training.average import Moving
+from pipeline.training.examples import Example
+from pipeline.training.settings import Pull
+
+# Shape legend: N = learned positions, V = vocabulary.
+
+Loss = Callable[[Any, Sequence[Example]], torch.Tensor]
 
 
-class Weights:
-    """Adds weight * |θ - parent's θ|² to what is minimised, through its gradient (L2-SP, arXiv:1802.01483)."""
+class Hold:
+    """The parent's parameters, and what is done with them in a run."""
 
-    def __init__(self, parameters: Sequence[torch.Tensor], weight: float) -> None:
+    def __init__(self, parameters: Sequence[torch.Tensor], asked: Pull) -> None:
         """Remember the parameters as they are now: as the parent left them."""
-        self._parameters, self._weight = parameters, weight
-        self._anchors = [parameter.detach().clone() for parameter in parameters]
+        self._asked, self.parameters = asked, parameters
+        self.anchors = [parameter.detach().clone() for parameter in parameters]
+        self._moving = Moving(parameters, asked.ema) if asked.ema else None
+
+    def loss(self, model: Any, micro: Sequence[Example], loss: Loss) -> torch.Tensor:
+        """The loss, and kl times the divergence from the parent's predictions of the learned tokens."""
+        if not self._asked.kl:
+            return loss(model, micro)
+        with torch.no_grad(), self.parent():
+            model.eval()
+            parent_NV = forward.learned(model, micro).logits_NV
+            model.train()
+        own_NV = forward.learned(model, micro).logits_NV
+        return loss(model, micro) + self._asked.kl * divergence(own_NV.float(), parent_NV.float())
 
     @torch.no_grad()
-    def add(self) -> None:
-        """Add the gradient, after the loss's own and before clipping."""
-        for anchor, parameter in zip(self._anchors, self._parameters, strict=True):
-            if parameter.grad is not None:
-                parameter.grad.add_(parameter - anchor, alpha=2 * self._weight)
+    def add_gradient(self) -> None:
+        """That of l2 * |θ - parent's θ|² (L2-SP, arXiv:1802.01483); after the loss's own and before clipping."""
+        if self._asked.l2:
+            for anchor, parameter in zip(self.anchors, self.parameters, strict=True):
+                if parameter.grad is not None:
+                    parameter.grad.add_(parameter - anchor, alpha=2 * self._asked.l2)
+
+    def stepped(self) -> None:
+        """Take a step's weights into the moving average."""
+        if self._moving:
+            self._moving.add()
+
+    def finish(self) -> None:
+        """Put the moving average in place, where one is asked for."""
+        if self._moving:
+            self._moving.apply()
+
+    @contextmanager
+    def parent(self) -> Iterator[None]:
+        """The model is the parent; its own parameters come back unchanged."""
+        own = [parameter.data for parameter in self.parameters]
+        self._put(self.anchors)
+        try:
+            yield
+        finally:
+            self._put(own)
+
+    def tensors(self) -> dict[str, torch.Tensor]:
+        """For a checkpoint; what the parent left is read from the parent again."""
+        return self._moving.tensors() if self._moving else {}
+
+    def restore(self, found: Mapping[str, torch.Tensor]) -> None:
+        """Undo `tensors`."""
+        if self._moving:
+            self._moving.restore(found)
+
+    def _put(self, values: Sequence[torch.Tensor]) -> None:
+        for parameter, value in zip(self.parameters, values, strict=True):
+            parameter.data = value
 
 
-def load(model: Any, parent: Path) -> None:
-    """Put the parent's adapter beside the trained one, frozen and not in use.
-
-    Args:
-        model: a PEFT model whose adapter `default` is trained.
-        parent: the folder of the parent's adapter.
-    """
-    model.load_adapter(str(parent), adapter_name=PARENT, is_trainable=False)
-    model.set_adapter("default")
+def hold(parameters: Sequence[torch.Tensor], asked: Pull) -> Hold | None:
+    """What holds a training near its parent; None where nothing of the kind is asked for."""
+    return Hold(parameters, asked) if asked.kl or asked.l2 or asked.ema or asked.average else None
 
 
 def divergence(logits_NV: torch.Tensor, parent_NV: torch.Tensor) -> torch.Tensor:

@@ -9,7 +9,7 @@ import torch
 
 from pipeline.errors import GraftError
 from pipeline.model import changed, layers, saved
-from pipeline.model.lora_settings import Settings
+from pipeline.model.lora_settings import ON_QUANTIZED, Settings
 from pipeline.model.pinned import Base
 
 _PROBE = 8  # tokens that an expanded model is compared with its base on
@@ -30,10 +30,10 @@ def prepare(body: Any, parent: Path | None, asked: Settings) -> tuple[Any, set[s
     after = has.config.get("graft_expanded_after", []) if has else []
     if parent:
         body = changed.put(body, parent)
-    elif asked.method == "expand":
+    elif asked.method in saved.EXPAND:
         after = layers.spread(asked.layers, len(layers.stack(body)[1]))
         _expand(body, after)
-    if has and asked.method == "expand" and asked.layers is not None:
+    if has and asked.method in saved.EXPAND and asked.layers is not None:
         _refuse_other_layers(asked, body, after)
     trained = _meant(body, asked, after)
     for name, parameter in body.named_parameters():
@@ -41,8 +41,12 @@ def prepare(body: Any, parent: Path | None, asked: Settings) -> tuple[Any, set[s
         if name in trained:
             parameter.data = parameter.data.float()
     names = trained | (set(has.config["graft_tensors"]) if has else set())
-    config = {"graft_method": asked.method, "graft_tensors": sorted(names)}
-    return body, names, config | ({"graft_expanded_after": list(after)} if after else {})
+    config: dict[str, Any] = {"graft_method": asked.method, "graft_tensors": sorted(names)}
+    if after:
+        config["graft_expanded_after"] = list(after)
+    if asked.method in ON_QUANTIZED:
+        config["graft_quantize"] = asked.quantize
+    return body, names, config
 
 
 def write(model: Any, names: Collection[str], config: dict[str, Any], base: Base, folder: Path) -> dict[str, Any]:
@@ -57,7 +61,7 @@ def _meant(body: Any, asked: Settings, after: Collection[int]) -> set[str]:
     if asked.method == "full":
         return set(every)
     name, stack = layers.stack(body)
-    if asked.method == "expand":
+    if asked.method in saved.EXPAND:
         numbers = [number + place + 1 for place, number in enumerate(sorted(after))]
     else:
         numbers = layers.chosen(asked.layers, len(stack)) if asked.layers is not None else []

@@ -46,7 +46,7 @@ class Validation:
 class Watch:
     """When a run is stopped because it cannot end well."""
 
-    divergence: float | None  # loss over the best mean of 20 steps; and 1 nat above it, at least
+    divergence: float | None  # loss (median of 20 steps) over its best; and 1 nat above it, at least
     spike: float | None  # gradient norm over its median, five steps in a row
     no_fall: int | None  # steps after which a new adapter's loss must have fallen
 

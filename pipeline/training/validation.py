@@ -28,14 +28,20 @@ def split(examples: Sequence[Example], share: float) -> tuple[list[Example], lis
     Raises:
         GraftError: nothing would be left to learn, or to look at.
     """
-    count = math.floor(share * len(examples) + 0.5)
-    if share and not 0 < count < len(examples):
+    records = {_record(example) for example in examples}
+    count = math.floor(share * len(records) + 0.5)
+    if share and not 0 < count < len(records):
         raise GraftError(
-            f"train.validation.share: {share:g} of {len(examples)} records: one part would be empty",
+            f"train.validation.share: {share:g} of {len(records)} records: one part would be empty",
             help="a larger share, more records, or 0",
         )
-    held = set(sorted((example.id for example in examples), key=_draw)[:count])
-    return [e for e in examples if e.id not in held], [e for e in examples if e.id in held]
+    held = set(sorted(records, key=_draw)[:count])
+    return [e for e in examples if _record(e) not in held], [e for e in examples if _record(e) in held]
+
+
+def _record(example: Example) -> str:
+    """Id of its record: the sequences of one conversation stay together."""
+    return example.id.partition("/")[0]
 
 
 def _draw(name: str) -> bytes:

@@ -13,8 +13,8 @@ from pipeline.errors import GraftError
 from pipeline.training.settings import Watch
 from pipeline.training.steps import Step
 
-WINDOW = 20  # steps of a mean loss
-RISE = 1.0  # nats above the best mean that a diverging loss has, at least: small losses jump by large factors
+WINDOW = 20  # steps whose median loss counts
+RISE = 1.0  # nats above the best that a diverging loss has, at least: small losses jump by large factors
 NORMS = 100  # steps that the usual gradient norm is the median of
 LASTING = 5  # steps in a row: a spike that is no accident
 
@@ -28,8 +28,8 @@ class Watcher:
     new: bool  # nothing is continued: the loss has to fall
     losses: deque[float] = field(default_factory=lambda: deque(maxlen=WINDOW))
     norms: deque[float] = field(default_factory=lambda: deque(maxlen=NORMS))
-    first: float = math.inf  # mean of the first window
-    best: float = math.inf  # lowest mean of a window
+    first: float = math.inf  # median of the first window
+    best: float = math.inf  # lowest median of a window
     seen: int = 0
     spikes: int = 0  # in a row
 
@@ -38,17 +38,17 @@ class Watcher:
         self.seen += 1
         self.losses.append(step.loss)
         spiked = self._spiked(step.gradient_norm)
-        mean = sum(self.losses) / len(self.losses)
+        loss = statistics.median(self.losses)  # not the mean: one batch must not move it
         if self.seen == WINDOW:
-            self.first = mean
+            self.first = loss
         if self.seen >= WINDOW:
-            self.best = min(self.best, mean)
+            self.best = min(self.best, loss)
         if spiked:
             return spiked
-        if self.asked.divergence and mean > max(self.asked.divergence * self.best, self.best + RISE):
-            return f"the loss diverges: {mean:.3g} over {WINDOW} steps, {self.best:.3g} at its best"
+        if self.asked.divergence and loss > max(self.asked.divergence * self.best, self.best + RISE):
+            return f"the loss diverges: {loss:.3g} over {WINDOW} steps, {self.best:.3g} at its best"
         if self.asked.no_fall and self.new and self.seen == self.asked.no_fall and not self.best < self.first:
-            return f"the loss does not fall: {mean:.3g} over {WINDOW} steps, {self.first:.3g} over the first"
+            return f"the loss does not fall: {loss:.3g} over {WINDOW} steps, {self.first:.3g} over the first"
         return None
 
     def _spiked(self, norm: float) -> str | None:

@@ -30,6 +30,12 @@ def test_instructions_as_packed_json_need_no_option(fresh: Clone, tmp_path: Path
     path.write_bytes(gzip.compress(json.dumps(items).encode()))
     assert "60 rows" in fresh.graft("add", NAME, str(path), "--replace")
     assert spec(fresh)["task"] == "sft"
+    pairs = [{"prompt": question(n), "chosen": f"For {WORDS[n % 7]}.", "rejected": "No."} for n in range(60)]
+    (tmp_path / "pairs.json").write_text(json.dumps(pairs))
+    said = fresh.graft("add", NAME, str(tmp_path / "pairs.json"), "--replace")
+    assert "warning: train.objective is sft, which learns nothing from preference records" in said
+    assert "help: set train.objective: dpo in params.yaml" in said
+    assert "60 rows" in fresh.graft("add", NAME, str(path), "--replace")
     assert dict(spec(fresh)["files"]["raw/talks.json.gz"]) == {
         "format": "json", "compression": "gzip", "encoding": "utf-8", "content": "alpaca",
     }  # fmt: skip

@@ -7,7 +7,7 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 import pytest
 
-from pipeline.data import arrow, golden, jsonl, records, replay, sketch, slices, state
+from pipeline.data import arrow, golden, jsonl, kinds, records, replay, sketch, slices, state
 from pipeline.data.fates import FATES
 from pipeline.data.records import Record
 from pipeline.errors import GraftError
@@ -562,3 +562,25 @@ def test_main(tmp_path, monkeypatch, capsys):
     assert (report["records"], report["golden"], report["slices"]["golden-hand"]) == (60, 1, 1)
     assert len(arrow.read_records(Path("data/assembled/train.arrow"))) == report["train_new"]
     assert f"assemble: train on {report['train_new']} new and 0 replayed" in capsys.readouterr().out
+
+
+def said(n: int, kind: str) -> Record:
+    messages = [{"role": "user", "content": title(n)}, {"role": "assistant", "content": f"{title(n + 1)}, probably"}]
+    more = {"rejected": [{"role": "assistant", "content": "no"}]} if kind == "preference" else {}
+    return Record(
+        id=records.content_id(messages, more), kind=kind, messages=messages, increment=kind, file="raw/a.jsonl",
+        line=n + 1, **more,
+    )  # fmt: skip
+
+
+def test_only_what_the_objective_learns_from_is_replayed_and_the_rest_is_kept_for_the_next(tmp_path):
+    chain, sft = Chain(tmp_path), kinds.KINDS["sft"]
+    chain.add("talks", [said(n, "sft") for n in range(0, 200, 2)], replayable=sft)
+    pairs = [said(n, "preference") for n in range(500, 700, 2)]
+    middle = chain.add("pairs", pairs, replayable=kinds.KINDS["dpo"])
+    assert set(middle.train.column("kind").to_pylist()) == {"preference"}
+    assert middle.report["replayed"] == 0
+    assert set(middle.reservoir.column("kind").to_pylist()) == {"preference", "sft"}
+    last = chain.add("more", [said(n, "sft") for n in range(1000, 1200, 2)], replayable=sft, replay=0.3)
+    assert set(last.train.column("kind").to_pylist()) == {"sft"}
+    assert last.report["replayed"] > 0

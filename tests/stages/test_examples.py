@@ -109,8 +109,9 @@ def test_template_without_an_end_of_turn_learns_the_end_of_text_one_answer_at_a_
     assert learned(chat, second) == ["see you<|im_end|>"]
 
 
-def test_marks_of_the_template_are_followed_and_the_end_is_learned_too(tokenizers):
-    chat, same = chats.load(tokenizers, shapes.MARKED), chats.load(tokenizers, shapes.CHATML)
+@pytest.mark.parametrize("shape", ["MARKED", "ONLY_MARKED"])
+def test_marked_template_learns_the_same_with_the_end_that_the_marks_leave_out(tokenizers, shape):
+    chat, same = chats.load(tokenizers, getattr(shapes, shape)), chats.load(tokenizers, shapes.CHATML)
     conversation = talk(*TALK)
     assert examples.make(chat, [conversation], SFT) == examples.make(same, [conversation], SFT)
 
@@ -181,6 +182,17 @@ def test_tools_are_shown_and_calls_are_learned(tokenizers):
         '<|im_start|>system\nbe short\n\nTools:\n{"type": "function", "function": {"name": "weather"'
     )
     assert '<|im_start|>tool\n{"celsius": 30}<|im_end|>' in text
+
+
+def test_arguments_are_text_where_a_template_takes_them_for_text(tokenizers):
+    chat = chats.load(tokenizers, shapes.WRITTEN)
+    (example,) = examples.make(chat, [call()], SFT).examples
+    assert learned(chat, example) == ['weather{"city": "Rome"}<|im_end|>', "yes<|im_end|>"]
+
+
+def test_template_that_shows_no_text_is_refused(tokenizers):
+    with pytest.raises(GraftError, match="the template leaves out what is answered"):
+        examples.make(chats.load(tokenizers, shapes.PARTS), [talk(*TALK)], SFT)
 
 
 def test_template_that_leaves_out_tools_is_refused(tokenizers):
@@ -297,8 +309,8 @@ def test_fit_cuts_whatever_must_be_measured(tokenizers):
     assert learned(chat, example) == ["x" * 10]
 
 
-def test_windows_hold_every_token_once_in_the_order_of_the_documents_hashes():
-    made = packing.windows([("b", [4, 5, 6, 7, 8, 9, 10]), ("a", [1, 2, 3])], 4)
+def test_windows_hold_every_token_once_in_order():
+    made = packing.windows([("a", [1, 2, 3]), ("b", [4, 5, 6, 7, 8, 9, 10])], 4)
     assert made == [("a", [1, 2, 3, 4]), ("b", [5, 6, 7, 8]), ("b/1", [9, 10])]
     assert packing.windows([("a", [1, 2, 3, 4, 5])], 4) == [("a", [1, 2, 3, 4])]
     assert packing.windows([], 4) == []
@@ -314,3 +326,18 @@ def test_texts_are_packed_each_ended_by_the_end_of_text_and_learned_whole(tokeni
     text = "".join(whole(chat, example) for example in found)
     assert text == "".join(record.answer + "<|endoftext|>" for record in sorted(texts, key=lambda one: one.id))
     assert all(example.learned == [False] + [True] * (len(example.tokens) - 1) for example in found)
+
+
+def test_texts_that_are_drawn_more_often_come_again_after_all_others(tokenizers):
+    chat = chats.load(tokenizers, None)
+    texts = sorted((talk(("text", "x" * n), kind="text") for n in (5, 30)), key=lambda record: record.id)
+    often = [replace(texts[0], weight=2.0), texts[1]]
+    found = examples.encode(chat, often, Encoding(objective="pretrain", max_length=1000, truncation="start"))
+    assert [whole(chat, example) for example in found] == [
+        "".join(record.answer + "<|endoftext|>" for record in [*texts, texts[0]])
+    ]
+
+
+def test_records_with_images_are_refused(tokenizers):
+    with pytest.raises(GraftError, match=r"winter/raw/a.jsonl:1: holds images"):
+        examples.encode(chats.load(tokenizers, shapes.CHATML), [talk(*TALK, images=["raw/images/a.png"])], SFT)

@@ -1,0 +1,132 @@
+"""Model families with tiny random weights: train, save, continue, merge; the results load by documented calls."""
+
+import dataclasses
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+import transformers
+from peft import PeftModel
+from transformers import AutoModelForCausalLM
+
+from pipeline import params
+from pipeline.model import pinned, saved, shards, weights
+from pipeline.training import methods
+from pipeline.training.settings import Params
+from tests.conftest import ROOT
+
+COMMON = {"vocab_size": 96, "pad_token_id": 0, "bos_token_id": 1, "eos_token_id": 2}
+LLAMA = COMMON | {
+    "hidden_size": 32, "intermediate_size": 48, "num_hidden_layers": 2, "num_attention_heads": 4,
+    "num_key_value_heads": 2, "max_position_embeddings": 64,
+}  # fmt: skip
+FAMILIES: dict[str, tuple[str, dict[str, Any]]] = {
+    "llama": ("LlamaConfig", LLAMA),
+    "llama-tied": ("LlamaConfig", LLAMA | {"tie_word_embeddings": True}),
+    "qwen2": ("Qwen2Config", LLAMA),
+    "qwen3-tied": ("Qwen3Config", LLAMA | {"head_dim": 8, "tie_word_embeddings": True}),
+    "mistral": ("MistralConfig", LLAMA | {"sliding_window": 8}),
+    "gemma2": ("Gemma2Config", LLAMA | {"head_dim": 8, "sliding_window": 8}),
+    "gemma3": ("Gemma3TextConfig", LLAMA | {"head_dim": 8, "sliding_window": 8}),
+    "phi3": ("Phi3Config", LLAMA),
+    "bloom": ("BloomConfig", COMMON | {"hidden_size": 32, "n_layer": 2, "n_head": 4}),
+    "gpt2": ("GPT2Config", COMMON | {"n_embd": 32, "n_layer": 2, "n_head": 4, "n_positions": 64}),
+}
+METHODS: dict[str, dict[str, Any]] = {
+    "lora": {},
+    "dora": {"method": "dora"},
+    "pissa": {"init": "pissa"},
+    "full": {"method": "full"},
+    "freeze": {"method": "freeze", "layers": {"top": 1}, "modules": r"lm_head|embed_tokens|word_embeddings\.|wte"},
+    "expand": {"method": "expand", "layers": {"top": 2}},
+}
+IDS = torch.tensor([[5, 80, 81, 90, 7, 33, 12, 60, 61, 62, 5, 80]])
+
+
+def quick(family: str, method: str) -> bool:
+    """Is it one of those that `make test` runs? `make soak` runs them all."""
+    return method in ("lora", "expand") or (family, method) in {
+        ("llama-tied", "freeze"), ("llama-tied", "full"), ("gpt2", "pissa"), ("gpt2", "dora"), ("bloom", "full"),
+    }  # fmt: skip
+
+
+PAIRS = [
+    pytest.param(family, method, id=f"{family}-{method}", marks=() if quick(family, method) else pytest.mark.slow)
+    for family in FAMILIES
+    for method in METHODS
+]
+
+
+def tiny(family: str, folder: Path) -> pinned.Base:
+    """A tiny random model of a family."""
+    kind, values = FAMILIES[family]
+    torch.manual_seed(0)
+    AutoModelForCausalLM.from_config(getattr(transformers, kind)(**values)).save_pretrained(folder)
+    return pinned.Base(folder=folder, name="examples/base", revision=None, files=(), fingerprint="f" * 64)
+
+
+@pytest.fixture
+def asked(monkeypatch: pytest.MonkeyPatch) -> Params:
+    monkeypatch.chdir(ROOT)
+    return dataclasses.replace(params.load("train", Params), rank=2, alpha=4)
+
+
+def learn(base: pinned.Base, parent: Path | None, asked: Params, folder: Path) -> list[float]:
+    """Three steps and a saved adapter; their losses."""
+    made = methods.trainable(base, parent, asked, torch.device("cpu"))
+    optimizer = torch.optim.AdamW(made.groups, lr=1e-3 if asked.method in saved.CHANGED else 1e-2, weight_decay=0.0)
+    losses = []
+    for _ in range(3):
+        value = made.model(input_ids=IDS, labels=IDS).loss
+        torch.autograd.backward(value)
+        optimizer.step()
+        optimizer.zero_grad()
+        losses.append(float(value.detach()))
+    folder.mkdir()
+    made.save(folder)
+    return losses
+
+
+def loss(model: Any) -> float:
+    with torch.inference_mode():
+        return float(model.eval()(input_ids=IDS, labels=IDS).loss)
+
+
+def logits(model: Any) -> torch.Tensor:
+    with torch.inference_mode():
+        found: torch.Tensor = model.eval()(input_ids=IDS).logits
+    return found
+
+
+@pytest.mark.parametrize(("family", "method"), PAIRS)
+def test_family_trains_continues_merges_and_loads_by_documented_calls(family, method, asked, tmp_path):
+    base = tiny(family, tmp_path / "base")
+    wanted = dataclasses.replace(asked, **METHODS[method])
+    first = learn(base, None, wanted, tmp_path / "first")
+    second = learn(base, tmp_path / "first", wanted, tmp_path / "second")
+    untouched = AutoModelForCausalLM.from_pretrained(base.folder)
+    assert first[0] == pytest.approx(loss(untouched), abs=1e-4)  # begins where the base is
+    ended = weights.load_merged(base, tmp_path / "first", "float32")
+    assert second[0] == pytest.approx(loss(ended), abs=1e-4)  # and the child where its parent ended
+    assert second[-1] < second[0] < first[0]
+    adapter = tmp_path / "second"
+    adapted = weights.add_adapter(weights.load_trained_on(base, adapter), adapter, base)
+    before = logits(adapted)
+    merged = weights.merge(adapted)
+    (tmp_path / "merged").mkdir()
+    shards.save(merged, adapter, tmp_path / "merged")
+    loaded = AutoModelForCausalLM.from_pretrained(tmp_path / "merged")
+    assert float((logits(loaded) - before).abs().max()) < 1e-4
+    assert loaded.config.num_hidden_layers == (4 if method == "expand" else 2)
+    if saved.read(adapter).method not in saved.CHANGED:
+        with_peft = PeftModel.from_pretrained(AutoModelForCausalLM.from_pretrained(base.folder), adapter)
+        assert float((logits(with_peft) - before).abs().max()) < 1e-4
+    tied = loaded.get_input_embeddings().weight is loaded.get_output_embeddings().weight
+    assert tied == bool(untouched.config.tie_word_embeddings)
+    prompt = IDS[:, :4]
+    said = [
+        m.generate(prompt, max_new_tokens=6, do_sample=False)
+        for m in (loaded, weights.load_merged(base, adapter, "float32"))
+    ]
+    assert torch.equal(*said)

@@ -51,7 +51,7 @@ def test_text_that_is_not_yaml_names_the_line(fresh: Clone) -> None:
 @pytest.mark.parametrize(
     ("old", "new", "said"),
     [
-        pytest.param("learning_rate: 1e-2", "learning_rate: .nan", "$.train.learning_rate: nan", id="nan"),
+        pytest.param("learning_rate: 5e-3", "learning_rate: .nan", "$.train.learning_rate: nan", id="nan"),
         pytest.param("epochs: 8", "epochs: 8.0", "8.0 is not of type 'integer'", id="float-for-an-integer"),
         pytest.param("min_chars: 3", "min_chars: 5000", "is more than max_chars", id="bounds-crossed"),
         pytest.param("targets: all-linear", "targets: '('", "no regular expression", id="bad-pattern"),

@@ -22,7 +22,6 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from examples.titles import KINDS, Dice, title
 from pipeline import files, params
 from pipeline.data import arrow, records, state
 from pipeline.data.records import Record
@@ -73,6 +72,9 @@ def read(source: Path) -> list[Row]:
         with source.open(encoding="utf-8", newline="") as lines:
             found = [Row(text=" ".join(line[1].split()), label=line[6], source=line[2]) for line in csv.reader(lines)]
     else:
+        sys.path.insert(0, str(ROOT))
+        from examples.titles import KINDS, Dice, title
+
         dice = Dice(5)
         kinds = [dice.pick(KINDS[:10]) for _ in range(30_000)]
         found = [Row(text=title(kind, dice), label=kind, source=str(dice.below(60))) for kind in kinds]
@@ -123,7 +125,6 @@ class Bench:
         asked = params.load_all()
         self.folder, self.asked = folder, params.load("train", Params)
         self.options = assemble.Params(**asked["assemble"])
-        self.scorer = evaluate.scorer()
 
     def chain(self, name: str, increments: Sequence[Sequence[Record]], more: Mapping[str, Any]) -> Outcome:
         """Train each increment on the one before; a first step that was trained before is taken over."""
@@ -173,15 +174,18 @@ class Bench:
         if out.exists():
             shutil.rmtree(out)
         out.mkdir(parents=True)
+        arrow.write_table(train.RECORDS, table)  # what a checkpoint would be named by
         with contextlib.redirect_stdout(io.StringIO()):
-            return train.learn(asked, arrow.records_of(table), parent, out).facts
+            done = train.learn(asked, arrow.records_of(table), parent, out)
+        done.clear()
+        return done.facts
 
     def _scores(self, adapter: Path, made: assemble.Assembled) -> dict[str, float]:
         slices = {name: arrow.records_of(table) for name, table in made.slices.items()}
         items = evaluate.distinct(slices)
-        told = evaluate.predict(self.scorer, adapter, made.labels, items).rows
-        predicted = {item.id: row["predicted"] for item, row in zip(items, told, strict=True)}
-        return {name: part["accuracy"] for name, part in evaluate.measure(slices, predicted)["slices"].items()}
+        rows = evaluate.predict(evaluate.scorer(items), adapter, made.labels, items).rows
+        told = {item.id: row for item, row in zip(items, rows, strict=True)}
+        return {name: part["accuracy"] for name, part in evaluate.measure(slices, told)["slices"].items()}
 
 
 def frontier(kind: str, found: Mapping[str, Outcome]) -> Iterator[str]:
@@ -228,10 +232,11 @@ def main() -> None:
     parser.add_argument("file", nargs="?", type=Path, default=TITLES)
     parser.add_argument("--records", type=int, default=RECORDS, help="of each increment")
     parser.add_argument("--ways", nargs="*", default=list(WAYS), choices=list(WAYS))
+    parser.add_argument("--kinds", nargs="*", default=list(KEPT), choices=list(KEPT))
     asked = parser.parse_args()
     rows = read(asked.file.resolve())
     lines = []
-    for kind in KEPT:
+    for kind in asked.kinds:
         increments = drops(rows, kind, asked.records)
         with tempfile.TemporaryDirectory(prefix="graft-chain-") as scratch:
             bench = Bench(Path(scratch))

@@ -69,7 +69,7 @@ def test_version_that_is_none_is_refused(ready: Clone) -> None:
 
 def test_stale_pipeline_is_refused(ready: Clone) -> None:
     params = ready.path / "params.yaml"
-    params.write_text(params.read_text().replace("rewarm: 0.8", "rewarm: 0.4"))
+    params.write_text(params.read_text().replace("rewarm: 0.5", "rewarm: 0.4"))
     ready.commit("Edit without repro")
     said = refused(ready)
     assert "not up to date" in said

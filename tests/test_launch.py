@@ -52,6 +52,7 @@ def test_every_problem_of_a_config_is_named(tmp_path: Path) -> None:
         launch.read(path)
     assert [problem.partition(":")[0] for problem in raised.value.problems] == [
         "compute_environment", "mixed_precision", "num_processes", "fsdp_config.fsdp_version",
+        "fsdp_config.fsdp_cpu_ram_efficient_loading",
     ]  # fmt: skip
 
 

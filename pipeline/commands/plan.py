@@ -4,6 +4,7 @@ import math
 import os
 import shutil
 import subprocess
+import sys
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -142,11 +143,14 @@ def _declared(name: str) -> dict[str, Any]:
     }
 
 
-def _steps(data: dict[str, int], train: dict[str, Any], has_parent: bool) -> int:
+def _steps(data: dict[str, int], train: dict[str, Any], has_parent: bool) -> int | None:
+    """Optimiser steps; None where tokens and not examples fill a batch."""
+    if train["batch_tokens"]:
+        return None
     records = data["new"] + data["replayed"] + data["augmented"]
     asked = params.build(Params, train)
     epochs = asked.continued().epochs if has_parent and asked.chain == "continue" else asked.epochs
-    return math.ceil(records / asked.batch_size) * epochs
+    return min(math.ceil(records / asked.batch_size) * epochs, asked.max_steps or sys.maxsize)
 
 
 def _last_run(steps: int | None) -> tuple[float | None, float | None]:
@@ -186,7 +190,7 @@ def _training(made: Plan) -> str:
     if "train" not in made.stages:
         return "none"
     if made.steps is None:
-        return "known once the data is here"
+        return "known once the data is here" if made.data is None else "as many steps as train.batch_tokens makes"
     if made.seconds is None or made.memory_gib is None:
         return f"{made.steps} steps (time and memory are known after a first run here)"
     return f"{made.steps} steps, about {made.seconds:.0f} s and {made.memory_gib:.1f} GiB, as the last run here"

@@ -12,6 +12,7 @@ from pipeline.model.shapes import Shape
 
 SHARED = "configs/fsdp2.yaml"  # weights and states shared between cards
 COPIED = "configs/ddp.yaml"  # every card holds everything
+UNSHARED = ("full", "qlora")  # methods whose weights Graft does not share: nothing is frozen; quantised ones
 SHORTEST = 64  # tokens of an example that are worth suggesting
 OFFERED = 3  # suggestions at most
 
@@ -93,12 +94,12 @@ def _variants(run: Run, cards: Cards) -> Iterator[Run]:
     """Other ways to train, the one that changes least first."""
     again: dict[str, Any] = {"gradient_checkpointing": True}
     ways: list[dict[str, Any]] = [{}, again, {**again, "offload": True}]
-    if cards.count > 1 and run.method != "qlora":  # quantised weights are not shared between cards
+    if cards.count > 1:
         ways[2:2] = [{"devices": cards.count}, {**again, "devices": cards.count}]
     methods = {"full": ("lora", "qlora"), "lora": ("qlora",), "dora": ("qlora",)}.get(run.method, ())
     for method in (run.method, *methods):
         for way in ways:
-            if method != "qlora" or "devices" not in way:
+            if "devices" not in way or method not in UNSHARED:
                 yield replace(run, method=method, **way)
     for length in _halves(run.length // 2):
         if length >= SHORTEST:

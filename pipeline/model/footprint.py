@@ -89,14 +89,16 @@ class Footprint:
 def estimate(shape: Shape, run: Run) -> Footprint:
     """Peak memory of a training."""
     learned = trained_parameters(shape, run)
-    per_parameter = MASTERS + (CAST if run.half == 2 and run.devices == 1 else 0)  # shared: cast layer by layer
     replaced = learned if run.method in ("full", "freeze") else 0  # what learns is not kept a second time
     weights = (shape.parameters - replaced) * run.half - _saved_by_quantizing(shape, run)
+    whole = 0 if run.method == "full" else (shape.parameters - shape.layers * shape.layer) * run.half  # on each device
+    owners = run.devices if run.method == "full" else 1  # only a full training's states are shared, too
+    per_parameter = MASTERS + (CAST if run.half == 2 and owners == 1 else 0)  # shared: cast layer by layer
     gathered = 2 * shape.layer * run.half if run.devices > 1 else 0  # a layer whole, and the next one on its way
     kept, layer = _activations(shape, run)
     return Footprint(
-        weights=weights / run.devices / 1e9,
-        trained=learned * per_parameter / run.devices / 1e9,
+        weights=((weights - whole) / run.devices + whole) / 1e9,
+        trained=learned * per_parameter / owners / 1e9,
         activations=kept * run.tokens / 1e9,
         layer=layer * run.tokens / 1e9,
         logits=_logits(shape, run) / 1e9,

@@ -194,7 +194,7 @@ def _examples(asked: Params, records: Sequence[Record], base: Path) -> "Made":
     from pipeline.training import examples, tokens
 
     talk = chat.load(base, templates.text(asked.chat_template), needed=asked.objective != "pretrain")
-    found = examples.make(talk, records, asked.encoding, tokens.FOLDER)
+    found = examples.make(talk, records, asked.encoding, tokens.FOLDER, asked.workers)
     if not found.examples:
         left_out = [f"{found.dropped} with nothing to learn, or too long", f"{found.undesirable} undesirable answers"]
         raise GraftError("train: no record is left to learn from", left_out, help="see train.truncation and max_length")

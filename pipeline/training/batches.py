@@ -1,30 +1,61 @@
 """Examples -> batches, in an order that follows from ids, seed and epoch alone."""
 
 import hashlib
-import math
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 
 from pipeline.training.examples import Example
+from pipeline.training.settings import Params
 
 POOL = 50  # batches that are grouped by length together: the larger, the less padding and the less mixing
 
 
-def epochs(examples: Sequence[Example], *, size: int, seed: int, count: int) -> Iterator[list[Example]]:
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Order:
+    """What the batches of a training follow from, beside the examples."""
+
+    seed: int
+    epochs: int
+    size: int  # examples of a batch
+    tokens: int | None = None  # or of its tokens, padding included: so many at most, in place of `size`
+
+    @classmethod
+    def of(cls, asked: Params) -> "Order":
+        """As section `train` asks."""
+        return cls(seed=asked.seed, epochs=asked.epochs, size=asked.batch_size, tokens=asked.batch_tokens)
+
+
+def epochs(examples: Sequence[Example], order: Order) -> Iterator[list[Example]]:
     """Every batch of a training, in order."""
-    for epoch in range(count):
-        yield from batches(examples, size, seed, epoch)
+    for epoch in range(order.epochs):
+        yield from batches(examples, order, epoch)
 
 
-def batches(examples: Sequence[Example], size: int, seed: int, epoch: int) -> list[list[Example]]:
+def batches(examples: Sequence[Example], order: Order, epoch: int) -> list[list[Example]]:
     """One epoch: shuffled by hash, grouped by length within pools, the groups shuffled again.
 
     The order follows from ids, seed and epoch alone, never from the order that the examples came in.
     """
+    seed, room = order.seed, POOL * order.size
     shuffled = sorted(drawn(examples, seed, epoch), key=lambda example: _draw(seed, epoch, example.id))
-    pools = [shuffled[start : start + POOL * size] for start in range(0, len(shuffled), POOL * size)]
+    pools = [shuffled[start : start + room] for start in range(0, len(shuffled), room)]
     grouped = [sorted(pool, key=lambda example: len(example.tokens)) for pool in pools]
-    cut = [pool[start : start + size] for pool in grouped for start in range(0, len(pool), size)]
+    cut = [batch for pool in grouped for batch in _cut(pool, order)]
     return sorted(cut, key=lambda batch: _draw(seed, epoch, batch[0].id))
+
+
+def _cut(pool: Sequence[Example], order: Order) -> Iterator[list[Example]]:
+    """Batches of examples sorted by length; one that is longer than a whole batch's tokens is a batch of its own."""
+    batch: list[Example] = []
+    for example in pool:
+        rows = len(batch) + 1
+        full = rows > order.size if order.tokens is None else rows * example.size > order.tokens
+        if batch and full:
+            yield batch
+            batch = []
+        batch.append(example)
+    if batch:
+        yield batch
 
 
 def drawn(examples: Sequence[Example], seed: int, epoch: int) -> list[Example]:
@@ -32,9 +63,9 @@ def drawn(examples: Sequence[Example], seed: int, epoch: int) -> list[Example]:
     return [example for example in examples for _ in range(_times(example, seed, epoch))]
 
 
-def count_steps(examples: Sequence[Example], *, size: int, seed: int, count: int) -> int:
-    """Optimiser steps of a whole training of `count` epochs."""
-    return sum(math.ceil(len(drawn(examples, seed, epoch)) / size) for epoch in range(count))
+def count_steps(examples: Sequence[Example], order: Order) -> int:
+    """Optimiser steps of a whole training."""
+    return sum(len(batches(examples, order, epoch)) for epoch in range(order.epochs))
 
 
 def micro(batch: Sequence[Example], size: int | None) -> list[Sequence[Example]]:

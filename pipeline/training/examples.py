@@ -52,7 +52,7 @@ def encode(chat: Chat, records: Sequence[Record], asked: Encoding) -> list[Examp
     return make(chat, records, asked).examples
 
 
-def make(chat: Chat, records: Sequence[Record], asked: Encoding, kept: Path | None = None) -> Made:
+def make(chat: Chat, records: Sequence[Record], asked: Encoding, kept: Path | None = None, workers: int = 0) -> Made:
     """Examples of records, and how many gave none.
 
     Args:
@@ -60,13 +60,14 @@ def make(chat: Chat, records: Sequence[Record], asked: Encoding, kept: Path | No
         records: in any order; their examples come in it.
         asked: how.
         kept: a scratch folder of tokens, see pipeline.training.tokens.
+        workers: processes that tokenise.
 
     Raises:
         GraftError: kinds that the objective does not take; or records that cannot be rendered or cut, each named.
     """
     kinds.refuse_others([record.kind for record in records], asked.objective)
     taken = [record for record in records if record.desirable is not False]
-    whole = encoding.encode(chat, taken) if kept is None else tokens.encode(chat, taken, kept)
+    whole = encoding.encode(chat, taken) if kept is None else tokens.encode(chat, taken, kept, workers)
     if asked.objective == "pretrain":
         return Made(examples=windows(taken, whole, asked.max_length))
     found, too_long = [], []

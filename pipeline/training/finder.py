@@ -121,7 +121,7 @@ def _rows(
     made: Trainable, examples: Sequence[Example], asked: Params, objective: Objective, micro: Micro, group: Group
 ) -> list[tuple[float, float]]:
     optimizer = loop.make_optimizer(made, asked, LOWEST)
-    endless = batches.epochs(examples, size=asked.batch_size, seed=asked.seed, count=STEPS)
+    endless = batches.epochs(examples, dataclasses.replace(batches.Order.of(asked), epochs=STEPS))
     rows: list[tuple[float, float]] = []
     mean = 0.0
     for step, batch in enumerate(itertools.islice(endless, STEPS)):

@@ -9,7 +9,7 @@ from transformers import AutoConfig
 from pipeline.errors import GraftError
 from pipeline.training.settings import Params
 
-WHOLE = ("full", "freeze", "expand")  # methods that change the base's own tensors
+WHOLE = ("full", "freeze", "expand", "qexpand")  # methods that change the base's own tensors
 
 
 def refuse_unfit(asked: Params, device: torch.device, base: Path) -> None:
@@ -26,14 +26,14 @@ def refuse_unfit(asked: Params, device: torch.device, base: Path) -> None:
 
 def _problems(asked: Params, device: torch.device, base: Path) -> Iterator[str]:
     precision = asked.machine.precision
-    if precision == "float16" and device.type == "cpu":
-        yield "train.machine.precision: float16: a CPU has no arithmetic for it that trains"
+    if precision == "float16":
+        yield "train.machine.precision: float16: gradients would vanish in it, since no loss is scaled here"
     if (
         precision == "bfloat16"
         and device.type == "cuda"
         and not torch.cuda.is_bf16_supported(including_emulation=False)
     ):
-        yield "train.machine.precision: bfloat16: this GPU has none; float16 or float32"
+        yield "train.machine.precision: bfloat16: this GPU has none; float32"
     if asked.method in WHOLE and _quantized(base):
         yield f"train.method: {asked.method}: the base is quantised: its tensors cannot be trained; lora or qlora"
     if asked.machine.device_map not in (None, "cpu") and device.type == "cpu":

@@ -45,6 +45,8 @@ def run(config: Path, draft: Path) -> Any:
     if error.exists():
         said = files.read_json(error)
         raise GraftError(said["message"], said["problems"], help=said["help"])
+    if not code and os.environ.get("GRAFT_MACHINE_RANK", "0") != "0":
+        raise GraftError("train: done; the result lies on the first machine", help="go on there with dvc repro")
     if code or not outcome.exists():
         last = log.read_text(errors="replace").splitlines()[-LINES:]
         raise GraftError(f"train: the launched processes ended with code {code}", last, help=f"all of it: {log}")
@@ -108,6 +110,8 @@ def _problems(found: Any) -> Iterator[str]:
     fsdp = found.get("fsdp_config") or {}
     if kind == "FSDP" and fsdp.get("fsdp_version") != 2:
         yield f"fsdp_config.fsdp_version: {fsdp.get('fsdp_version')}: only 2"
+    if kind == "FSDP" and fsdp.get("fsdp_cpu_ram_efficient_loading") is not False:
+        yield "fsdp_config.fsdp_cpu_ram_efficient_loading: false; else all but one process begin with empty weights"
     if kind == "DEEPSPEED" and importlib.util.find_spec("deepspeed") is None:
         yield "distributed_type: DEEPSPEED: the package deepspeed is not installed; configs/fsdp2.yaml needs none"
 

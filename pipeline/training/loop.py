@@ -110,8 +110,8 @@ def fit(
     Raises:
         GraftError: no parameter is trainable; the run cannot end well, or was asked to end; no room for a checkpoint.
     """
-    order = {"size": asked.batch_size, "seed": asked.seed, "count": asked.epochs}
-    total = min(batches.count_steps(examples, **order), asked.max_steps or sys.maxsize)
+    order = batches.Order.of(asked)
+    total = min(batches.count_steps(examples, order), asked.max_steps or sys.maxsize)
     plan = rates.rates(asked, peak, total)
     optimizer, micro = make_optimizer(made, asked, peak), micro or Micro(size=asked.machine.micro_batch)
     run = Run(
@@ -135,7 +135,7 @@ def fit(
     done = len(run.steps)
     told = observers.observers(asked, made.model, total=total, done=run.steps, continued=continued)
     with stop.listening() as request:
-        for number, batch in enumerate(islice(batches.epochs(examples, **order), done, total), done + 1):
+        for number, batch in enumerate(islice(batches.epochs(examples, order), done, total), done + 1):
             if held and held.ended:
                 break
             run.steps.append(_step(run, number, batch, plan.at(number)))

@@ -98,7 +98,7 @@ class Group:
             torch.manual_seed((seed * 1_000_003 + step) * self.size + self.rank)
 
     def share_weights(self, model: Any) -> None:
-        """FSDP2: what is frozen lies in equal shares on all devices; what learns stays whole on each.
+        """FSDP2: a layer's frozen weights lie in equal shares on all devices; what learns stays whole on each.
 
         Raises:
             GraftError: too little of the model is frozen to be shared.
@@ -113,9 +113,8 @@ class Group:
             )
         from torch.distributed.fsdp import fully_shard
 
-        for layer in _layers(model):
-            fully_shard(layer, ignored_params=learned)
-        fully_shard(model, ignored_params=learned)
+        for layer in _layers(model):  # embedding and head stay whole: small, and used outside of the layers
+            fully_shard(layer, ignored_params=learned, reshard_after_forward=True)
 
 
 ALONE = Group()

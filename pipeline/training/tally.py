@@ -21,8 +21,7 @@ def tokens(examples: Sequence[Example], increments: Mapping[str, str], asked: Pa
         steps: how many there were.
     """
     found: Counter[str] = Counter()
-    drawn = batches.epochs(examples, size=asked.batch_size, seed=asked.seed, count=asked.epochs)
-    for batch in islice(drawn, steps):
+    for batch in islice(batches.epochs(examples, batches.Order.of(asked)), steps):
         for example in batch:
-            found[increments.get(example.id, PACKED)] += len(example.tokens)
+            found[increments.get(example.id, PACKED)] += example.size
     return dict(sorted(found.items()))

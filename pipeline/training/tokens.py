@@ -5,8 +5,11 @@ kill leaves none half-written. Nothing here changes a result: what is read is wh
 """
 
 import hashlib
+import multiprocessing
 import os
 from collections.abc import Iterator, Sequence
+from concurrent.futures import ProcessPoolExecutor
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -32,22 +35,40 @@ _CODE = (chats, conversations, encoding)  # an edit of these may make other toke
 _SCHEMA = pa.schema([("key", pa.binary(32)), ("tokens", pa.list_(pa.int32())), ("shape", pa.list_(pa.int32()))])
 
 
-def encode(chat: Chat, records: Sequence[Record], folder: Path = FOLDER) -> list[Variants]:
-    """As `encoding.encode`, but only what is not in `folder` is tokenised, and then kept there."""
+def encode(chat: Chat, records: Sequence[Record], folder: Path = FOLDER, workers: int = 0) -> list[Variants]:
+    """As `encoding.encode`, but only what is not in `folder` is tokenised, and then kept there.
+
+    Args:
+        chat: renders and tokenises.
+        records: in any order.
+        folder: what is kept.
+        workers: processes that tokenise PART records each, where there are more; below 2: this one.
+    """
     place = folder / fingerprint(chat)
     keys = pa.array([_key(record) for record in records], pa.binary(32))
     found: list[Variants | None] = [None] * len(records)
     for path in sorted(place.glob("*.arrow")):
         _fill(found, keys, path)
     missing = [index for index, variants in enumerate(found) if variants is None]
-    for start in range(0, len(missing), PART):
-        part = missing[start : start + PART]
-        made = encoding.encode(chat, [records[index] for index in part])
+    parts = [missing[start : start + PART] for start in range(0, len(missing), PART)]
+    for part, made in zip(
+        parts, _made(chat, [[records[index] for index in part] for part in parts], workers), strict=True
+    ):
         _write(place, [keys[index] for index in part], made)
         for index, variants in zip(part, made, strict=True):
             found[index] = variants
     _prune(folder)
     return [variants for variants in found if variants is not None]
+
+
+def _made(chat: Chat, parts: Sequence[Sequence[Record]], workers: int) -> Iterator[list[Variants]]:
+    """Each part's tokens, in order."""
+    if workers < 2 or len(parts) < 2:
+        yield from (encoding.encode(chat, part) for part in parts)
+        return
+    # Not by fork: torch's and the tokenizer's threads would not come along.
+    with ProcessPoolExecutor(min(workers, len(parts)), mp_context=multiprocessing.get_context("spawn")) as pool:
+        yield from pool.map(partial(encoding.encode, chat), parts)
 
 
 def fingerprint(chat: Chat) -> str:

@@ -76,3 +76,9 @@ def test_what_was_not_used_for_longest_goes_first(chat, tmp_path, monkeypatch):
     tokens.encode(silent(chat), [RECORDS[0], RECORDS[2]], tmp_path)
     with pytest.raises(AttributeError):
         tokens.encode(silent(chat), [RECORDS[1]], tmp_path)
+
+
+@pytest.mark.slow  # each process loads transformers
+def test_several_processes_tokenise_to_the_same(chat, tmp_path, monkeypatch):
+    monkeypatch.setattr(tokens, "PART", 10)
+    assert tokens.encode(chat, RECORDS, tmp_path, workers=2) == encoding.encode(chat, RECORDS)

@@ -13,6 +13,7 @@ from pipeline.model import base_files, chat, lora_settings, pinned, weights
 from pipeline.model.lora_settings import Settings
 from pipeline.stages import train
 from pipeline.training import batches, examples, loop, losses, rates
+from pipeline.training.batches import Order
 from pipeline.training.examples import Example
 from pipeline.training.methods import Trainable
 from pipeline.training.settings import Encoding
@@ -229,12 +230,30 @@ def test_only_answer_and_end_of_turn_are_learned(finished, monkeypatch):
 
 def test_batches_hold_every_example_once_in_another_order_each_epoch():
     made = [Example(id=str(n), tokens=[0] * (n % 7 + 2), learned=[False] * (n % 7 + 1) + [True]) for n in range(100)]
-    first, second = (batches.batches(made, 8, seed=1, epoch=epoch) for epoch in (0, 1))
+    first, second = (batches.batches(made, Order(seed=1, epochs=2, size=8), epoch) for epoch in (0, 1))
     for epoch in (first, second):
         assert sorted(example.id for batch in epoch for example in batch) == sorted(e.id for e in made)
     assert first != second
     spread = [max(len(e.tokens) for e in batch) - min(len(e.tokens) for e in batch) for batch in first]
     assert max(spread) <= 1  # grouped by length
+
+
+def test_batches_of_a_token_budget_hold_every_example_once_and_never_more_than_it():
+    made = [Example(id=str(n), tokens=[0] * (n % 40 + 2), learned=[False] * (n % 40 + 1) + [True]) for n in range(300)]
+    found = batches.batches(made, Order(seed=1, epochs=1, size=8, tokens=30), 0)
+    assert sorted(example.id for batch in found for example in batch) == sorted(example.id for example in made)
+    for batch in found:
+        padded = len(batch) * max(len(example.tokens) for example in batch)
+        assert padded <= 30 or len(batch) == 1
+    assert any(len(batch) > 8 for batch in found)
+
+
+def test_a_token_budget_trains(candidate, run):
+    set_params(candidate, train__batch_tokens=400)
+    run(train)
+    facts = files.read_json(train.TRAINING)
+    assert facts["tokens"] / facts["steps"] <= 400
+    assert facts["steps"] != 12
 
 
 def test_rate_warms_up_to_the_peak_and_falls_to_nearly_zero():

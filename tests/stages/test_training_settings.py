@@ -153,7 +153,7 @@ def test_one_example_that_does_not_fit_is_an_error_with_advice(candidate):
 @pytest.mark.parametrize(
     ("values", "said"),
     [
-        ({"precision": "float16"}, "train.machine.precision: float16: a CPU has no arithmetic"),
+        ({"precision": "float16"}, "train.machine.precision: float16: gradients would vanish"),
         ({"device_map": "auto"}, "train.machine.device_map: auto: there is no GPU here"),
     ],
 )

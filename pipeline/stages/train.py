@@ -4,12 +4,10 @@ With nothing new the parent's adapter is handed on, byte for byte; torch is then
 """
 
 import dataclasses
-import time
 from collections import Counter
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from pipeline import errors, files, params, scratch, timing
 from pipeline.data import arrow, kinds
@@ -18,10 +16,7 @@ from pipeline.errors import GraftError
 from pipeline.model import lora_settings
 from pipeline.training import launch
 from pipeline.training.settings import Params
-from pipeline.training.steps import Step
-
-if TYPE_CHECKING:
-    from pipeline.training.examples import Made
+from pipeline.training.steps import Outcome, Step
 
 RECORDS = Path("data/assembled/train.arrow")
 PARENT = Path("models/parent/adapter")
@@ -31,18 +26,6 @@ TRAINING = Path("reports/training.json")
 CURVE = Path("reports/plots/loss.csv")
 TESTED = Path("reports/plots/learning_rate.csv")  # of learning_rate: auto; else without rows
 CURVE_ROWS = 200  # at most: the curve lies in git
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Outcome:
-    """What a training, or none, came to; the adapter is in the draft folder."""
-
-    facts: dict[str, Any]  # for training.json
-    steps: Sequence[Step] = ()
-    tested: Sequence[tuple[float, float]] = ()  # learning_rate: auto: rate and loss
-    seconds: float = 0.0  # of the steps, start-up and saving left out
-    clear: Callable[[], None] = lambda: None  # forget the checkpoints of this run
-    run: str = ""  # its fingerprint
 
 
 def hand_on(asked: Params, parent: Path, draft: Path) -> Outcome:
@@ -72,91 +55,9 @@ def learn(asked: Params, records: Sequence[Record], parent: Path | None, draft: 
     with lean.imports(
         quantizer=asked.method in lora_settings.ON_QUANTIZED, distributed=asked.machine.launch is not None
     ):
-        return _learn(asked, records, parent, draft)
+        from pipeline.training import engine
 
-
-def _learn(asked: Params, records: Sequence[Record], parent: Path | None, draft: Path) -> Outcome:
-    from pipeline.model import lean, machine, pinned
-    from pipeline.training import (
-        blending,
-        finder,
-        fit_checks,
-        keeping,
-        loop,
-        methods,
-        objectives,
-        precision,
-        processes,
-        pull,
-        tally,
-        validation,
-    )
-    from pipeline.training.fingerprint import fingerprint
-    from pipeline.training.memory import Micro
-
-    group = processes.join() if launch.inside() else processes.ALONE
-    asked = asked.continued() if parent and asked.chain == "continue" else asked
-    device, base = machine.settle(asked.threads, deterministic=asked.machine.deterministic), pinned.load()
-    fit_checks.refuse_unfit(asked, device, base.folder)
-    numbers = precision.chosen(asked.machine.precision, device, base.folder)
-    kind = machine.machine_class(device) | precision.facts(numbers, device) | group.facts()
-    run = fingerprint(asked, [RECORDS, *([parent] if parent else [])], base.fingerprint, kind)
-    found = _examples(asked, records, base.folder)
-    learned, held = validation.hold(found.examples, asked.validation)
-    made = methods.trainable(base, parent, asked, device)
-    precision.use(made.model, numbers, device)
-    group.share_weights(made.model)
-    objective = objectives.load(made.model, found.examples, asked)
-    continues = parent is not None and asked.chain == "continue"
-    hold = pull.hold(loop.trained(made), asked.parent) if continues else None
-    keeper = keeping.keeper(asked, SCRATCH, run)
-    micro = Micro(size=asked.machine.micro_batch)
-    rate, tested = finder.rate(made, learned, asked, objective, micro, keeper.store.folder, group)
-    lean.started()
-    peak = rate * (asked.rewarm if continues else 1)
-    started = time.monotonic()
-    steps = loop.fit(
-        made,
-        learned,
-        asked,
-        peak=peak,
-        objective=objective,
-        continued=parent is not None,
-        held=held,
-        hold=hold,
-        keeper=keeper,
-        micro=micro,
-        group=group,
-    )
-    kept = (
-        blending.blend(made, hold, held, objective, asked.batch_size)
-        if hold and held and asked.parent.average
-        else None
-    )
-    seconds = time.monotonic() - started
-    told = made.save(draft) if group.is_main else {}
-    facts = {
-        "method": asked.method,
-        "objective": asked.objective,
-        "records": len(records) - found.dropped - found.undesirable,
-        "examples": len(learned),
-        "truncated": sum(example.truncated for example in found.examples),
-        "dropped": found.dropped,
-        "undesirable": found.undesirable,
-        "steps": len(steps),
-        "epochs": asked.epochs,
-        "tokens": sum(step.tokens for step in steps),
-        "increment_tokens": tally.tokens(learned, {r.id: r.increment for r in records}, asked, len(steps)),
-        "trainable_parameters": sum(p.numel() for p in made.model.parameters() if p.requires_grad),
-        "total_parameters": sum(p.numel() for p in made.model.parameters()),
-        "machine_class": kind,
-        "learning_rate": peak,
-        "micro_batch": micro.size,
-        "validation": held.facts() if held else None,
-        "average": kept,
-        "stack_error": told.get("stack_error"),
-    }
-    return Outcome(facts=facts, steps=steps, tested=tested, clear=keeper.clear, seconds=seconds, run=run)
+        return engine.learn(asked, records, parent, draft, scratch=SCRATCH, inputs=[RECORDS])
 
 
 def _launched(asked: Params, config: Path, draft: Path) -> Outcome:
@@ -186,19 +87,6 @@ def _one_of_several(asked: Params, draft: Path) -> None:
 
 def _parent(asked: Params) -> Path | None:
     return PARENT if asked.chain != "fresh" and PARENT.exists() else None
-
-
-def _examples(asked: Params, records: Sequence[Record], base: Path) -> "Made":
-    """What the records are to the model."""
-    from pipeline.model import chat, templates
-    from pipeline.training import examples, tokens
-
-    talk = chat.load(base, templates.text(asked.chat_template), needed=asked.objective != "pretrain")
-    found = examples.make(talk, records, asked.encoding, tokens.FOLDER, asked.workers)
-    if not found.examples:
-        left_out = [f"{found.dropped} with nothing to learn, or too long", f"{found.undesirable} undesirable answers"]
-        raise GraftError("train: no record is left to learn from", left_out, help="see train.truncation and max_length")
-    return found
 
 
 def condense(steps: Sequence[Step], rows: int = CURVE_ROWS) -> list[tuple[int, float, float, float]]:

@@ -1,0 +1,133 @@
+"""A training from records to a saved adapter, in the order in which its parts need each other."""
+
+import time
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from pipeline.data.records import Record
+from pipeline.errors import GraftError
+from pipeline.model import chat, lean, machine, pinned, templates
+from pipeline.model.pinned import Base
+from pipeline.training import (
+    blending,
+    examples,
+    finder,
+    fit_checks,
+    keeping,
+    launch,
+    loop,
+    methods,
+    objectives,
+    precision,
+    processes,
+    pull,
+    tally,
+    tokens,
+    validation,
+)
+from pipeline.training.examples import Made
+from pipeline.training.fingerprint import fingerprint
+from pipeline.training.memory import Micro
+from pipeline.training.methods import Trainable
+from pipeline.training.settings import Params
+from pipeline.training.steps import Outcome
+
+
+def learn(
+    asked: Params, records: Sequence[Record], parent: Path | None, draft: Path, *, scratch: Path, inputs: Sequence[Path]
+) -> Outcome:
+    """Train an adapter and save it, going on from a checkpoint where there is one of this very training.
+
+    Args:
+        asked: section `train`.
+        records: what to learn.
+        parent: folder of the parent's adapter.
+        draft: where the adapter is written.
+        scratch: where checkpoints lie.
+        inputs: the files that the records are from: with other ones it is another training.
+    """
+    group = processes.join() if launch.inside() else processes.ALONE
+    continues = parent is not None and asked.chain == "continue"
+    asked = asked.continued() if continues else asked
+    device, base = machine.settle(asked.threads, deterministic=asked.machine.deterministic), pinned.load()
+    fit_checks.refuse_unfit(asked, device, base.folder)
+    numbers = precision.chosen(asked.machine.precision, device, base.folder)
+    kind = machine.machine_class(device) | precision.facts(numbers, device) | group.facts()
+    run = fingerprint(asked, [*inputs, *([parent] if parent else [])], base.fingerprint, kind)
+    found = _examples(asked, records, base)
+    learned, held = validation.hold(found.examples, asked.validation)
+    made = methods.trainable(base, parent, asked, device)
+    precision.use(made.model, numbers, device)
+    group.share_weights(made.model)
+    objective = objectives.load(made.model, found.examples, asked)
+    hold = pull.hold(loop.trained(made), asked.parent) if continues else None
+    keeper, micro = keeping.keeper(asked, scratch, run), Micro(size=asked.machine.micro_batch)
+    rate, tested = finder.rate(made, learned, asked, objective, micro, keeper.store.folder, group)
+    peak = rate * (asked.rewarm if continues else 1)
+    lean.started()
+    started = time.monotonic()
+    steps = loop.fit(
+        made,
+        learned,
+        asked,
+        peak=peak,
+        objective=objective,
+        continued=parent is not None,
+        held=held,
+        hold=hold,
+        keeper=keeper,
+        micro=micro,
+        group=group,
+    )
+    kept = None
+    if hold and held and asked.parent.average:
+        kept = blending.blend(made, hold, held, objective, asked.batch_size)
+    seconds = time.monotonic() - started
+    told = made.save(draft) if group.is_main else {}
+    facts = {
+        **_asked(asked),
+        **_data(found, learned, records),
+        **_size(made),
+        "steps": len(steps),
+        "tokens": sum(step.tokens for step in steps),
+        "increment_tokens": tally.tokens(learned, {r.id: r.increment for r in records}, asked, len(steps)),
+        "machine_class": kind,
+        "learning_rate": peak,
+        "micro_batch": micro.size,
+        "validation": held.facts() if held else None,
+        "average": kept,
+        "stack_error": told.get("stack_error"),
+    }
+    return Outcome(facts=facts, steps=steps, tested=tested, clear=keeper.clear, seconds=seconds, run=run)
+
+
+def _asked(asked: Params) -> Mapping[str, Any]:
+    return {"method": asked.method, "objective": asked.objective, "epochs": asked.epochs}
+
+
+def _data(found: Made, learned: Sequence[examples.Example], records: Sequence[Record]) -> Mapping[str, int]:
+    return {
+        "records": len(records) - found.dropped - found.undesirable,
+        "examples": len(learned),
+        "truncated": sum(example.truncated for example in found.examples),
+        "dropped": found.dropped,
+        "undesirable": found.undesirable,
+    }
+
+
+def _size(made: Trainable) -> Mapping[str, int]:
+    return {
+        "trainable_parameters": sum(p.numel() for p in made.model.parameters() if p.requires_grad),
+        "total_parameters": sum(p.numel() for p in made.model.parameters()),
+    }
+
+
+def _examples(asked: Params, records: Sequence[Record], base: Base) -> Made:
+    """What the records are to the model."""
+    talk = chat.load(base.folder, templates.text(asked.chat_template), needed=asked.objective != "pretrain")
+    found = examples.make(talk, records, asked.encoding, tokens.FOLDER, asked.workers)
+    if not found.examples:
+        left_out = [f"{found.dropped} with nothing to learn, or too long", f"{found.undesirable} undesirable answers"]
+        raise GraftError("train: no record is left to learn from", left_out, help="see train.truncation and max_length")
+    return found

@@ -1,5 +1,6 @@
 """A training that was killed and run again ends with the bytes of one that never was."""
 
+import multiprocessing
 import os
 import random
 import shutil
@@ -7,8 +8,9 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -63,10 +65,27 @@ def work(settled: tuple[Path, dict[str, bytes]], tmp_path: Path, monkeypatch: py
     return tmp_path / "work"
 
 
-def killed(moment: Callable[[str, tuple[Any, ...]], bool], number: int = signal.SIGKILL) -> int:
-    """Train in a forked process that is sent a signal at an audit event (PEP 578); returns how it ended."""
-    if child := os.fork():
-        return os.waitpid(child, 0)[1]
+# Forked from a process in which no thread computes: of torch's and OpenMP's, a fork keeps only the locks.
+SERVER = multiprocessing.get_context("forkserver")
+SERVER.set_forkserver_preload(["pipeline.stages.train", "pipeline.training.engine"])
+
+
+@dataclass
+class Moment:
+    """The moment before the nth file gets a name that ends so."""
+
+    name: str
+    nth: int = 1
+
+    def __call__(self, event: str, arguments: tuple[Any, ...]) -> bool:
+        if event == "os.rename" and str(arguments[1]).endswith(self.name):
+            self.nth -= 1
+            return self.nth == 0
+        return False
+
+
+def train_until(moment: Moment, number: int) -> None:
+    """Train, and send oneself a signal at an audit event (PEP 578)."""
 
     def watch(event: str, arguments: tuple[Any, ...]) -> None:
         if moment(event, arguments):
@@ -77,39 +96,32 @@ def killed(moment: Callable[[str, tuple[Any, ...]], bool], number: int = signal.
         train.main()
     except GraftError as error:
         Path("said").write_text(str(error))
-        os._exit(1)
-    finally:
-        os._exit(0)
+        raise SystemExit(1) from None
 
 
-def renamed(name: str, nth: int = 1) -> Callable[[str, tuple[Any, ...]], bool]:
-    """The moment before the nth file gets a name that ends so."""
-    seen = []
-
-    def moment(event: str, arguments: tuple[Any, ...]) -> bool:
-        if event == "os.rename" and str(arguments[1]).endswith(name):
-            seen.append(event)
-            return len(seen) == nth
-        return False
-
-    return moment
+def killed(moment: Moment, number: int = signal.SIGKILL) -> int | None:
+    """Train in a process that is sent a signal; returns its exit code, below zero for a signal that ended it."""
+    process = SERVER.Process(target=train_until, args=(moment, number))
+    process.start()
+    process.join()
+    return process.exitcode
 
 
 STEPS = {
-    "before-the-first-step": renamed("train.csv"),
-    "before-the-first-checkpoint-is-there": renamed("000000002.safetensors"),
-    "between-tensors-and-json": renamed("000000004.json"),
-    "while-a-checkpoint-is-written": renamed("000000008.safetensors"),
-    "after-the-last-step": renamed("adapter_model.safetensors"),
-    "while-publishing-the-curve": renamed("loss.csv"),
-    "while-publishing-the-facts": renamed("training.json"),
-    "before-the-adapter-is-there": renamed("models/adapter"),
+    "before-the-first-step": Moment("train.csv"),
+    "before-the-first-checkpoint-is-there": Moment("000000002.safetensors"),
+    "between-tensors-and-json": Moment("000000004.json"),
+    "while-a-checkpoint-is-written": Moment("000000008.safetensors"),
+    "after-the-last-step": Moment("adapter_model.safetensors"),
+    "while-publishing-the-curve": Moment("loss.csv"),
+    "while-publishing-the-facts": Moment("training.json"),
+    "before-the-adapter-is-there": Moment("models/adapter"),
 }
 
 
 @pytest.mark.parametrize("step", STEPS)
 def test_killed_at_a_step_and_run_again_gives_the_same_bytes(step, work, settled, capfd):
-    assert os.WTERMSIG(killed(STEPS[step])) == signal.SIGKILL
+    assert killed(STEPS[step]) == -signal.SIGKILL
     capfd.readouterr()
     train.main()
     assert outputs() == settled[1]
@@ -120,7 +132,7 @@ def test_killed_at_a_step_and_run_again_gives_the_same_bytes(step, work, settled
 
 def trained_on(steps: int) -> list[int]:
     """Steps of the checkpoints that a training killed after so many leaves."""
-    assert killed(renamed(f"{steps + 2:09d}.json"))
+    assert killed(Moment(f"{steps + 2:09d}.json")) == -signal.SIGKILL
     return [int(path.stem) for path in sorted(CHECKPOINTS.glob("*/*.json")) if path.stem.isdigit()]
 
 
@@ -134,7 +146,7 @@ def test_the_newest_two_checkpoints_are_kept(work):
 
 
 def test_sigterm_finishes_the_step_saves_and_says_so(work, settled, capfd):
-    assert os.WEXITSTATUS(killed(renamed("train.csv", 7), signal.SIGTERM)) == 1
+    assert killed(Moment("train.csv", 7), signal.SIGTERM) == 1
     assert Path("said").read_text() == "train: ended by SIGTERM after step 7: saved; dvc repro goes on from here"
     assert not train.ADAPTER.exists()
     Path("said").unlink()
@@ -156,7 +168,7 @@ def test_a_changed_input_never_goes_on_from_a_stale_checkpoint(change, work, set
     assert trained_on(4) == [2, 4]
     change()
     stale = {path.parent.name for path in CHECKPOINTS.glob("*/*.json")}
-    assert killed(renamed("000000004.json"))
+    assert killed(Moment("000000004.json")) == -signal.SIGKILL
     assert {path.parent.name for path in CHECKPOINTS.glob("*/*.json")} > stale  # removed after success, not before
     capfd.readouterr()
     train.main()

@@ -26,7 +26,7 @@ def balance(assembled: Mapping[str, Any]) -> str:
     head = '<tr><th>label</th><td class="n">before</td><td class="n">new</td><td>share</td></tr>'
     body = "\n".join(_row(name, counts, totals, most) for name, counts in rows)
     note = (
-        '<p class="small">Shares: the upper bar of what the chain knows from before, the lower of what is new to train on.</p>'
+        '<p class="small">Shares: upper bar: what the chain knows from before; lower bar: what is new.</p>'
     )
     note = note if totals["before"] else ""
     return f'{note}\n<table class="bars two">\n{head}\n{body}\n</table>'

@@ -155,7 +155,8 @@ def reports(number: int) -> dict[str, str]:
         "reports/decision.json": files.dumps("pass"),
         "reports/reasons.json": files.dumps([]),
         "reports/report.md": f"# {name_of(number)}\n",
-        "reports/plots/loss.csv": "step,loss,learning_rate\n1,1,1\n",
+        "reports/plots/loss.csv": "step,loss,learning_rate,gradient_norm\n1,1,1,1\n",
+        "reports/plots/learning_rate.csv": "learning_rate,loss\n",
     }
 
 

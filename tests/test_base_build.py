@@ -42,6 +42,7 @@ def test_two_builds_are_byte_identical(corpus, tmp_path):
     assert set(first) == FILES
 
 
+@pytest.mark.slow
 def test_build_in_another_process_is_byte_identical(corpus, tmp_path):
     code = (
         "import sys; from pathlib import Path; from pipeline.model.base_build import Size, build\n"

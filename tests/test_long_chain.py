@@ -59,7 +59,10 @@ def restored(clone: Clone) -> None:
     clone.git("clean", "-dffqx", "data/increments")
 
 
-@pytest.mark.parametrize("command", COMMANDS, ids=lambda command: command[0])
+@pytest.mark.parametrize(
+    "command",
+    [pytest.param(one, id=one[0], marks=pytest.mark.slow if one[0] in ("add", "lock") else ()) for one in COMMANDS],
+)
 def test_work_grows_no_faster_than_the_chain(
     chains: dict[int, Clone], tmp_path: Path, drop: Path, command: tuple[str, ...]
 ) -> None:

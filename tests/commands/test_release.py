@@ -73,7 +73,7 @@ def test_stale_pipeline_is_refused(ready: Clone) -> None:
     ready.commit("Edit without repro")
     said = refused(ready)
     assert "not up to date" in said
-    assert "params.yaml:train modified (train)" in said
+    assert "params.yaml:train.rewarm modified (train)" in said
 
 
 def test_changed_output_is_refused(ready: Clone) -> None:

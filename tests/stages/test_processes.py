@@ -54,6 +54,7 @@ def compare(one: Path, other: Path) -> None:
     ]  # fmt: skip
 
 
+@pytest.mark.slow  # 20 s of starting processes
 def test_two_processes_give_the_result_of_one(candidate: Path, tmp_path: Path) -> None:
     one, two = pair(candidate, tmp_path, "configs/cpu2.yaml", train__batch_size=7, train__learning_rate=1e-3)
     said = train(two)

@@ -25,9 +25,7 @@ def balance(assembled: Mapping[str, Any]) -> str:
     most = max((_share(counts, totals, side) for _, counts in rows for side in totals), default=0) or 1
     head = '<tr><th>label</th><td class="n">before</td><td class="n">new</td><td>share</td></tr>'
     body = "\n".join(_row(name, counts, totals, most) for name, counts in rows)
-    note = (
-        '<p class="small">Shares: upper bar: what the chain knows from before; lower bar: what is new.</p>'
-    )
+    note = '<p class="small">Shares: upper bar: what the chain knows from before; lower bar: what is new.</p>'
     note = note if totals["before"] else ""
     return f'{note}\n<table class="bars two">\n{head}\n{body}\n</table>'
 

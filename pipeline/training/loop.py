@@ -2,6 +2,7 @@
 
 import sys
 from collections.abc import Callable, Sequence
+from contextlib import nullcontext
 from dataclasses import dataclass, replace
 from functools import partial
 from itertools import islice
@@ -141,13 +142,14 @@ def fit(
             run.steps.append(_step(run, number, batch, plan.at(number)))
             told.see(number, batch, run.steps[-1])
             if held and held.due(number, total):
-                held.look(number, _held_loss(run, held), run.parameters)
+                with hold.averaged() if hold else nullcontext():  # what would be published is what is looked at
+                    held.look(number, _held_loss(run, held), run.parameters)
             if number < total:
                 _keep(run, keeper, group.any_of(request.name))
     told.close()
     if held:
         held.put_best(run.parameters)
-    if hold:
+    elif hold:
         hold.finish()
     return run.steps
 

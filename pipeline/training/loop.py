@@ -225,8 +225,13 @@ def _step(run: Run, number: int, batch: Sequence[Example], learning_rate: float)
 
 
 def _held_loss(run: Run, held: Held) -> float:
-    parts = batches.micro(held.examples, run.micro.size or run.asked.batch_size)
-    return validation.mean_loss(run.made.model, parts, run.objective.loss, run.objective.count)
+    most = run.asked.batch_size
+
+    def mean(micro: Micro) -> float:
+        parts = batches.micro(held.examples, micro.size or most)
+        return validation.mean_loss(run.made.model, parts, run.objective.loss, run.objective.count)
+
+    return memory.with_less(run.micro, held.examples[:most], None, mean)
 
 
 def _keep(run: Run, keeper: Keeper | None, signal: str | None) -> None:

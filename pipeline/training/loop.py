@@ -1,6 +1,5 @@
 """The training loop: batches -> steps, all in an order that repeats, whatever interrupts it."""
 
-import sys
 from collections.abc import Callable, Sequence
 from contextlib import nullcontext
 from dataclasses import dataclass, replace
@@ -112,8 +111,10 @@ def fit(
         GraftError: no parameter is trainable; the run cannot end well, or was asked to end; no room for a checkpoint.
     """
     order = batches.Order.of(asked)
-    total = min(batches.count_steps(examples, order), asked.max_steps or sys.maxsize)
+    total = batches.count_steps(examples, order, asked.max_steps)
     plan = rates.rates(asked, peak, total)
+    if (asked.warmup_steps or 0) > total:
+        print(f"train: warmup_steps: {asked.warmup_steps} of {total} steps: the rate only rises", flush=True)
     optimizer, micro = make_optimizer(made, asked, peak), micro or Micro(size=asked.machine.micro_batch)
     run = Run(
         made=made,

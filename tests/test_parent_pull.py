@@ -110,6 +110,19 @@ def test_moving_average_goes_on_from_a_checkpoint():
     torch.testing.assert_close(parameters[0][0], parameters[1][0], rtol=0, atol=0)
 
 
+def test_the_average_is_there_for_a_moment_and_the_own_weights_come_back():
+    parameter = torch.nn.Parameter(torch.tensor([0.0]))
+    hold = held([parameter], ema=0.5)
+    for value in (1.0, 2.0):
+        parameter.data.fill_(value)
+        hold.stepped()
+    with hold.averaged():
+        assert parameter.item() == pytest.approx((1 * 0.25 + 2 * 0.5) / 0.75)
+    assert parameter.item() == 2.0
+    with held([parameter], l2=0.1).averaged():
+        assert parameter.item() == 2.0
+
+
 def test_nothing_asked_holds_nothing():
     assert pull.hold([], Pull(kl=0.0, l2=0.0, ema=None, average=False)) is None
 

@@ -1,6 +1,7 @@
 """Learning rates, watches and the held-out part, without a model."""
 
 import math
+import random
 from dataclasses import replace
 from typing import Any
 
@@ -9,7 +10,7 @@ import torch
 
 from pipeline import params
 from pipeline.errors import GraftError
-from pipeline.training import finder, rates, validation, watch
+from pipeline.training import finder, mirror, rates, validation, watch
 from pipeline.training.examples import Example
 from pipeline.training.settings import Params, Validation, Watch
 from pipeline.training.steps import Step
@@ -88,6 +89,12 @@ def test_gradient_spikes_that_last_stop():
 def test_a_new_adapters_loss_has_to_fall_and_a_continued_ones_need_not():
     flat = [2.0] * 300
     assert verdict(flat) == (200, "the loss does not fall: 2 over 20 steps, 2 over the first")
+    dice = random.Random(0)  # noqa: S311
+    noisy = [2.0 + dice.gauss(0, 0.02) for _ in range(300)]  # some window of it is lower than the first
+    assert (verdict(noisy) or (0,))[0] == 200
+    assert verdict([loss - 0.001 * step for step, loss in enumerate(noisy)]) is None
+    assert verdict([*FALLING[:195], 30.0, *FALLING[195:]]) is None  # one bad batch at the wrong moment
+    assert verdict(FALLING, asked=replace(WATCH, no_fall=20)) is None
     assert verdict(flat, new=False) is None
     assert verdict(flat, asked=replace(WATCH, no_fall=None)) is None
 
@@ -131,6 +138,30 @@ def test_patience_ends_a_training_and_the_best_weights_come_back():
     assert weights.tolist() == [20.0] * 3
     assert again.facts()["best_step"] == 20
     assert [held.due(step, 25) for step in (9, 10, 25)] == [False, True, True]
+
+
+def test_a_damaged_test_of_the_rate_is_made_again(tmp_path, monkeypatch):
+    found = finder.Found(learning_rate=0.5, rows=[(1e-6, 2.0), (1.0, 1.0)])
+    tests: list[int] = []
+    monkeypatch.setattr(finder, "find", lambda *_: tests.append(1) or found)
+    asked = replace(params.load("train", Params), learning_rate="auto")
+
+    def rate() -> tuple[float, list[tuple[float, float]]]:
+        return finder.rate(None, [], asked, None, None, tmp_path)
+
+    for number, damage in enumerate(("", "{", "[]", '{"learning_rate": 1}', '{"learning_rate": null, "rows": []}'), 1):
+        (tmp_path / "learning_rate.json").write_text(damage)
+        assert rate() == rate() == (0.5, found.rows)
+        assert len(tests) == number
+
+
+@pytest.mark.parametrize("url", ["sftp://me:secret@127.0.0.1:1/x", "zip://x::file:///nonexist.zip"])
+def test_a_mirror_that_cannot_be_connected_to_is_one_warning(url, capsys):
+    assert mirror.mirror(url, "0" * 8) is None
+    said = capsys.readouterr().out
+    assert said.startswith("train: warning: no checkpoint goes to ")
+    assert said.count("\n") == 1
+    assert "secret" not in said
 
 
 def test_the_found_rate_lies_a_margin_below_the_lowest_loss():

@@ -1,6 +1,7 @@
 """Examples -> batches, in an order that follows from ids, seed and epoch alone."""
 
 import hashlib
+import sys
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
@@ -63,9 +64,24 @@ def drawn(examples: Sequence[Example], seed: int, epoch: int) -> list[Example]:
     return [example for example in examples for _ in range(_times(example, seed, epoch))]
 
 
-def count_steps(examples: Sequence[Example], order: Order) -> int:
-    """Optimiser steps of a whole training."""
-    return sum(len(batches(examples, order, epoch)) for epoch in range(order.epochs))
+def count_steps(examples: Sequence[Example], order: Order, limit: int | None = None) -> int:
+    """Optimiser steps of a whole training, `limit` at most."""
+    most = limit or sys.maxsize
+    if _repeats(examples, order):
+        return min(most, order.epochs * len(batches(examples, order, 0)))
+    steps = 0
+    for epoch in range(order.epochs):
+        steps += len(batches(examples, order, epoch))
+        if steps >= most:
+            return most
+    return steps
+
+
+def _repeats(examples: Sequence[Example], order: Order) -> bool:
+    """Whether every epoch has as many batches: the same examples, and no budget of tokens over several pools."""
+    if any(example.weight != 1 for example in examples):
+        return False
+    return order.tokens is None or len(examples) <= POOL * order.size
 
 
 def micro(batch: Sequence[Example], size: int | None) -> list[Sequence[Example]]:

@@ -4,13 +4,16 @@ from typing import Any
 
 import torch
 
-from pipeline.training import average, batches, loop, validation
+from pipeline.training import average, batches, loop, memory, validation
+from pipeline.training.memory import Micro
 from pipeline.training.methods import Trainable
 from pipeline.training.pull import Hold
 from pipeline.training.validation import Held
 
 
-def blend(made: Trainable, hold: Hold, held: Held, objective: loop.Objective, size: int) -> dict[str, Any]:
+def blend(
+    made: Trainable, hold: Hold, held: Held, objective: loop.Objective, micro: Micro, most: int
+) -> dict[str, Any]:
     """Put the best interpolation between parent and child in place; returns what training.json says of it.
 
     Args:
@@ -18,12 +21,12 @@ def blend(made: Trainable, hold: Hold, held: Held, objective: loop.Objective, si
         hold: knows the parent's parameters.
         held: the validation part.
         objective: whose loss is compared.
-        size: examples computed at a time.
+        micro: examples computed at a time; halved in place where memory runs out.
+        most: examples computed at a time where `micro` says nothing.
     """
     names = {id(parameter): name for name, parameter in made.model.named_parameters()}
     own = {names[id(p)]: p.detach().clone() for p in hold.parameters}
     parent = dict(zip(own, hold.anchors, strict=True))
-    parts = batches.micro(held.examples, size)
 
     def put(share: float) -> None:
         mixed = average.interpolated(own, parent, share)
@@ -33,6 +36,10 @@ def blend(made: Trainable, hold: Hold, held: Held, objective: loop.Objective, si
 
     def loss(share: float) -> float:
         put(share)
+        return memory.with_less(micro, held.examples[:most], None, mean)
+
+    def mean(less: Micro) -> float:
+        parts = batches.micro(held.examples, less.size or most)
         return validation.mean_loss(made.model, parts, objective.loss, objective.count)
 
     losses = {share: loss(share) for share in average.SHARES}

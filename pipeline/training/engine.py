@@ -60,9 +60,10 @@ def learn(
     made = methods.trainable(base, parent, asked, device)
     precision.use(made.model, numbers, device)
     group.share_weights(made.model)
-    objective = objectives.load(made.model, found.examples, asked)
+    micro = Micro(size=asked.machine.micro_batch)
+    objective = objectives.load(made.model, found.examples, asked, micro)
     hold = pull.hold(loop.trained(made), asked.parent) if continues else None
-    keeper, micro = keeping.keeper(asked, scratch, run), Micro(size=asked.machine.micro_batch)
+    keeper = keeping.keeper(asked, scratch, run)
     rate, tested = finder.rate(made, learned, asked, objective, micro, keeper.store.folder, group)
     peak = rate * (asked.rewarm if continues else 1)
     lean.started()
@@ -82,7 +83,7 @@ def learn(
     )
     kept = None
     if hold and held and asked.parent.average:
-        kept = blending.blend(made, hold, held, objective, asked.batch_size)
+        kept = blending.blend(made, hold, held, objective, micro, asked.batch_size)
     seconds = time.monotonic() - started
     told = made.save(draft) if group.is_main else {}
     facts = {

@@ -63,13 +63,14 @@ def rate(
     if not isinstance(asked.learning_rate, str):
         return float(asked.learning_rate), []
     kept = folder / "learning_rate.json"
-    if group.any_of(None if kept.exists() else "no test yet"):
-        tested = dataclasses.asdict(find(made, examples, asked, objective, micro, group))
+    found = _read(kept)
+    untested = group.any_of(None if found else "no test yet")
+    if found is None or untested:
+        found = find(made, examples, asked, objective, micro, group)
         with group.main_first():
             if group.is_main:
-                files.write_json(kept, tested)
-    found = files.read_json(kept)
-    return found["learning_rate"], [(rate, loss) for rate, loss in found["rows"]]
+                files.write_json(kept, dataclasses.asdict(found))
+    return found.learning_rate, found.rows
 
 
 def find(
@@ -115,6 +116,16 @@ def choose(rows: Sequence[tuple[float, float]]) -> float:
             help="write a rate; look at the records and train.targets",
         )
     return float(f"{rows[lowest][0] / MARGIN:.1e}")
+
+
+def _read(kept: Path) -> Found | None:
+    """A test that was kept; None where there is none, or a damaged one: it is made again."""
+    try:
+        found = files.read_json(kept)
+        rows = [(float(rate), float(loss)) for rate, loss in found["rows"]]
+        return Found(learning_rate=float(found["learning_rate"]), rows=rows)
+    except (OSError, ValueError, KeyError, TypeError):
+        return None
 
 
 def _rows(

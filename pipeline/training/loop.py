@@ -1,7 +1,7 @@
 """The training loop: batches -> steps, all in an order that repeats, whatever interrupts it."""
 
-import sys
 from collections.abc import Callable, Sequence
+from contextlib import nullcontext
 from dataclasses import dataclass, replace
 from functools import partial
 from itertools import islice
@@ -111,8 +111,10 @@ def fit(
         GraftError: no parameter is trainable; the run cannot end well, or was asked to end; no room for a checkpoint.
     """
     order = batches.Order.of(asked)
-    total = min(batches.count_steps(examples, order), asked.max_steps or sys.maxsize)
+    total = batches.count_steps(examples, order, asked.max_steps)
     plan = rates.rates(asked, peak, total)
+    if (asked.warmup_steps or 0) > total:
+        print(f"train: warmup_steps: {asked.warmup_steps} of {total} steps: the rate only rises", flush=True)
     optimizer, micro = make_optimizer(made, asked, peak), micro or Micro(size=asked.machine.micro_batch)
     run = Run(
         made=made,
@@ -141,13 +143,14 @@ def fit(
             run.steps.append(_step(run, number, batch, plan.at(number)))
             told.see(number, batch, run.steps[-1])
             if held and held.due(number, total):
-                held.look(number, _held_loss(run, held), run.parameters)
+                with hold.averaged() if hold else nullcontext():  # what would be published is what is looked at
+                    held.look(number, _held_loss(run, held), run.parameters)
             if number < total:
                 _keep(run, keeper, group.any_of(request.name))
     told.close()
     if held:
         held.put_best(run.parameters)
-    if hold:
+    elif hold:
         hold.finish()
     return run.steps
 
@@ -223,8 +226,13 @@ def _step(run: Run, number: int, batch: Sequence[Example], learning_rate: float)
 
 
 def _held_loss(run: Run, held: Held) -> float:
-    parts = batches.micro(held.examples, run.micro.size or run.asked.batch_size)
-    return validation.mean_loss(run.made.model, parts, run.objective.loss, run.objective.count)
+    most = run.asked.batch_size
+
+    def mean(micro: Micro) -> float:
+        parts = batches.micro(held.examples, micro.size or most)
+        return validation.mean_loss(run.made.model, parts, run.objective.loss, run.objective.count)
+
+    return memory.with_less(run.micro, held.examples[:most], None, mean)
 
 
 def _keep(run: Run, keeper: Keeper | None, signal: str | None) -> None:

@@ -4,7 +4,7 @@ import gc
 from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeVar
 
 import torch
 
@@ -13,6 +13,7 @@ from pipeline.training import snapshot
 from pipeline.training.examples import Example
 from pipeline.training.settings import Machine
 
+T = TypeVar("T")
 # What torch's allocators say; there is no exception of its own for the CPU's.
 _CPU = ("can't allocate memory", "not enough memory", "std::bad_alloc")
 
@@ -25,9 +26,15 @@ class Micro:
 
 
 def with_less(
-    micro: Micro, batch: Sequence[Example], optimizer: torch.optim.Optimizer, run: Callable[[Micro], float]
-) -> float:
-    """Run a step's forward and backward; when memory runs out, again with half the micro-batch, the same batch.
+    micro: Micro, batch: Sequence[Example], optimizer: torch.optim.Optimizer | None, run: Callable[[Micro], T]
+) -> T:
+    """Compute a batch, such as a step's; when memory runs out, the same again with half the micro-batch.
+
+    Args:
+        micro: examples computed at a time; halved in place.
+        batch: what `run` computes.
+        optimizer: whose gradients are dropped before it is done again; None: no gradient is computed.
+        run: does the same each time it is called, but for the size.
 
     Raises:
         GraftError: one example alone does not fit.
@@ -40,7 +47,8 @@ def with_less(
             if not is_out_of_memory(error):
                 raise
         _halve(micro, len(batch))
-        optimizer.zero_grad()
+        if optimizer:
+            optimizer.zero_grad()
         gc.collect()
         if torch.cuda.is_available():
             torch.cuda.empty_cache()

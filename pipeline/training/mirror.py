@@ -68,6 +68,8 @@ class Mirror:
 def mirror(url: str | None, fingerprint: str) -> Mirror | None:
     """Where train.checkpoint_url points, for the run of this fingerprint.
 
+    A place that cannot be reached now is only told, and there is none: some file systems connect as they are made.
+
     Raises:
         GraftError: fsspec knows no such place, or the package for it is not installed.
     """
@@ -80,6 +82,11 @@ def mirror(url: str | None, fingerprint: str) -> Mirror | None:
             f"train.checkpoint_url: {shown(url)}: cannot be reached ({type(error).__name__})",
             help="an address that fsspec knows, its package installed: make setup EXTRAS=s3, see docs/remotes.md",
         ) from None
+    except Exception as error:
+        print(
+            f"train: warning: no checkpoint goes to {shown(url)} or comes from it ({type(error).__name__})", flush=True
+        )
+        return None
     folder = f"{str(path).rstrip('/')}/{fingerprint}"
     return Mirror(files=found, folder=folder, shown=shown(url))
 

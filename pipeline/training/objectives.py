@@ -4,22 +4,27 @@ from collections.abc import Sequence
 from functools import partial
 from typing import Any
 
-from pipeline.training import loop, preference
+from pipeline.training import loop, memory, preference
 from pipeline.training.examples import Example
+from pipeline.training.memory import Micro
 from pipeline.training.settings import Params
 
 
-def load(model: Any, examples: Sequence[Example], asked: Params) -> loop.Objective:
+def load(model: Any, examples: Sequence[Example], asked: Params, micro: Micro) -> loop.Objective:
     """What a step minimises.
 
     Args:
         model: as the training begins; the reference of dpo.
         examples: all that is learned.
         asked: section `train`.
+        micro: examples computed at a time; halved in place where memory runs out.
     """
     if asked.objective != "dpo":
         return loop.ANSWERS
-    size = asked.machine.micro_batch or asked.batch_size
     print(f"train: what the model prefers before the training, of {len(examples)} pairs", flush=True)
-    before = preference.reference(model, examples, size)
+
+    def reference(less: Micro) -> dict[str, float]:
+        return preference.reference(model, examples, less.size or asked.batch_size)
+
+    before = memory.with_less(micro, examples[: asked.batch_size], None, reference)
     return loop.Objective(count=len, loss=partial(preference.loss, beta=asked.dpo.beta, reference=before))

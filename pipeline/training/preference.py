@@ -49,9 +49,11 @@ def reference(model: Any, pairs: Sequence[Example], size: int) -> dict[str, floa
     model.eval()
     ordered = sorted(pairs, key=lambda pair: (len(pair.tokens), pair.id))
     found: dict[str, float] = {}
-    with torch.no_grad():
-        for start in range(0, len(ordered), size):
-            part = ordered[start : start + size]
-            found |= zip((pair.id for pair in part), margins(model, part).tolist(), strict=True)
-    model.train(was_training)
+    try:
+        with torch.no_grad():
+            for start in range(0, len(ordered), size):
+                part = ordered[start : start + size]
+                found |= zip((pair.id for pair in part), margins(model, part).tolist(), strict=True)
+    finally:
+        model.train(was_training)
     return found

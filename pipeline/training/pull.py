@@ -59,6 +59,17 @@ class Hold:
             self._moving.apply()
 
     @contextmanager
+    def averaged(self) -> Iterator[None]:
+        """The model is the moving average, where one is asked for; its own parameters come back unchanged."""
+        own = [parameter.data for parameter in self.parameters]
+        self._put([parameter.clone() for parameter in own])
+        self.finish()
+        try:
+            yield
+        finally:
+            self._put(own)
+
+    @contextmanager
     def parent(self) -> Iterator[None]:
         """The model is the parent; its own parameters come back unchanged."""
         own = [parameter.data for parameter in self.parameters]

@@ -6,7 +6,7 @@ The limits are wide: every one asks for a state that lasts, since a single odd b
 import math
 import statistics
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 
 from pipeline.errors import GraftError
@@ -15,6 +15,7 @@ from pipeline.training.steps import Step
 
 WINDOW = 20  # steps whose median loss counts
 RISE = 1.0  # nats above the best that a diverging loss has, at least: small losses jump by large factors
+FALL = 0.01  # of the first window's level that a falling loss has lost: less is what other batches do to it
 NORMS = 100  # steps that the usual gradient norm is the median of
 LASTING = 5  # steps in a row: a spike that is no accident
 
@@ -28,7 +29,7 @@ class Watcher:
     new: bool  # nothing is continued: the loss has to fall
     losses: deque[float] = field(default_factory=lambda: deque(maxlen=WINDOW))
     norms: deque[float] = field(default_factory=lambda: deque(maxlen=NORMS))
-    first: float = math.inf  # median of the first window
+    first: float = math.inf  # level of the first window
     best: float = math.inf  # lowest median of a window
     seen: int = 0
     spikes: int = 0  # in a row
@@ -40,16 +41,22 @@ class Watcher:
         spiked = self._spiked(step.gradient_norm)
         loss = statistics.median(self.losses)  # not the mean: one batch must not move it
         if self.seen == WINDOW:
-            self.first = loss
+            self.first = _level(self.losses)
         if self.seen >= WINDOW:
             self.best = min(self.best, loss)
         if spiked:
             return spiked
         if self.asked.divergence and loss > max(self.asked.divergence * self.best, self.best + RISE):
             return f"the loss diverges: {loss:.3g} over {WINDOW} steps, {self.best:.3g} at its best"
-        if self.asked.no_fall and self.new and self.seen == self.asked.no_fall and not self.best < self.first:
-            return f"the loss does not fall: {loss:.3g} over {WINDOW} steps, {self.first:.3g} over the first"
+        if self.asked.no_fall and self.new and self.seen == max(self.asked.no_fall, 2 * WINDOW):
+            return self._flat()
         return None
+
+    def _flat(self) -> str | None:
+        mean = _level(self.losses)
+        if mean <= (1 - FALL) * self.first:
+            return None
+        return f"the loss does not fall: {mean:.3g} over {WINDOW} steps, {self.first:.3g} over the first"
 
     def _spiked(self, norm: float) -> str | None:
         usual = statistics.median(self.norms) if len(self.norms) >= WINDOW else math.inf
@@ -61,6 +68,11 @@ class Watcher:
         if self.spikes < LASTING:
             return None
         return f"the gradient's norm is {norm:.3g} and was far above the usual {usual:.3g} for {LASTING} steps"
+
+
+def _level(losses: Iterable[float]) -> float:
+    """Mean of a window without its two highest and two lowest: steadier than the median, and no odd batch moves it."""
+    return statistics.fmean(sorted(losses)[2:-2])
 
 
 def refuse_broken(step: int, ids: Sequence[str], *, loss: float, norm: float, learning_rate: float) -> None:

@@ -8,6 +8,7 @@ from safetensors.torch import load_file
 
 from pipeline.errors import GraftError
 from pipeline.stages import train
+from pipeline.training.validation import Held
 from tests.stages.conftest import set_params
 
 NAME = "adapter_model.safetensors"
@@ -55,6 +56,29 @@ def test_share_kept_of_a_training_is_chosen_on_the_validation_part(child, run):
     report = trained(child, run, average=True)[0]["average"]
     assert list(report["losses"]) == ["0.25", "0.5", "0.75", "1"]
     assert report["losses"][f"{report['share']:g}"] == min(report["losses"].values())
+
+
+def test_what_is_saved_of_an_average_is_what_validation_saw_as_the_best(child, run, monkeypatch):
+    seen = {}
+    look = Held.look
+
+    def looked(held, step, loss, parameters):
+        seen[step] = [parameter.detach().clone() for parameter in parameters]
+        look(held, step, loss, parameters)
+
+    monkeypatch.setattr(Held, "look", looked)
+    set_params(
+        child,
+        train__learning_rate=0.3,
+        train__epochs=8,
+        train__parent={"kl": 0.0, "l2": 0.0, "ema": 0.9, "average": False},
+        train__validation={"share": 0.25, "every": 1, "patience": 100},
+    )
+    run(train)
+    best = json.loads(Path("reports/training.json").read_text())["validation"]["best_step"]
+    saved = sorted(float(tensor.sum()) for tensor in load_file(child / "models/adapter" / NAME).values())
+    assert saved == sorted(float(tensor.sum()) for tensor in seen[best])
+    assert saved != sorted(float(tensor.sum()) for tensor in seen[max(seen)])
 
 
 def test_average_without_a_validation_part_is_refused(child, run):

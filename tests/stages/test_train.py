@@ -248,6 +248,23 @@ def test_batches_of_a_token_budget_hold_every_example_once_and_never_more_than_i
     assert any(len(batch) > 8 for batch in found)
 
 
+@pytest.mark.parametrize(("weight", "tokens"), [(1.0, None), (1.0, 30), (1.3, None), (1.3, 30)])
+def test_steps_are_counted_as_they_are_made_and_no_further_than_asked(weight, tokens):
+    made = [
+        Example(id=str(n), tokens=[0] * (n % 9 + 2), learned=[True] * (n % 9 + 2), weight=weight) for n in range(90)
+    ]
+    for size in (1, 8):
+        order = Order(seed=1, epochs=3, size=size, tokens=tokens)
+        assert batches.count_steps(made, order) == len(list(batches.epochs(made, order)))
+    endless = Order(seed=1, epochs=10**6, size=8, tokens=tokens)
+    assert batches.count_steps(made, endless, 3) == 3
+
+
+def test_a_warmup_longer_than_the_training_is_said(candidate, run):
+    set_params(candidate, train__max_steps=2, train__epochs=10**6, train__warmup_steps=5)
+    assert run(train).count("train: warmup_steps: 5 of 2 steps: the rate only rises") == 1
+
+
 def test_a_token_budget_trains(candidate, run):
     set_params(candidate, train__batch_tokens=400)
     run(train)

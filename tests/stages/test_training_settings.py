@@ -16,9 +16,21 @@ from pipeline import errors, files, params
 from pipeline.errors import GraftError
 from pipeline.model import pinned
 from pipeline.stages import train
-from pipeline.training import fit_checks, live, loop, methods, trackers
+from pipeline.training import (
+    blending,
+    fit_checks,
+    live,
+    loop,
+    memory,
+    methods,
+    objectives,
+    preference,
+    pull,
+    trackers,
+    validation,
+)
 from pipeline.training.examples import Example
-from pipeline.training.settings import Params
+from pipeline.training.settings import Params, Pull
 from tests.stages.conftest import set_params
 
 WEIGHTS = train.ADAPTER / "adapter_model.safetensors"
@@ -209,3 +221,32 @@ def test_a_full_disk_is_one_message(capsys, tmp_path):
         errors.run(fill)
     assert "File too large\n  help: make room, then again" in capsys.readouterr().err
     assert not list(tmp_path.iterdir())
+
+
+def with_room_for(size: int, computed: list[int]) -> Callable[[Any, Any], torch.Tensor]:
+    """A loss of 1 for each example, and no memory for more than so many at a time."""
+
+    def loss(_: Any, part: Any) -> torch.Tensor:
+        if len(part) > size:
+            raise MemoryError
+        computed.append(len(part))
+        return torch.tensor(float(len(part)))
+
+    return loss
+
+
+def test_out_of_memory_beside_the_steps_halves_the_micro_batch_too(monkeypatch):
+    shipped = replace(params.load("train", Params), objective="dpo", batch_size=8)
+    learned = [Example(id=str(number), tokens=[5, 6], learned=[False, True]) for number in range(9)]
+    micro, computed = memory.Micro(size=None), []
+    monkeypatch.setattr(preference, "margins", with_room_for(1, computed))
+    monkeypatch.setattr(torch.Tensor, "tolist", lambda found: [0.0] * int(found.item()))
+    objectives.load(torch.nn.Linear(1, 1), learned, shipped, micro)
+    assert (micro.size, sum(computed)) == (1, 9)
+    computed.clear()
+    model, micro = torch.nn.Linear(1, 1), memory.Micro(size=None)
+    hold = pull.Hold(list(model.parameters()), Pull(kl=0.0, l2=0.0, ema=None, average=True))
+    held = validation.Held(examples=learned, asked=shipped.validation)
+    objective = loop.Objective(count=len, loss=with_room_for(2, computed))
+    blending.blend(methods.Trainable(model=model, groups=[], save=lambda _: {}), hold, held, objective, micro, 8)
+    assert (micro.size, max(computed)) == (2, 2)

@@ -12,6 +12,8 @@ from transformers import AutoTokenizer
 from pipeline.data.records import Message, Messages
 from pipeline.errors import GraftError
 
+# What a template raises on messages that it does not fit: its own errors, and Python's of what it computes.
+UNFIT = (jinja2.TemplateError, ArithmeticError, AttributeError, LookupError, TypeError, ValueError)
 _ENDS = ("<|endoftext|>", "<|end_of_text|>")  # of Qwen, GPT-2, Phi, OLMo; of Llama 3
 _ANCHOR = "\n"  # before a text that no blank begins
 _PROBE = "an answer"  # stands in a rendered conversation, to see what the template puts after it
@@ -129,7 +131,7 @@ def _with_ends(tokenizer: Any, base: Path) -> Chat:
     conversation = [{"role": "user", "content": "a question"}, {"role": "assistant", "content": _PROBE}]
     try:
         closing = tokenizer.apply_chat_template(conversation, tokenize=False).rpartition(_PROBE)[2]
-    except (jinja2.TemplateError, TypeError) as error:
+    except UNFIT as error:
         raise GraftError(
             f"{base}: the chat template cannot render a question and its answer: {error}",
             help="train.chat_template names another one, such as chatml",

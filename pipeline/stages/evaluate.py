@@ -15,7 +15,7 @@ from pipeline.data import arrow
 from pipeline.data.records import Record
 from pipeline.errors import GraftError
 from pipeline.model import chat, latency, machine, measures, metrics, pinned, scoring, templates, weights
-from pipeline.training import likelihood
+from pipeline.training import encoding, likelihood
 
 SLICES = Path("data/assembled/slices")
 LABELS = Path("data/assembled/labels.json")
@@ -73,7 +73,7 @@ def _classify(served: Any, scorer: Scorer, labels: Sequence[str], items: Sequenc
     room = scorer.max_length - max(len(ids) for ids in label_ids)
     if room < 1:
         raise GraftError("evaluate: labels fill train.max_length", help="raise train.max_length")
-    prompts = scorer.chat.prompts([item.prompt for item in items])
+    prompts = encoding.prompts(scorer.chat, items)
     cut = [chat.keep_end(prompt, room) for prompt in prompts]
     scores = scoring.label_scores(served, cut, label_ids, scorer.batch_size)
     best = [max(range(len(labels)), key=row.__getitem__) for row in scores]

@@ -14,19 +14,21 @@ import os
 import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
-import jinja2
 from transformers.utils.chat_template_utils import render_jinja_template
 
 from pipeline.data.records import Messages
 from pipeline.errors import GraftError
 from pipeline.model import chat as chats
+from pipeline.model import shown
 from pipeline.model.chat import Chat
 
 MANY = 10  # problems named; the others are counted
+NO_PROMPT = "the template writes nothing before the answer"
 _MARKED = re.compile(r"\{%-?\s*generation\s*-?%\}")
-_UNFIT = (jinja2.TemplateError, TypeError, ValueError)  # what a template, or this module, says of unfit messages
+_UNFIT = chats.UNFIT
 _ASSISTANT = {"role": "assistant", "content": ""}
 _PROBES = ("an answer", "the other one")  # they begin differently: what both share with a prompt is the template's
 
@@ -72,13 +74,62 @@ def encode(chat: Chat, conversations: Sequence[Conversation]) -> list[list[Encod
             made.append(_any_way(chat, conversation))
         except _UNFIT as error:
             problems.append(f"{conversation.place}: {error}")
+    refuse(problems, len(conversations))
+    found = _tokenised(chat, made)
+    refuse(
+        [
+            f"{conversation.place}: {NO_PROMPT}"
+            for conversation, sequences in zip(conversations, found, strict=True)
+            if any(one.learned[0] for one in sequences)
+        ],
+        len(conversations),
+    )
+    return found
+
+
+def prompts(chat: Chat, asked: Sequence[tuple[str, Messages]]) -> list[list[int]]:
+    """Token ids of each prompt of a classification, given with its place, up to where the answer begins.
+
+    Raises:
+        GraftError: the template cannot render prompts, leaves out messages, or writes nothing; each named.
+    """
+    texts: list[str] = []
+    problems: list[str] = []
+    known: set[tuple[str, ...]] = set()  # roles of messages that the template was seen to show
+    for place, messages in asked:
+        try:
+            texts.append(_prompt(chat, messages, known))
+        except _UNFIT as error:
+            problems.append(f"{place}: {error}")
+    refuse(problems, len(asked))
+    found = chat.beginnings(texts)
+    empty = [f"{place}: {NO_PROMPT}" for (place, _), ids in zip(asked, found, strict=True) if not ids]
+    refuse(empty, len(asked))
+    return found
+
+
+def _prompt(chat: Chat, messages: Messages, known: set[tuple[str, ...]]) -> str:
+    text, roles = _render(chat, messages, None, prompt=True), tuple(message["role"] for message in messages)
+    if roles not in known or not all(message["content"].strip() in text for message in messages):
+        _refuse_lost(shown.left_out(partial(_render, chat, prompt=True), chats.plain(messages)))
+        known.add(roles)
+    return text
+
+
+def refuse(problems: Sequence[str], among: int) -> None:
+    """Raise where there are problems with what a template makes of conversations."""
     if problems:
+        more = [f"and {len(problems) - MANY} more"] if len(problems) > MANY else []
         raise GraftError(
-            f"train: the chat template cannot render {len(problems)} of {len(conversations)} conversations",
-            problems[:MANY],
+            f"train: the chat template cannot render {len(problems)} of {among} conversations",
+            [*problems[:MANY], *more],
             help="train.chat_template names another one, such as chatml, which shows tools and calls",
         )
-    return _tokenised(chat, made)
+
+
+def _refuse_lost(lost: Sequence[str]) -> None:
+    if lost:
+        raise ValueError(f"the template leaves out {', '.join(lost)}")
 
 
 def tools_of(tools: str | None) -> list[dict[str, Any]] | None:
@@ -108,11 +159,13 @@ def _any_way(chat: Chat, conversation: Conversation) -> list[list[_Answer]]:
 def _located(chat: Chat, conversation: Conversation, messages: list[Any], tools: Any) -> list[list[_Answer]]:
     """By the generation prompt, which says exactly where an answer begins; else by the template's own marks."""
     try:
-        return _sequences(chat, conversation.learned, messages, tools)
+        found = _sequences(chat, conversation.learned, messages, tools)
     except ValueError:
-        if marked := _marked(chat, conversation.learned, messages, tools):
-            return marked
-        raise
+        found = _marked(chat, conversation.learned, messages, tools)
+        if not found:
+            raise
+    _refuse_lost(shown.left_out(partial(_render, chat), messages, tools))
+    return found
 
 
 def _sequences(chat: Chat, learned: Sequence[int], messages: list[Any], tools: Any) -> list[list[_Answer]]:

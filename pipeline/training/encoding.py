@@ -65,12 +65,17 @@ def _preferred(record: Record, answer: Messages) -> Conversation:
     return Conversation(place=place(record), messages=messages, learned=learned, tools=record.tools)
 
 
+def prompts(chat: Chat, records: Sequence[Record]) -> list[list[int]]:
+    """Token ids of what each classification asks; raises as `conversations.prompts`."""
+    return conversations.prompts(chat, [(place(record), record.prompt) for record in records])
+
+
 def _classifications(chat: Chat, records: Sequence[Record]) -> list[Encoded]:
-    prompts = chat.prompts([record.prompt for record in records])
+    questions = prompts(chat, records)
     answers = chat.answers([record.answer for record in records])
     return [
         Encoded(tokens=prompt + answer, learned=[False] * len(prompt) + [True] * len(answer))
-        for prompt, answer in zip(prompts, answers, strict=True)
+        for prompt, answer in zip(questions, answers, strict=True)
     ]
 
 

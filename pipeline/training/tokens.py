@@ -23,6 +23,7 @@ import transformers
 from pipeline import files
 from pipeline.data.records import Record
 from pipeline.model import chat as chats
+from pipeline.model import shown
 from pipeline.model.chat import Chat
 from pipeline.training import conversations, encoding
 from pipeline.training.conversations import Encoded
@@ -31,7 +32,7 @@ from pipeline.training.encoding import Variants
 FOLDER = Path(".graft/tokens")
 LIMIT = 1 << 30  # bytes of all that is kept; what was not read for longest goes first
 PART = 20_000  # records of a file: what a kill may lose
-_CODE = (chats, conversations, encoding)  # an edit of these may make other tokens of the same records
+_CODE = (chats, shown, conversations, encoding)  # an edit of these may make other tokens of the same records
 _SCHEMA = pa.schema([("key", pa.binary(32)), ("tokens", pa.list_(pa.int32())), ("shape", pa.list_(pa.int32()))])
 
 

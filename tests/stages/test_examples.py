@@ -19,6 +19,7 @@ from pipeline.training.settings import Encoding
 from tests import templates as shapes
 
 SFT = Encoding(objective="sft", max_length=10_000, truncation="start")
+DPO = replace(SFT, objective="dpo")
 TALK = [
     ("user", "hi"), ("assistant", "<think>greet</think>\n\nhello"), ("user", "bye"), ("assistant", "see you"),
 ]  # fmt: skip
@@ -341,3 +342,71 @@ def test_texts_that_are_drawn_more_often_come_again_after_all_others(tokenizers)
 def test_records_with_images_are_refused(tokenizers):
     with pytest.raises(GraftError, match=r"winter/raw/a.jsonl:1: holds images"):
         examples.encode(chats.load(tokenizers, shapes.CHATML), [talk(*TALK, images=["raw/images/a.png"])], SFT)
+
+
+# What each leaves out, and what is said of it.
+QUIET_SYSTEM = shapes.CHATML.replace("{% for m in messages %}", "{% for m in messages if m.role != 'system' %}")
+OWN = templates.text("chatml") or ""
+QUIET_RESULTS = OWN.replace("message.content -}}", "(message.content if message.role != 'tool' else '') -}}")
+QUIET_ARGUMENTS = OWN.replace("{{- call.function.arguments | tojson + '}", "{{- '{}}")
+QUIET_USER = """{% for m in messages %}{{ '<|im_start|>' ~ (m.content if m.role == 'assistant') ~ '<|im_end|>' }}\
+{% endfor %}{{ '<|im_start|>' if add_generation_prompt }}"""
+SHORT = shapes.CHATML.replace("m.content", "m.content[:9]")
+FAKED = [
+    {"role": "user", "content": "weather at home"},
+    {"role": "assistant", "content": "the weather", "tool_calls": orjson.dumps(CALLS).decode()},
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("template", "record", "said"),
+    [
+        (QUIET_SYSTEM, talk(("system", "hi"), ("user", "hi"), ("assistant", "x")), "message 1, of system"),
+        (QUIET_USER, talk(*TALK), "message 1, of user, message 3, of user"),
+        (QUIET_USER, preference(), "message 1, of user, message 3, of user"),
+        (QUIET_RESULTS, call(), "message 4, of tool"),
+        (QUIET_ARGUMENTS, call(), "the arguments of calls of weather"),
+        (shapes.CHATML, made(FAKED), "calls of weather, the arguments of calls of weather"),
+        (shapes.CHATML, talk(("user", "weather"), TALK[1], tools=orjson.dumps(TOOLS).decode()), "the tool weather"),
+        (QUIET_USER, talk(("user", "im"), TALK[1], kind="classification"), "message 1, of user"),
+        (SHORT, talk(("user", "a longer one"), TALK[1], kind="classification"), "message 1, of user"),
+    ],
+)  # fmt: skip
+def test_what_a_template_leaves_out_is_named_and_other_text_cannot_stand_in_for_it(tokenizers, template, record, said):
+    with pytest.raises(GraftError) as error:
+        examples.make(chats.load(tokenizers, template), [record], SFT if record.kind != "preference" else DPO)
+    assert error.value.problems[0] == f"winter/raw/a.jsonl:1: the template leaves out {said}"
+
+
+@pytest.mark.parametrize("kind", ["sft", "classification"])
+@pytest.mark.parametrize(
+    ("template", "said"),
+    [
+        ("{{ messages[1].content }}", "the template "),
+        ("{% if messages[0].role == 'system' %}{{ 1 / 0 }}{% endif %}" + shapes.CHATML, "division by zero"),
+        (
+            "{% if messages[0].role == 'system' %}{{ messages[9].content.x }}{% endif %}" + shapes.CHATML,
+            "has no element 9",
+        ),
+    ],
+)
+def test_template_without_a_prompt_or_that_fails_is_refused_with_file_and_line(tokenizers, kind, template, said):
+    record = talk(("system", "a"), ("user", "b"), ("assistant", "c"), kind=kind, line=7)
+    with pytest.raises(GraftError, match=r"train: the chat template cannot render 1 of 1") as error:
+        examples.make(chats.load(tokenizers, template), [record], SFT)
+    assert error.value.problems[0].startswith("winter/raw/a.jsonl:7: ")
+    assert said in error.value.problems[0]
+
+
+def test_prompt_without_tokens_is_refused(tokenizers):
+    for kind in ("sft", "classification"):
+        record = talk(("user", ""), ("assistant", "c"), kind=kind)
+        with pytest.raises(GraftError, match=r"a.jsonl:1: the template writes nothing before the answer"):
+            examples.make(chats.load(tokenizers, "{% for m in messages %}{{ m.content }}{% endfor %}"), [record], SFT)
+
+
+def test_template_that_writes_results_of_tools_as_json_shows_them(tokenizers):
+    as_json = OWN.replace(
+        "message.content -}}", "(message.content | tojson if message.role == 'tool' else message.content) -}}"
+    )
+    assert examples.make(chats.load(tokenizers, as_json), [call()], SFT).examples

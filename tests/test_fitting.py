@@ -4,6 +4,7 @@ from dataclasses import replace
 
 import pytest
 
+from pipeline.errors import GraftError
 from pipeline.model import cards, fitting, footprint, shapes
 from pipeline.model.footprint import Run
 from tests.test_footprint import LLAMA2_7B, LLAMA2_13B, LLAMA31_8B, QWEN_7B
@@ -89,3 +90,12 @@ def test_smaller_parts_alone_are_no_change_where_all_fits() -> None:
     assert fitting.fits(shape, run, cards.parse("80GB"))
     assert fitting.suggest(shape, run, cards.parse("80GB"))[0].set == {}
     assert replace(run, micro_batch=2) == run
+
+
+def test_cards_are_read_as_they_are_written() -> None:
+    assert cards.parse("RTX-4090") == cards.parse("4090") == cards.parse("rtx 4090")
+    assert cards.parse("4080").gb == cards.parse("2xRTX-4080").gb == 16
+    assert cards.parse("A100-80GB") == cards.parse("a100-80")
+    assert (cards.parse("24GiB").gb, cards.parse("24GB").gb) == (25.77, 24)
+    with pytest.raises(GraftError, match="--gpu 4070: neither a size nor a card"):
+        cards.parse("4070")

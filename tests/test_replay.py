@@ -106,6 +106,25 @@ def test_less_than_a_hundredth_warns(asked, warned):
     assert found.why == "train.replay asks for it"
 
 
+def test_a_share_that_the_reservoir_cannot_reach_is_told():
+    learned = table(EVEN, seed=1)
+
+    def told(old, asked):
+        chosen = replay.choose(asked, learned, old, Counter(EVEN))
+        return replay.after(chosen, replay.drawn(old, learned, chosen.share, salt="x"), learned)
+
+    assert told(table(EVEN * 2, seed=2), 0.3).warning is None
+    assert told(table(EVEN * 2, seed=2), 0.3).reached == pytest.approx(0.3, abs=0.01)
+    small = told(table(["a", "b"] * 5, seed=2), 0.5)
+    assert small.reached == pytest.approx(0.09, abs=0.01)
+    assert small.warning == f"only {small.reached:.1%} of the tokens are replayed, not 50%: the reservoir is too small"
+    assert "reservoir is empty" in told(table([]), 0.5).warning
+    assert told(table([]), 0.0).warning is None
+    assert replay.choose(0.5, learned, table([]), {}).warning is None  # the first of its chain
+    fresh = replay.choose(0.5, learned, table([]), Counter(EVEN), fresh=True)
+    assert (fresh.why, fresh.warning) == ("train.chain: fresh draws nothing", None)
+
+
 @pytest.mark.parametrize("share", [0.1, 0.3, 0.5, 0.75])
 def test_share_is_of_the_bytes(share):
     learned, old = table(EVEN[:100], seed=1), table(EVEN * 2, OTHERS, seed=2)

@@ -181,9 +181,19 @@ def _since_last_union(line: list[Release]) -> list[Release]:
     parts: list[Release] = []
     for release in line:
         parts.insert(0, release)
-        if any(file.count("/") > 1 for file in _increment(release).files):  # one folder per increment: a refresh
+        if _is_union(_increment(release)):
             break
     return parts
+
+
+def is_refresh(tree: Tree) -> bool:
+    """Whether the tree's increment was made by `graft add --full`."""
+    folder = Path(tree.lock.increment)
+    return (folder / increment.NAME).is_file() and _is_union(increment.read(folder))
+
+
+def _is_union(made: Increment) -> bool:
+    return any(file.count("/") > 1 for file in made.files)  # one folder for each increment
 
 
 def _increment(release: Release) -> increment.Increment:

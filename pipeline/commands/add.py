@@ -69,7 +69,7 @@ def add(
         adoption.refuse_if_released(tree)
     if no_data:
         what = "no new files: the parent's adapter is handed on, golden items, gate and merge are today's"
-        _open(tree, tree.lock.increment, _held(tree, sibling_too=True), what)
+        _open(tree, tree.lock.increment, _held(tree, sibling_too=True), what, refreshed=candidate.is_refresh(tree))
         return
     if name:
         folder = INCREMENTS / _checked(name)
@@ -122,7 +122,7 @@ def _held(tree: Tree, *, sibling_too: bool = False) -> lockfile.Parent:
 
 
 def _add_files(tree: Tree, folder: Path, handed: Incoming, replace: bool, instruction: str) -> None:
-    joins = _joins(tree, folder, replace)
+    joins, refreshed = _joins(tree, folder, replace), candidate.is_refresh(tree)
     parent = candidate.parent_of(tree.held) if tree.held else tree.lock.parent
     specs, more = handed.specs(), handed.more
     draft = candidate.draft_of(folder)
@@ -151,6 +151,7 @@ def _add_files(tree: Tree, folder: Path, handed: Incoming, replace: bool, instru
         folder.as_posix(),
         parent,
         f"{'joined' if joins else 'opened'} with {words.counted(len(handed.sources), 'file')}: {counted}",
+        refreshed=refreshed,
     )
 
 
@@ -230,13 +231,27 @@ def _open_full(tree: Tree, folder: Path) -> None:
     candidate.unite(tree, folder, store)
     if candidate.set_chain("fresh"):
         click.echo("params.yaml: train.chain is fresh until the next graft add")
-    _open(tree, folder.as_posix(), parent, f"a refresh from the base over {len(tree.line)} increments", full=True)
+    _open(tree, folder.as_posix(), parent, f"a refresh from the base over {len(tree.line)} increments")
 
 
-def _open(tree: Tree, name: str, parent: lockfile.Parent | None, what: str, *, full: bool = False) -> None:
-    """Move models.lock, last of all."""
-    if not full and candidate.set_chain("continue"):
-        click.echo("params.yaml: train.chain is continue again, after a refresh")
+def _open(tree: Tree, name: str, parent: lockfile.Parent | None, what: str, *, refreshed: bool | None = None) -> None:
+    """Move models.lock, last of all.
+
+    Args:
+        tree: where the tree stands.
+        name: folder of the increment.
+        parent: None: this is the first.
+        what: was done, in words.
+        refreshed: whether the tree's last increment was a refresh, which ends here; None: this opens one.
+    """
+    if refreshed is not None and params.load_all()["train"]["chain"] == "fresh":
+        if refreshed:
+            candidate.set_chain("continue")
+            click.echo("params.yaml: train.chain is continue again, after a refresh")
+        elif parent:
+            click.echo(
+                "params.yaml: train.chain is fresh, as it was set: only this increment is trained on, from the base"
+            )
     candidate.save(candidate.reopened(tree.lock, parent, name))
     click.echo(f"{Path(name).name}: {what}")
     click.echo(f"parent: {parent.release if parent else 'none, this is the first'}")

@@ -1,7 +1,6 @@
 """What `graft plan` says of memory and time: for the settings as they stand, and for cards that are asked about."""
 
 import json
-import re
 from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -174,8 +173,13 @@ def _learned(lock: Lock) -> int | None:
 def _load(path: Path) -> dict[str, Any]:
     try:
         found = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
-        raise GraftError(f"{path}: {re.sub(r'^.*: ', '', str(error))}", help="a model's config.json") from None
-    if not isinstance(found, dict):
-        raise GraftError(f"{path}: no object", help="a model's config.json")
-    return found.get("text_config") or found  # of models that also see
+    except OSError as error:
+        raise GraftError(f"{path}: {error.strerror}", help="a model's config.json") from None
+    except ValueError as error:
+        raise GraftError(f"{path}: not JSON: {error}", help="a model's config.json") from None
+    text = (found.get("text_config") or found) if isinstance(found, dict) else found  # of models that also see
+    if not isinstance(text, dict):
+        raise GraftError(
+            f"{path}: {'no object' if text is found else 'text_config: no object'}", help="a model's config.json"
+        )
+    return text

@@ -3,7 +3,7 @@
 import hashlib
 import heapq
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -32,13 +32,16 @@ class Choice:
     why: str
     measured: Shift | None = None  # None: there is nothing to replay, or nothing to replay beside
     warning: str | None = None
+    reached: float = 0.0  # of the bytes trained on, by what was drawn
 
     def report(self) -> dict[str, Any]:
         """What data/assembled/report.json holds of it."""
         return asdict(self)
 
 
-def choose(asked: str | float, learned: pa.Table, old: pa.Table, before: Mapping[str, int]) -> Choice:
+def choose(
+    asked: str | float, learned: pa.Table, old: pa.Table, before: Mapping[str, int], *, fresh: bool = False
+) -> Choice:
     """The share to replay.
 
     Args:
@@ -46,9 +49,17 @@ def choose(asked: str | float, learned: pa.Table, old: pa.Table, before: Mapping
         learned: the increment's records to train on.
         old: what may be replayed.
         before: label -> records of the whole chain.
+        fresh: whether a new adapter is trained, over the union of the chain's increments.
     """
-    if not learned.num_rows or not old.num_rows:
-        return Choice(share=0.0, why="there is nothing old" if learned.num_rows else "there is nothing new")
+    if not learned.num_rows:
+        return Choice(share=0.0, why="there is nothing new")
+    if fresh:
+        return Choice(share=0.0, why="train.chain: fresh draws nothing")
+    if not old.num_rows:
+        lost = (
+            "the reservoir is empty: nothing of what the chain knew is trained on again" if before and asked else None
+        )
+        return Choice(share=0.0, why="there is nothing old", warning=lost)
     found = shift.measure(learned, old, before)
     if asked != AUTO:
         return Choice(
@@ -70,6 +81,22 @@ def _by_shift(found: Shift) -> Choice:
     if share <= BASE:
         return Choice(share=BASE, why="no shift of labels, balance or texts was measured", measured=found)
     return Choice(share=round(min(MOST, share), 2), why=why, measured=found)
+
+
+def after(chosen: Choice, drawn: pa.Table, learned: pa.Table) -> Choice:
+    """The choice with the share that was reached, and a warning where the reservoir was too small for it.
+
+    Args:
+        chosen: what was to be reached.
+        drawn: old records to train on.
+        learned: the others.
+    """
+    old, new = float(sizes(drawn).sum()), float(sizes(learned).sum())
+    reached = old / (old + new) if old else 0.0
+    warning = chosen.warning
+    if warning is None and reached < min(max(LITTLE, chosen.share / 2), chosen.share):
+        warning = f"only {reached:.1%} of the tokens are replayed, not {chosen.share:.0%}: the reservoir is too small"
+    return replace(chosen, warning=warning, reached=round(reached, 4))
 
 
 def _warning(share: float) -> str | None:

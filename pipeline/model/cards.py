@@ -18,11 +18,14 @@ KNOWN: dict[str, tuple[float, float]] = {
     "a6000": (48, 155),
     "rtx5090": (32, 210),
     "rtx4090": (24, 165),
+    "rtx4080": (16, 97),
     "rtx3090": (24, 71),
     "v100": (32, 125),
     "t4": (16, 65),
 }
-_WORDS = {"5090": "rtx5090", "4090": "rtx4090", "3090": "rtx3090", "a100-80gb": "a100-80", "a100-40gb": "a100"}
+_WORDS = {name.replace("-", ""): name for name in KNOWN} | {"a10080gb": "a100-80", "a10040gb": "a100"}
+_WORDS |= {name.removeprefix("rtx"): name for name in KNOWN if name.startswith("rtx")}
+MOST = 1000  # GB of one card: no card has more, and a larger number is the name of one
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -47,12 +50,13 @@ def parse(asked: str) -> Cards:
     """
     found = re.fullmatch(r"(?:(\d{1,4})\s*x\s*)?(.+)", asked.strip().lower())
     count, what = (int(found[1] or 1), found[2]) if found else (0, "")
-    size = re.fullmatch(r"(\d+(?:\.\d+)?)\s*(?:gb?|gib)?", what)
-    name = _WORDS.get(what.replace(" ", ""), what.replace(" ", ""))
-    if count and name in KNOWN:
+    size = re.fullmatch(r"(\d+(?:\.\d+)?)\s*(gb?|gib)?", what)
+    gb = float(size[1]) * (2**30 / 1e9 if size[2] == "gib" else 1) if size else 0
+    name = _WORDS.get(re.sub(r"[ -]", "", what))
+    if count and name:
         return Cards(count=count, gb=KNOWN[name][0], tflops=KNOWN[name][1])
-    if count and size and float(size[1]) > 0:
-        return Cards(count=count, gb=float(size[1]), tflops=None)
+    if count and 0 < gb <= MOST:
+        return Cards(count=count, gb=round(gb, 2), tflops=None)
     raise GraftError(
         f"--gpu {asked}: neither a size nor a card that is known here",
         help=f"such as 24GB, 2x24GB or one of {', '.join(KNOWN)}",

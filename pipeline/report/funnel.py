@@ -75,8 +75,8 @@ def replay(assembled: Mapping[str, Any]) -> Iterator[str]:
     chosen = assembled.get("replay")
     if chosen and chosen["measured"]:
         yield f"replay {chosen['share']:.0%} of the tokens: {chosen['why']}"
-        if chosen["warning"]:
-            yield f"warning: {chosen['warning']}"
+    if chosen and chosen["warning"]:
+        yield f"warning: {chosen['warning']}"
 
 
 def unaccounted(prepared: Mapping[str, Any], assembled: Mapping[str, Any]) -> int:

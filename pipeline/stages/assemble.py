@@ -132,7 +132,7 @@ def assemble(new: Increment, parent: Parent, options: Params) -> Assembled:
         learned, evaluated, augment.Options.of(options.augment), new.seed, new.similarity or SIMILARITY
     )
     known = parent.index.labels if "classification" in new.replayable else {}
-    chosen = replay.choose(new.replay, learned, of_use, known)
+    chosen = replay.choose(new.replay, learned, of_use, known, fresh=new.fresh)
     added = pa.concat_tables([trained.learned, trained.added])
     replayed = replay.drawn(of_use, added, chosen.share, salt=new.name)
     kept = pa.concat_tables([old, learned])
@@ -157,7 +157,7 @@ def assemble(new: Increment, parent: Parent, options: Params) -> Assembled:
         | {
             "slices": {name: items.num_rows for name, items in kept_slices.items()},
             "replayed": replayed.num_rows,
-            "replay": chosen.report(),
+            "replay": replay.after(chosen, replayed, added).report(),
             "augmented": trained.added.num_rows,
             "suspects": _suspects(table, options.suspects),
         },

@@ -122,9 +122,10 @@ def test_family_that_is_not_known_leaves_the_plan_whole(tree: Path) -> None:
         ask("24GB")
 
 
-@pytest.mark.parametrize("text", ["", "[]", "{"])
-def test_file_that_is_no_config_is_refused(tree: Path, text: str) -> None:
-    Path("broken.json").write_text(text)
+@pytest.mark.parametrize("text", ["", "[]", "{", '{"text_config": "qwen2"}', None])
+def test_file_that_is_no_config_is_refused(tree: Path, text: str | None) -> None:
+    if text is not None:
+        Path("broken.json").write_text(text)
     with pytest.raises(GraftError, match=r"broken\.json"):
         plan_memory.work_out(lockfile.load(), params.load_all()["train"], None, Path("broken.json"), "none")
 

@@ -233,6 +233,7 @@ def llamafactory(bin_: Path, work: Path, out: str, **more: Any) -> Run:
         "lr_scheduler_type": "cosine", "warmup_ratio": 0.03, "bf16": False, "use_cpu": True,
         "disable_gradient_checkpointing": True, "max_samples": ROWS, "disable_tqdm": True,
     } | more  # fmt: skip
+    shutil.rmtree(work / out, ignore_errors=True)  # of the round before
     files.write_text(work / f"{out}.yaml", json.dumps(settings))
     _, seconds = timed([bin_ / "llamafactory-cli", "train", f"{out}.yaml"], work, {"PYTHONPATH": "stubs"})
     return Run(loop=files.read_json(work / out / "train_results.json")["train_runtime"], **seconds)

@@ -209,3 +209,17 @@ def test_a_full_disk_is_one_message(capsys, tmp_path):
         errors.run(fill)
     assert "File too large\n  help: make room, then again" in capsys.readouterr().err
     assert not list(tmp_path.iterdir())
+
+
+def test_more_positions_or_tokens_than_the_base_has_are_refused(candidate, tmp_path):
+    from transformers import GPT2Config
+
+    asked = params.load("train", Params)
+
+    GPT2Config(n_positions=64, vocab_size=96).save_pretrained(tmp_path)
+    with pytest.raises(GraftError, match=r"train\.max_length: 65: the base has 64 positions"):
+        fit_checks.refuse_unreadable(replace(asked, max_length=65), tmp_path, [])
+    short = replace(asked, max_length=64)
+    fit_checks.refuse_unreadable(short, tmp_path, [[95]])
+    with pytest.raises(GraftError, match="the tokenizer gives id 96, and the base knows 96 tokens"):
+        fit_checks.refuse_unreadable(short, tmp_path, [[1], [96, 2]])

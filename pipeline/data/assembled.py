@@ -57,7 +57,7 @@ def label_changes(before: Sequence[str], now: Mapping[str, int]) -> dict[str, An
     renamed = [[plain[_plain(label)], label] for label in sorted(now) if label not in before and _plain(label) in plain]
     return {
         "new": sorted(set(now) - set(before)) if before else [],
-        "vanished": sorted(set(before) - set(now)),
+        "vanished": sorted(set(before) - set(now)) if now else [],  # no labels: nothing is said of them
         "renamed": renamed,
     }
 

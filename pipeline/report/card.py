@@ -79,18 +79,20 @@ _OPEN = "It was trained on texts and answers like those of the increments; of ot
 
 def _use(facts: Facts) -> str:
     measured = facts.metrics["candidate"]["all"]
-    return _USE.format(answers=_LABELS if "accuracy" in measured else _OPEN)
+    labelled = "accuracy" in measured and facts.assembled["labels"]
+    return _USE.format(answers=_LABELS if labelled else _OPEN)
 
 
 def _what(facts: Facts) -> Iterator[str]:
     base = facts.base
-    yield f"{base.name} with a LoRA adapter merged into it, rounded to {facts.dtype}."
+    yield f"{base.name} with what was trained ({facts.training['method']}) merged into it, rounded to {facts.dtype}."
     yield _table(
         ["", ""],
         [
             ["base", f"`{base.name}`" + (f" at `{base.revision}`" if base.revision else "")],
             ["base, SHA-256 over its files' hashes", f"`{base.fingerprint}`"],
             ["adapter, SHA-256", f"`{facts.adapter}`"],
+            ["method, objective", f"{facts.training['method']}, {facts.training['objective']}"],
             ["increment", f"`{facts.increment}`"],
             ["parent release", facts.parent or "none: the first"],
             ["dtype", facts.dtype],

@@ -25,6 +25,7 @@ ADAPTER = Path("models/adapter")
 TRAINING = Path("reports/training.json")
 CURVE = Path("reports/plots/loss.csv")
 TESTED = Path("reports/plots/learning_rate.csv")  # of learning_rate: auto; else without rows
+LAST = 20  # steps, at least, that the final loss is the mean of
 CURVE_ROWS = 200  # at most: the curve lies in git
 
 
@@ -100,6 +101,12 @@ def condense(steps: Sequence[Step], rows: int = CURVE_ROWS) -> list[tuple[int, f
     return condensed
 
 
+def final_loss(steps: Sequence[Step]) -> float | None:
+    """The mean loss of the last tenth of the steps, of 20 at least, or of all where there are fewer."""
+    last = steps[-max(LAST, len(steps) // 10) :]
+    return round(sum(step.loss for step in last) / len(last), 6) if last else None
+
+
 def main() -> None:
     """Read records and parent, write adapter, training.json and loss curve."""
     asked = params.load("train", Params)
@@ -123,7 +130,7 @@ def main() -> None:
         rows = condense(made.steps)
         facts = made.facts | {
             "increments": dict(Counter(record.increment for record in records)),
-            "final_loss": round(rows[-1][1], 6) if rows else None,
+            "final_loss": final_loss(made.steps),
             "state_bytes": (draft / "adapter_model.safetensors").stat().st_size,
             "continued_from": files.sha256(parent / "adapter_model.safetensors") if parent else None,
         }

@@ -33,6 +33,8 @@ from pipeline.training.methods import Trainable
 from pipeline.training.settings import Params
 from pipeline.training.steps import Outcome
 
+DPO_RATE = 1e-3  # above it a pair soon says nothing but that the rejected answer is unlikely, and so is all else
+
 
 def learn(
     asked: Params, records: Sequence[Record], parent: Path | None, draft: Path, *, scratch: Path, inputs: Sequence[Path]
@@ -47,6 +49,8 @@ def learn(
         scratch: where checkpoints lie.
         inputs: the files that the records are from: with other ones it is another training.
     """
+    if asked.objective == "dpo" and isinstance(asked.learning_rate, float) and asked.learning_rate > DPO_RATE:
+        print(f"train: learning_rate {asked.learning_rate:g} is high for dpo; 1e-5 to 5e-4 suits LoRA", flush=True)
     group = processes.join() if launch.inside() else processes.ALONE
     continues = parent is not None and asked.chain == "continue"
     asked = asked.continued() if continues else asked
@@ -131,4 +135,6 @@ def _examples(asked: Params, records: Sequence[Record], base: Base) -> Made:
     if not found.examples:
         left_out = [f"{found.dropped} with nothing to learn, or too long", f"{found.undesirable} undesirable answers"]
         raise GraftError("train: no record is left to learn from", left_out, help="see train.truncation and max_length")
+    pairs = [one for example in found.examples for one in (example, example.rejected) if one is not None]
+    fit_checks.refuse_unreadable(asked, base.folder, [one.tokens for one in pairs])
     return found

@@ -1,6 +1,6 @@
 """What this machine cannot do, said before the training: number formats and memory settings."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 
 import torch
@@ -9,6 +9,8 @@ from transformers import AutoConfig
 from pipeline.errors import GraftError
 from pipeline.training.settings import Params
 
+# Architectures that look a token's position up in a table; others compute it, so that longer texts only fare worse.
+LEARNED_POSITIONS = ("biogpt", "ctrl", "gpt2", "gpt_bigcode", "gpt_neo", "openai-gpt", "opt")
 WHOLE = ("full", "freeze", "expand", "qexpand")  # methods that change the base's own tensors
 
 
@@ -21,6 +23,31 @@ def refuse_unfit(asked: Params, device: torch.device, base: Path) -> None:
     if problems := list(_problems(asked, device, base)):
         raise GraftError(
             "train: this cannot run here", problems, help="train.machine.precision: auto takes what the machine has"
+        )
+
+
+def refuse_unreadable(asked: Params, base: Path, ids: Iterable[Sequence[int]]) -> None:
+    """Compare what a model is to read with its tables of positions and tokens.
+
+    Args:
+        asked: section `train`.
+        base: its folder.
+        ids: token ids of each sequence.
+
+    Raises:
+        GraftError: `max_length` has more positions than the base, or its tokenizer gives ids that it has not.
+    """
+    config = AutoConfig.from_pretrained(base, local_files_only=True)
+    limit = getattr(config, "max_position_embeddings", None) if config.model_type in LEARNED_POSITIONS else None
+    if limit is not None and asked.max_length > limit:
+        raise GraftError(
+            f"train.max_length: {asked.max_length}: the base has {limit} positions", help=f"set it to {limit} or less"
+        )
+    largest = max((max(one, default=0) for one in ids), default=0)
+    if largest >= config.vocab_size:
+        raise GraftError(
+            f"train: the tokenizer gives id {largest}, and the base knows {config.vocab_size} tokens",
+            help="take the tokenizer that belongs to the base, or a train.chat_template without the tokens added to it",
         )
 
 

@@ -7,7 +7,7 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 import pytest
 
-from pipeline.data import arrow, golden, jsonl, kinds, records, replay, sketch, slices, state
+from pipeline.data import arrow, assembled, golden, jsonl, kinds, records, replay, sketch, slices, state
 from pipeline.data.fates import FATES
 from pipeline.data.records import Record
 from pipeline.errors import GraftError
@@ -243,6 +243,10 @@ def test_a_label_in_other_case_or_spacing_is_named(chain):
         "renamed": [["Garden tools", "GardenTools"], ["Toys", "toys"]],
     }
     assert done.report["balance"]["Toys"] == {"before": 10, "new": 0}
+
+
+def test_labels_do_not_vanish_where_an_increment_holds_none():
+    assert assembled.label_changes(["Toys"], {}) == {"new": [], "vanished": [], "renamed": []}
 
 
 def test_nothing_new_at_all(chain):

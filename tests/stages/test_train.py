@@ -322,3 +322,11 @@ def free(folder: Path) -> bool:
             return True
     except GraftError:
         return False
+
+
+def test_final_loss_is_the_mean_of_the_last_tenth_of_the_steps():
+    steps = [Step(loss=float(n), tokens=1, learning_rate=0.1, gradient_norm=1.0) for n in range(1, 301)]
+    assert train.final_loss(steps) == pytest.approx(285.5)
+    assert train.final_loss(steps[:100]) == pytest.approx(90.5)
+    assert train.final_loss(steps[:3]) == pytest.approx(2.0)
+    assert train.final_loss([]) is None

@@ -23,8 +23,6 @@ from pipeline.training import (
     loop,
     memory,
     methods,
-    objectives,
-    preference,
     pull,
     trackers,
     validation,
@@ -235,18 +233,27 @@ def with_room_for(size: int, computed: list[int]) -> Callable[[Any, Any], torch.
     return loss
 
 
-def test_out_of_memory_beside_the_steps_halves_the_micro_batch_too(monkeypatch):
-    shipped = replace(params.load("train", Params), objective="dpo", batch_size=8)
+def test_out_of_memory_while_blending_halves_the_micro_batch_too():
     learned = [Example(id=str(number), tokens=[5, 6], learned=[False, True]) for number in range(9)]
-    micro, computed = memory.Micro(size=None), []
-    monkeypatch.setattr(preference, "margins", with_room_for(1, computed))
-    monkeypatch.setattr(torch.Tensor, "tolist", lambda found: [0.0] * int(found.item()))
-    objectives.load(torch.nn.Linear(1, 1), learned, shipped, micro)
-    assert (micro.size, sum(computed)) == (1, 9)
-    computed.clear()
+    computed: list[int] = []
+    shipped = params.load("train", Params)
     model, micro = torch.nn.Linear(1, 1), memory.Micro(size=None)
     hold = pull.Hold(list(model.parameters()), Pull(kl=0.0, l2=0.0, ema=None, average=True))
     held = validation.Held(examples=learned, asked=shipped.validation)
     objective = loop.Objective(count=len, loss=with_room_for(2, computed))
     blending.blend(methods.Trainable(model=model, groups=[], save=lambda _: {}), hold, held, objective, micro, 8)
     assert (micro.size, max(computed)) == (2, 2)
+
+
+def test_more_positions_or_tokens_than_the_base_has_are_refused(candidate, tmp_path):
+    from transformers import GPT2Config
+
+    asked = params.load("train", Params)
+
+    GPT2Config(n_positions=64, vocab_size=96).save_pretrained(tmp_path)
+    with pytest.raises(GraftError, match=r"train\.max_length: 65: the base has 64 positions"):
+        fit_checks.refuse_unreadable(replace(asked, max_length=65), tmp_path, [])
+    short = replace(asked, max_length=64)
+    fit_checks.refuse_unreadable(short, tmp_path, [[95]])
+    with pytest.raises(GraftError, match="the tokenizer gives id 96, and the base knows 96 tokens"):
+        fit_checks.refuse_unreadable(short, tmp_path, [[1], [96, 2]])

@@ -27,7 +27,9 @@ def new(body: Any, asked: Settings, seed: int) -> Any:
     wanted, tied = config(body, asked), lora.tied_names(body)
     try:
         made = get_peft_model(body, wanted)
-    except (AttributeError, NotImplementedError, TypeError, ValueError) as error:  # settings, layers that do not fit
+    except (TypeError, ValueError) as error:  # PEFT's words for layers and settings that do not fit
+        if isinstance(error, TypeError) and "not supported" not in str(error):
+            raise
         raise GraftError(
             f"train.method: {asked.method}: {lora.brief(error)}",
             help="PEFT cannot put it on this base: other train.targets, or lora: docs/how-to/methods.md",

@@ -11,6 +11,7 @@ from peft import PeftModel
 from transformers import AutoModelForCausalLM
 
 from pipeline import params
+from pipeline.errors import GraftError
 from pipeline.model import pinned, saved, shards, weights
 from pipeline.training import methods
 from pipeline.training.settings import Params
@@ -130,3 +131,62 @@ def test_family_trains_continues_merges_and_loads_by_documented_calls(family, me
         for m in (loaded, weights.load_merged(base, adapter, "float32"))
     ]
     assert torch.equal(*said)
+
+
+@pytest.mark.parametrize("method", ["qlora", "qexpand"])
+@pytest.mark.parametrize("kind", ["nf4", "int8"])
+def test_a_base_of_transposed_layers_is_not_quantised(method, kind, asked, tmp_path):
+    wanted = dataclasses.replace(asked, method=method, quantize=kind)
+    with pytest.raises(GraftError, match=r"train\.method: .*GPT2LMHeadModel: its layers are transposed"):
+        methods.trainable(tiny("gpt2", tmp_path), None, wanted, torch.device("cpu"))
+
+
+@pytest.mark.parametrize(
+    ("method", "targets", "name"),
+    [
+        pytest.param("lora", ["q_proj", "lm_head"], "lm_head", id="lora-output"),
+        pytest.param("dora", r".*\.(v_proj|embed_tokens)", "model.embed_tokens", id="dora-input"),
+        pytest.param("loha", ["q_proj", "lm_head"], "lm_head", id="loha-output"),
+    ],
+)
+def test_a_tied_embedding_is_no_target(method, targets, name, asked, tmp_path):
+    wanted = dataclasses.replace(asked, method=method, targets=targets)
+    with pytest.raises(GraftError, match=rf"train\.targets: {name}: input and output embeddings are one tensor"):
+        methods.trainable(tiny("llama-tied", tmp_path), None, wanted, torch.device("cpu"))
+
+
+def test_an_embedding_of_its_own_is_a_target(asked, tmp_path):
+    wanted = dataclasses.replace(asked, targets=["q_proj", "lm_head", "embed_tokens"])
+    base = tiny("llama", tmp_path / "base")
+    learn(base, None, wanted, tmp_path / "first")
+    assert torch.isfinite(logits(weights.load_merged(base, tmp_path / "first", "float32"))).all()
+
+
+@pytest.mark.parametrize("method", ["lora", "loha"])
+def test_every_target_that_matches_no_module_is_named(method, asked, tmp_path):
+    wanted = dataclasses.replace(asked, method=method, targets=["q_proj", "v_porj", "o_porj"])
+    with pytest.raises(GraftError) as error:
+        methods.trainable(tiny("llama", tmp_path), None, wanted, torch.device("cpu"))
+    said = [error.value.message, *error.value.problems]
+    assert said == [f"train.targets: {name}: no module of that name is trained" for name in ("v_porj", "o_porj")]
+
+
+@pytest.mark.parametrize("init", ["pissa", "pissa_niter_2", "olora"])
+def test_a_part_of_the_base_has_no_more_ranks_than_a_modules_smaller_side(init, asked, tmp_path):
+    wanted = dataclasses.replace(asked, init=init, rank=17)
+    with pytest.raises(GraftError, match=r"train\.rank: 17: model\.layers\.0\.self_attn\.k_proj has 16"):
+        methods.trainable(tiny("llama", tmp_path), None, wanted, torch.device("cpu"))
+
+
+def test_a_kind_that_peft_cannot_put_on_transposed_layers_is_one_message(asked, tmp_path):
+    wanted = dataclasses.replace(asked, method="lokr", rank=8)
+    with pytest.raises(GraftError, match=r"train\.method: lokr: Target module of type .*Conv1D"):
+        methods.trainable(tiny("gpt2", tmp_path), None, wanted, torch.device("cpu"))
+
+
+def test_a_pattern_that_peft_cannot_take_is_one_short_line(asked, tmp_path):
+    with pytest.raises(GraftError) as error:
+        methods.trainable(tiny("llama", tmp_path), None, dataclasses.replace(asked, targets=".*"), torch.device("cpu"))
+    assert "is not supported" in error.value.message
+    assert len(error.value.message) < 250
+    assert "\n" not in error.value.message

@@ -22,6 +22,8 @@ from pipeline.model.pinned import Base
 
 ADAPTER = "default"  # PEFT's name of the one that is trained
 FROZEN = "frozen"  # beside it, and published with it
+_BRIEF = 200  # characters shown of a message of PEFT's
+_SHOWN = 5  # modules named in an error
 
 
 def new(body: Any, asked: Settings, seed: int) -> Any:
@@ -85,8 +87,9 @@ def inject(body: Any, asked: Settings) -> Any:
     """A body with a new LoRA adapter; what begins with a part of the base begins as zero.
 
     Raises:
-        GraftError: PEFT cannot do it, such as targets that the base does not have.
+        GraftError: PEFT cannot do it, such as targets that the base does not have; or the result could not be merged.
     """
+    tied = tied_names(body)
     config = LoraConfig(
         r=asked.rank,
         lora_alpha=asked.alpha,
@@ -99,10 +102,69 @@ def inject(body: Any, asked: Settings) -> Any:
         task_type="CAUSAL_LM",
     )
     try:
-        return get_peft_model(body, config)
+        made = get_peft_model(body, config)
     except ValueError as error:  # PEFT's word for targets that the base does not have, and for an odd rank
         setting = "train.init" if asked.init in str(error).lower() else "train.targets"
-        raise GraftError(f"{setting}: {error}", help="all-linear suits every base") from None
+        raise GraftError(f"{setting}: {brief(error)}", help="all-linear suits every base") from None
+    refuse_targets(made, asked, tied)
+    if asked.from_base:
+        _refuse_high_rank(made, asked)
+    return made
+
+
+def brief(error: Exception) -> str:
+    """PEFT's message without the model that it may print: its first and last line, 200 characters at most."""
+    lines = str(error).splitlines() or [type(error).__name__]
+    line = lines[0] if len(lines) == 1 else f"{lines[0]} ... {lines[-1].strip()}"
+    return line if len(line) <= _BRIEF else f"{line[:_BRIEF]}..."
+
+
+def tied_names(body: Any) -> set[str]:
+    """Names of the embeddings that share one tensor; none where input and output have their own."""
+    both = body.get_input_embeddings(), body.get_output_embeddings()
+    if None in both or not body.config.get_text_config().tie_word_embeddings:
+        return set()
+    return {name for name, module in body.named_modules() if any(module is one for one in both)}
+
+
+def refuse_targets(made: Any, asked: Settings, tied: Collection[str]) -> None:
+    """Refuse targets without effect, and those that no merge could take in.
+
+    Args:
+        made: a body with an adapter.
+        asked: for it.
+        tied: `tied_names` of the body before.
+
+    Raises:
+        GraftError: a name matches no module that is trained; or a tied embedding is one.
+    """
+    has = set(getattr(made.base_model, "targeted_module_names", []))
+    problems = []
+    if has and not isinstance(asked.targets, str):
+        idle = [name for name in asked.targets if not any(f".{module}".endswith(f".{name}") for module in has)]
+        problems += [f"train.targets: {name}: no module of that name is trained" for name in idle]
+    problems += [
+        f"train.targets: {name}: input and output embeddings are one tensor here, and an update of one cannot be merged"
+        for name in sorted(has & set(tied))
+    ]
+    if problems:
+        raise GraftError(problems[0], problems[1:], help="all-linear suits every base")
+
+
+def _refuse_high_rank(made: Any, asked: Settings) -> None:
+    """A part of the base has no more directions than a module's smaller side; the file would hold several ranks."""
+    problems = [
+        f"train.rank: {asked.rank}: {name} has {min(layer.get_base_layer().weight.shape)} on its smaller side"
+        for name, layer in made.base_model.model.named_modules()
+        if isinstance(layer, LoraLayer) and min(layer.get_base_layer().weight.shape) < asked.rank
+    ]
+    if problems:
+        more = [f"and {len(problems) - _SHOWN} more"] if len(problems) > _SHOWN else []
+        raise GraftError(
+            f"train.init: {asked.init}: the rank is above what a module has",
+            problems[:_SHOWN] + more,
+            help="a lower train.rank, other train.targets, or train.init: default",
+        )
 
 
 def left_out(body: Any, asked: Settings) -> str | None:

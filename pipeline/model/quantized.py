@@ -5,7 +5,9 @@ from typing import Any
 
 import torch
 from peft.utils.integrations import dequantize_module_weight
-from transformers import AutoModelForCausalLM, BitsAndBytesConfig
+from transformers import AutoConfig, AutoModelForCausalLM, BitsAndBytesConfig
+from transformers.initialization import no_init_weights
+from transformers.pytorch_utils import Conv1D
 
 from pipeline.errors import GraftError
 
@@ -19,8 +21,9 @@ def load(folder: Path, kind: str, device: torch.device) -> Any:
         device: where it will be trained: quantised weights stay where they were made.
 
     Raises:
-        GraftError: bitsandbytes is not installed.
+        GraftError: bitsandbytes is not installed; or the base keeps its weights transposed.
     """
+    _refuse_transposed(folder)
     try:
         import bitsandbytes as bnb
     except ImportError:
@@ -63,6 +66,17 @@ def thaw(module: Any) -> None:
             if child.bias is not None:
                 plain.bias.data = child.bias.detach().float()
             module.set_submodule(name, plain)
+
+
+def _refuse_transposed(folder: Path) -> None:
+    """GPT-2's layers hold weights of inputs by outputs: quantised and taken back they would come out transposed."""
+    with torch.device("meta"), no_init_weights():
+        body = AutoModelForCausalLM.from_config(AutoConfig.from_pretrained(folder, local_files_only=True))
+    if any(isinstance(module, Conv1D) for module in body.modules()):
+        raise GraftError(
+            f"train.method: no quantised training of {type(body).__name__}: its layers are transposed (Conv1D)",
+            help="train.method: lora or expand, which need no quantised base",
+        )
 
 
 def _config(kind: str, compute: torch.dtype) -> Any:

@@ -24,11 +24,18 @@ _TOLERANCE = 1e-4  # of logits, float32
 def new(body: Any, asked: Settings, seed: int) -> Any:
     """A new adapter of another kind on a base; the seed draws what is drawn."""
     torch.manual_seed(seed)
-    wanted = config(body, asked)
+    wanted, tied = config(body, asked), lora.tied_names(body)
     try:
-        return get_peft_model(body, wanted)
-    except ValueError as error:  # PEFT's word for settings that do not fit the base
-        raise GraftError(f"train.method: {asked.method}: {error}", help="docs/how-to/methods.md") from None
+        made = get_peft_model(body, wanted)
+    except (TypeError, ValueError) as error:  # PEFT's words for layers and settings that do not fit
+        if isinstance(error, TypeError) and "not supported" not in str(error):
+            raise
+        raise GraftError(
+            f"train.method: {asked.method}: {lora.brief(error)}",
+            help="PEFT cannot put it on this base: other train.targets, or lora: docs/how-to/methods.md",
+        ) from None
+    lora.refuse_targets(made, asked, tied)
+    return made
 
 
 def config(body: Any, asked: Settings) -> Any:
@@ -84,7 +91,7 @@ def refuse_unless_it_works(asked: Settings) -> None:
     except Exception as error:  # whatever a kind of PEFT's raises says what it cannot do
         raise GraftError(
             f"train.method: {asked.method}: PEFT's {asked.method.upper()} cannot {doing} here",
-            [f"{type(error).__name__}: {error}"],
+            [f"{type(error).__name__}: {lora.brief(error)}"],
             help="a method must train, save, continue and merge to make releases: docs/how-to/methods.md",
         ) from None
 

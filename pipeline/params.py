@@ -45,15 +45,17 @@ def load_all() -> dict[str, dict[str, Any]]:
 
 def _beyond_schema(plain: dict[str, dict[str, Any]]) -> Iterator[str]:
     """What a JSON Schema cannot say of the values."""
-    prepare, targets = plain["prepare"], plain["train"]["targets"]
+    prepare = plain["prepare"]
     if prepare["min_chars"] > prepare["max_chars"]:
         yield f"$.prepare.min_chars: {prepare['min_chars']} is more than max_chars, {prepare['max_chars']}"
     if plain["train"]["parent"]["average"] and not plain["train"]["validation"]["share"]:
         yield "$.train.parent.average: chooses by the validation part: $.train.validation.share must be above 0"
-    try:
-        re.compile(targets if isinstance(targets, str) else "")
-    except re.error as error:
-        yield f"$.train.targets: {targets!r} is no regular expression: {error}"
+    for name in ("targets", "modules"):
+        if isinstance(pattern := plain["train"][name], str):
+            try:
+                re.compile(pattern)
+            except re.error as error:
+                yield f"$.train.{name}: {pattern!r} is no regular expression: {error}"
 
 
 def _plain(value: Any) -> Any:

@@ -1,5 +1,6 @@
 """What is asked of what is trained, and whether a saved adapter can be continued with it. Loads no torch."""
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,6 +14,7 @@ ON_QUANTIZED = (QUANTIZED, "qexpand")
 LORA = ("lora", "dora", QUANTIZED)
 # The others need data, change the base for good, or freeze a half: not what a release can hand its child.
 INITS = ("default", "gaussian", "orthogonal", "pissa", "olora")
+_MANY = re.compile(r"pissa_niter_[1-9][0-9]*")
 FROM_BASE = ("pissa", "olora")  # begin with a part of the base, which is taken off it
 
 
@@ -53,11 +55,12 @@ def refuse_unfit(asked: Settings) -> None:
         "dropout": asked.dropout != 0 and not lora,
         "layers": asked.layers is not None and asked.method == "full",
         "modules": asked.modules is not None and asked.method != "freeze",
+        "quantize": asked.quantize != "nf4" and asked.method not in ON_QUANTIZED,
     }
     problems = [
         f"train.{name}: nothing that method {asked.method} has a use for" for name, is_so in unfit.items() if is_so
     ]
-    if not asked.init.startswith(INITS):
+    if asked.init not in INITS and not _MANY.fullmatch(asked.init):
         problems.append(f"train.init: {asked.init} cannot be handed on; one of {', '.join(INITS)}, pissa_niter_N")
     if asked.from_base and asked.method in ("dora", QUANTIZED):
         problems.append(f"train.init: {asked.init} takes a part off the base, which {asked.method} cannot do exactly")
@@ -115,5 +118,5 @@ def refuse_if(problems: Sequence[str]) -> None:
         raise GraftError(
             "train: the parent's adapter cannot be continued with other settings",
             problems,
-            help="set them back, or train.chain: fresh for a new one on the base, or stack for a new LoRA beside it",
+            help="set them back, or graft add --full for a new one on the base; beside LoRA, train.chain: stack adds another",
         )

@@ -51,6 +51,7 @@ def learn(
     """
     if asked.objective == "dpo" and isinstance(asked.learning_rate, float) and asked.learning_rate > DPO_RATE:
         print(f"train: learning_rate {asked.learning_rate:g} is high for dpo; 1e-5 to 5e-4 suits LoRA", flush=True)
+    _refuse_pulls(asked, parent)
     group = processes.join() if launch.inside() else processes.ALONE
     continues = parent is not None and asked.chain == "continue"
     asked = asked.continued() if continues else asked
@@ -105,6 +106,16 @@ def learn(
         "stack_error": told.get("stack_error"),
     }
     return Outcome(facts=facts, steps=steps, tested=tested, clear=keeper.clear, seconds=seconds, run=run)
+
+
+def _refuse_pulls(asked: Params, parent: Path | None) -> None:
+    """Raise GraftError where the training is to be held near a parent that it does not continue."""
+    wanted = asked.parent
+    if parent and asked.chain == "stack" and (wanted.kl or wanted.l2 or wanted.ema is not None or wanted.average):
+        raise GraftError(
+            f"train.parent: holds a continued adapter near its parent; train.chain is {asked.chain}",
+            help="0, null and false in train.parent, or train.chain: continue",
+        )
 
 
 def _asked(asked: Params) -> Mapping[str, Any]:

@@ -108,7 +108,7 @@ def test_settings_that_a_continued_adapter_cannot_take_on_are_each_named(child, 
     assert "train.alpha: 5 asked for" in said
     assert "train.dropout: 0.1 asked for" in said
     assert "train.targets: q_proj, v_proj (4 modules) asked for, the parent's adapter has down_proj, " in said
-    assert "train.chain: fresh" in said
+    assert "graft add --full" in said
     assert not train.ADAPTER.exists()
 
 

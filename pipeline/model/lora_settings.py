@@ -118,5 +118,5 @@ def refuse_if(problems: Sequence[str]) -> None:
         raise GraftError(
             "train: the parent's adapter cannot be continued with other settings",
             problems,
-            help="set them back, or graft add --full for a new one on the base; train.chain: stack puts a LoRA beside one",
+            help="set them back, or graft add --full for a new one on the base; train.chain: stack adds to a LoRA",
         )

@@ -9,6 +9,7 @@ import sys
 import time
 
 import pyarrow.parquet as pq
+import pytest
 
 from pipeline import files
 from tests.conftest import ENVIRONMENT, Chain, Clone, samples
@@ -52,6 +53,7 @@ def test_every_row_is_accounted_for(chain: Chain) -> None:
     assert fates.count("replay") == assembled["replayed"] > 0
 
 
+@pytest.mark.slow  # the same of assemble alone: tests/stages/test_assemble.py
 def test_order_of_files_and_rows_does_not_change_what_is_trained_on(chain: Chain, tmp_path) -> None:
     trained = []
     for seed in (1, 2):

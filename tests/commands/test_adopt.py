@@ -56,6 +56,7 @@ def drop_rules(clone: Clone) -> None:
     (clone.path / "params.yaml").write_text(f"{before}  rules: {NO_RULES}\n{merge}")
 
 
+@pytest.mark.slow  # two trainings, a release, a rebuild
 def test_adopted_adapter_is_continued_compared_released_and_verified_elsewhere(
     fresh: Clone, tmp_path: Path, adapter: Path, drop: Path
 ) -> None:

@@ -1,4 +1,4 @@
-"""The model: base, adapter, training, scoring."""
+"""The model: base, adapter, chat, scoring, memory."""
 
 from logging import ERROR, getLogger
 

@@ -4,7 +4,7 @@ from typing import Any
 
 import torch
 
-from pipeline.training import average, batches, loop, memory, validation
+from pipeline.training import average, loop
 from pipeline.training.memory import Micro
 from pipeline.training.methods import Trainable
 from pipeline.training.pull import Hold
@@ -36,11 +36,7 @@ def blend(
 
     def loss(share: float) -> float:
         put(share)
-        return memory.with_less(micro, held.examples[:most], None, mean)
-
-    def mean(less: Micro) -> float:
-        parts = batches.micro(held.examples, less.size or most)
-        return validation.mean_loss(made.model, parts, objective.loss, objective.count)
+        return loop.held_loss(made, held, objective, micro, most)
 
     losses = {share: loss(share) for share in average.SHARES}
     best = average.chosen(losses.__getitem__)

@@ -112,28 +112,21 @@ def fit(
     """
     order = batches.Order.of(asked)
     total = batches.count_steps(examples, order, asked.max_steps)
-    plan = rates.rates(asked, peak, total)
+    plan, micro = rates.rates(asked, peak, total), micro or Micro(size=asked.machine.micro_batch)
     if (asked.warmup_steps or 0) > total:
         print(f"train: warmup_steps: {asked.warmup_steps} of {total} steps: the rate only rises", flush=True)
-    optimizer, micro = make_optimizer(made, asked, peak), micro or Micro(size=asked.machine.micro_batch)
     run = Run(
         made=made,
         objective=objective,
         asked=asked,
-        optimizer=optimizer,
+        optimizer=make_optimizer(made, asked, peak),
         micro=micro,
         held=held,
         hold=hold,
         steps=[],
         group=group,
     )
-    memory.prepare(made.model, asked.machine)
-    made.model.train()
-    torch.manual_seed(asked.seed)  # dropout must not depend on how the adapter was made
-    with group.main_first():  # it may have to bring the checkpoint here
-        saved = keeper.newest() if keeper else None
-    if saved:
-        run.go_on_from(saved)
+    _begin(run, keeper)
     done = len(run.steps)
     told = observers.observers(asked, made.model, total=total, done=run.steps, continued=continued)
     with stop.listening() as request:
@@ -144,7 +137,7 @@ def fit(
             told.see(number, batch, run.steps[-1])
             if held and held.due(number, total):
                 with hold.averaged() if hold else nullcontext():  # what would be published is what is looked at
-                    held.look(number, _held_loss(run, held), run.parameters)
+                    held.look(number, held_loss(made, held, objective, micro, asked.batch_size), run.parameters)
             if number < total:
                 _keep(run, keeper, group.any_of(request.name))
     told.close()
@@ -153,6 +146,17 @@ def fit(
     elif hold:
         hold.finish()
     return run.steps
+
+
+def _begin(run: Run, keeper: Keeper | None) -> None:
+    """Make the model ready to train: as new, or as the newest checkpoint has it."""
+    memory.prepare(run.made.model, run.asked.machine)
+    run.made.model.train()
+    torch.manual_seed(run.asked.seed)  # dropout must not depend on how the adapter was made
+    with run.group.main_first():  # it may have to bring the checkpoint here
+        saved = keeper.newest() if keeper else None
+    if saved:
+        run.go_on_from(saved)
 
 
 def trained(made: Trainable) -> list[torch.Tensor]:
@@ -225,14 +229,22 @@ def _step(run: Run, number: int, batch: Sequence[Example], learning_rate: float)
     return Step(loss=loss, learning_rate=learning_rate, gradient_norm=norm, tokens=tokens)
 
 
-def _held_loss(run: Run, held: Held) -> float:
-    most = run.asked.batch_size
+def held_loss(made: Trainable, held: Held, objective: Objective, micro: Micro, most: int) -> float:
+    """Mean loss of the validation part.
 
-    def mean(micro: Micro) -> float:
-        parts = batches.micro(held.examples, micro.size or most)
-        return validation.mean_loss(run.made.model, parts, run.objective.loss, run.objective.count)
+    Args:
+        made: the model as it is now.
+        held: the part.
+        objective: whose loss it is.
+        micro: examples computed at a time; halved in place where memory runs out.
+        most: examples computed at a time where `micro` says nothing.
+    """
 
-    return memory.with_less(run.micro, held.examples[:most], None, mean)
+    def mean(less: Micro) -> float:
+        parts = batches.micro(held.examples, less.size or most)
+        return validation.mean_loss(made.model, parts, objective.loss, objective.count)
+
+    return memory.with_less(micro, held.examples[:most], None, mean)
 
 
 def _keep(run: Run, keeper: Keeper | None, signal: str | None) -> None:

@@ -25,6 +25,7 @@ from typing import Any
 from pipeline import files, params
 from pipeline.data import arrow, records, state
 from pipeline.data.records import Record
+from pipeline.evaluation import predict
 from pipeline.model import base_files
 from pipeline.stages import assemble, evaluate, train
 from pipeline.training.settings import Params
@@ -183,7 +184,7 @@ class Bench:
     def _scores(self, adapter: Path, made: assemble.Assembled) -> dict[str, float]:
         slices = {name: arrow.records_of(table) for name, table in made.slices.items()}
         items = evaluate.distinct(slices)
-        rows = evaluate.predict(evaluate.scorer(items), adapter, made.labels, items).rows
+        rows = predict.predict(predict.scorer(items, 64), adapter, made.labels, items).rows
         told = {item.id: row for item, row in zip(items, rows, strict=True)}
         return {name: part["accuracy"] for name, part in evaluate.measure(slices, told)["slices"].items()}
 

@@ -20,7 +20,8 @@ from pipeline.data import arrow, detect, increment, jsonl
 from pipeline.data import prepared as reports
 from pipeline.data.records import Record
 from pipeline.errors import GraftError
-from pipeline.stages import prepare
+from pipeline.model import lean
+from pipeline.stages import evaluate, prepare
 
 ADAPTER = Path("models/adapter")
 LABELS = Path("data/assembled/labels.json")
@@ -47,9 +48,11 @@ def records(sources: list[Path], instruction: str) -> list[Record]:
 
 def measure(items: list[Record]) -> dict[str, Any]:
     """Metrics of the checked-out release, beside the gate's floors and ceilings."""
-    from pipeline.stages import evaluate
+    with lean.serving(ADAPTER):
+        from pipeline.evaluation import predict
 
-    scored = evaluate.predict(evaluate.scorer(items), ADAPTER, files.read_json(LABELS), items)
+        batch_size = params.load("evaluate", evaluate.Params).batch_size
+        scored = predict.predict(predict.scorer(items, batch_size), ADAPTER, files.read_json(LABELS), items)
     told = {item.id: row for item, row in zip(items, scored.rows, strict=True)}
     found = evaluate.measure({"labelled": items}, told)["all"]
     rules = {name: rule for name, rule in params.load_all()["gate"]["rules"]["all"].items() if name in found}

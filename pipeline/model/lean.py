@@ -2,24 +2,30 @@
 
 Importing them loads torch's compiler, its distributed tensors and bitsandbytes: more than half of the time. Each is
 left out in a way that the packages themselves foresee (a module that is not there, a torch without distributed), except
-torch's compiler, which stands in sys.modules as a shell that loads the real one as soon as anything else is asked of
-it than not to compile.
+torch's compiler and its symbols, which stand in sys.modules as shells that load the real ones as soon as anything else
+is asked of them than not to compile.
 """
 
 import gc
 import importlib
 import sys
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from importlib.abc import Loader
 from importlib.machinery import ModuleSpec
 from pathlib import Path
 from types import ModuleType
 from typing import Any
 
+from pipeline.model import saved
+
 COMPILER = "torch._dynamo"
 ITEMS = f"{COMPILER}._trace_wrapped_higher_order_op"  # transformers.masking_utils takes one class from it
+FRAMES = f"{COMPILER}.eval_frame"  # accelerate asks, before a model is saved, whether it is a compiled one
+SHAPES = "torch.fx.experimental.symbolic_shapes"  # torch asks it about plain numbers, too
+SYMBOLS = "sympy"
 QUANTIZER = "bitsandbytes"
+DISTRIBUTED = "torch.distributed.tensor"
 _MARKS = ("disable", "allow_in_graph", "assume_constant_result")  # decorators: what the compiler may do with a function
 
 
@@ -33,10 +39,13 @@ def imports(*, quantizer: bool, distributed: bool) -> Iterator[None]:
     """
     import torch
 
-    hidden, first = not quantizer and QUANTIZER not in sys.modules, "transformers" not in sys.modules
+    first = "transformers" not in sys.modules
+    unused = [] if quantizer else [QUANTIZER]
+    unused += [DISTRIBUTED] if first and not distributed else []
+    hidden = [name for name in unused if name not in sys.modules]
     available = torch.distributed.is_available
-    if hidden:
-        sys.modules[QUANTIZER] = None  # type: ignore[assignment] # the documented way to say that there is none
+    for name in hidden:
+        sys.modules[name] = None  # type: ignore[assignment] # the documented way to say that there is none
     if first and not distributed:
         torch.distributed.is_available = lambda: False
     gc.disable()  # imports and loading make millions of objects that stay: no use in going through them again and again
@@ -48,8 +57,14 @@ def imports(*, quantizer: bool, distributed: bool) -> Iterator[None]:
     finally:
         gc.enable()
         torch.distributed.is_available = available
-        if hidden:
-            del sys.modules[QUANTIZER]
+        for name in hidden:
+            sys.modules.pop(name, None)
+
+
+def serving(*adapters: Path) -> AbstractContextManager[None]:
+    """`imports` for scoring and merging adapters; those that are not there do not count."""
+    quantized = any(saved.read(one).quantize is not None for one in adapters if (one / saved.WEIGHTS).exists())
+    return imports(quantizer=quantized, distributed=False)
 
 
 def started() -> None:
@@ -79,12 +94,20 @@ def _list_once() -> None:
 
 
 def _stand_in() -> None:
-    """Put shells where torch's compiler and its one module that transformers names would be, unless they are there."""
-    if COMPILER in sys.modules:
-        return
-    sys.modules[COMPILER] = _Shell(COMPILER, dict.fromkeys(_MARKS, _as_it_is) | {"graph_break": _nothing})
-    sys.modules[ITEMS] = _Shell(ITEMS, {"TransformGetItemToIndex": _items_by_index})
+    """Put shells where torch's compiler and its symbols would be, unless they are there."""
+    if SHAPES not in sys.modules and SYMBOLS not in sys.modules:
+        _put(SHAPES, {name: _of_numbers(name, said) for name, said in _SAID.items()})
+        _put(SYMBOLS, {"Basic": _Nothing})
+    if COMPILER not in sys.modules:
+        frames = _put(FRAMES, {"OptimizedModule": _Nothing})
+        _put(ITEMS, {"TransformGetItemToIndex": _items_by_index})
+        _put(COMPILER, dict.fromkeys(_MARKS, _as_it_is) | {"graph_break": _nothing, "eval_frame": frames})
     sys.meta_path.insert(0, _FINDER)
+
+
+def _put(name: str, known: dict[str, Any]) -> ModuleType:
+    sys.modules[name] = shell = _Shell(name, known)
+    return shell
 
 
 class _Shell(ModuleType):
@@ -105,8 +128,9 @@ class _Below:
     """Finds what lies below a shell in the real module."""
 
     def find_spec(self, name: str, _path: Any, _target: Any = None) -> ModuleSpec | None:
-        """The spec of a module of the compiler's, which is then loaded; of another one None."""
-        if not name.startswith(f"{COMPILER}."):
+        """The spec of a module below a shell, whose real parent is then loaded; of another one None."""
+        above = SYMBOLS if name.startswith(SYMBOLS) else COMPILER
+        if not (name.startswith(f"{above}.") and isinstance(sys.modules.get(above), _Shell)):
             return None
         return ModuleSpec(name, _Loaded(_real(name)))
 
@@ -129,14 +153,46 @@ _FINDER = _Below()
 
 
 def _real(name: str) -> ModuleType:
-    """A module of torch's compiler, the shells gone."""
-    if _FINDER in sys.meta_path:
-        sys.meta_path.remove(_FINDER)
-    for shell in (COMPILER, ITEMS):
+    """A module that a shell stood for, or one below it; with one of torch's compiler, all of its shells go."""
+    for shell in (COMPILER, ITEMS, FRAMES) if name.startswith(COMPILER) else (SHAPES, SYMBOLS):
         if isinstance(sys.modules.get(shell), _Shell):
             del sys.modules[shell]
-    importlib.import_module(COMPILER)
+    if name.startswith(COMPILER):
+        importlib.import_module(COMPILER)
     return importlib.import_module(name)
+
+
+class _Nothing:
+    """What no model is where nothing is compiled, and no number where there are no symbols."""
+
+
+_SAID: dict[
+    str, Callable[..., Any]
+] = {  # what torch's questions about symbols come to for plain numbers, truths and shapes
+    "expect_true": bool,
+    "guard_or_false": bool,
+    "guard_or_true": bool,
+    "statically_known_true": bool,
+    "is_nested_int": lambda _: False,
+    "has_guarding_hint": lambda _: True,
+    "guarding_hint_or_throw": lambda number: number,
+    "sym_and": lambda *truths: all(truths),
+    "sym_or": lambda *truths: any(truths),
+    "sym_eq": lambda one, other: one == other,
+}
+
+
+def _of_numbers(name: str, said: Callable[..., Any]) -> Callable[..., Any]:
+    """A function of SHAPES that answers for plain numbers itself; symbols need the real one."""
+
+    def answer(*asked: Any) -> Any:
+        return said(*asked) if all(map(_plain, asked)) else getattr(_real(SHAPES), name)(*asked)
+
+    return answer
+
+
+def _plain(asked: Any) -> bool:
+    return all(isinstance(one, int) for one in (asked if isinstance(asked, (list, tuple)) else [asked]))
 
 
 def _as_it_is(function: Callable[..., Any] | None = None, *_args: Any, **_named: Any) -> Callable[..., Any]:

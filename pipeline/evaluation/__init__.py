@@ -1,0 +1,1 @@
+"""Evaluation: items of every slice -> what candidate and parent say of them."""

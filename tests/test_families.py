@@ -64,7 +64,7 @@ def tiny(family: str, folder: Path) -> pinned.Base:
     kind, values = FAMILIES[family]
     torch.manual_seed(0)
     AutoModelForCausalLM.from_config(getattr(transformers, kind)(**values)).save_pretrained(folder)
-    return pinned.Base(folder=folder, name="examples/base", revision=None, files=(), fingerprint="f" * 64)
+    return pinned.Base(folder=folder, name="examples/base", revision=None, sha256={}, fingerprint="f" * 64)
 
 
 @pytest.fixture

@@ -38,19 +38,19 @@ def naive(language_model, prompt, label):
 
 @pytest.mark.parametrize("labels", LABELS.values(), ids=LABELS)
 def test_scores_equal_one_forward_per_prompt_and_label(language_model, labels):
-    found = scoring.label_scores(language_model, PROMPTS, labels, batch_size=3)
+    found = scoring.label_scores(language_model, PROMPTS, labels, batch_size=3).tolist()
     for prompt, scores in zip(PROMPTS, found, strict=True):
         assert scores == pytest.approx([naive(language_model, prompt, label) for label in labels], abs=1e-4)
 
 
 def test_labels_beyond_the_memory_bound_are_scored_in_parts(language_model, monkeypatch):
     labels = [[token, token + 1, END] for token in range(3, 20)]
-    whole = scoring.label_scores(language_model, PROMPTS, labels, batch_size=2)
+    whole = scoring.label_scores(language_model, PROMPTS, labels, batch_size=2).tolist()
     monkeypatch.setattr(scoring, "ROWS", 8)
-    parts = scoring.label_scores(language_model, PROMPTS, labels, batch_size=2)
+    parts = scoring.label_scores(language_model, PROMPTS, labels, batch_size=2).tolist()
     for one, other in zip(whole, parts, strict=True):
         assert one == pytest.approx(other, abs=1e-4)
 
 
 def test_no_prompts_no_scores(language_model):
-    assert scoring.label_scores(language_model, [], [[3, END]], batch_size=2) == []
+    assert scoring.label_scores(language_model, [], [[3, END]], batch_size=2).tolist() == []

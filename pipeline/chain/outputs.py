@@ -19,7 +19,7 @@ STATE = (
     "data/assembled/reservoir.arrow",
     "data/assembled/slices",
     "data/assembled/labels.json",
-    "reports/predictions.jsonl",
+    "reports/predictions.json",
 )
 
 # What the stages make again, the same bytes and without training, from what every release pushes:

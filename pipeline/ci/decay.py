@@ -20,11 +20,8 @@ from pipeline.data import arrow, detect, increment, jsonl
 from pipeline.data import prepared as reports
 from pipeline.data.records import Record
 from pipeline.errors import GraftError
-from pipeline.model import lean
+from pipeline.model import pinned
 from pipeline.stages import evaluate, prepare
-
-ADAPTER = Path("models/adapter")
-LABELS = Path("data/assembled/labels.json")
 
 
 def records(sources: list[Path], instruction: str) -> list[Record]:
@@ -48,12 +45,8 @@ def records(sources: list[Path], instruction: str) -> list[Record]:
 
 def measure(items: list[Record]) -> dict[str, Any]:
     """Metrics of the checked-out release, beside the gate's floors and ceilings."""
-    with lean.serving(ADAPTER):
-        from pipeline.evaluation import predict
-
-        batch_size = params.load("evaluate", evaluate.Params).batch_size
-        scored = predict.predict(predict.scorer(items, batch_size), ADAPTER, files.read_json(LABELS), items)
-    told = {item.id: row for item, row in zip(items, scored.rows, strict=True)}
+    base = pinned.load()
+    told = evaluate.ask(evaluate.candidate(base), items, {}, base, params.load("evaluate", evaluate.Params)).rows
     found = evaluate.measure({"labelled": items}, told)["all"]
     rules = {name: rule for name, rule in params.load_all()["gate"]["rules"]["all"].items() if name in found}
     floors = {name: rule["at_least"] for name, rule in rules.items() if "at_least" in rule}

@@ -1,78 +1,103 @@
 """What a model, merged and rounded as it will be served, says of evaluation items."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from pipeline import params
 from pipeline.data.records import Record
 from pipeline.errors import GraftError
-from pipeline.model import chat, latency, lean, machine, metrics, pinned, scoring, templates, weights
+from pipeline.evaluation import answers, choice, keys
+from pipeline.model import chat, latency, lean, machine, pinned, scoring, weights
 from pipeline.training import encoding, likelihood
 
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Scorer:
-    """What candidate and parent are scored with alike."""
-
-    base: pinned.Base
-    chat: chat.Chat
-    device: Any  # torch.device
-    dtype: str  # merge.dtype
-    max_length: int
-    batch_size: int
+DIGITS = 6
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Scored:
-    """What a model says of the items, and what saying it costs."""
+    """What a model says of items, and what saying it costs."""
 
-    rows: list[dict[str, Any]]  # truncated; and predicted and score (log-likelihood, nats), or as `likelihood` has it
-    cost: dict[str, float]  # of pipeline.model.latency
+    rows: Mapping[str, dict[str, Any]]  # by the item's id; see docs/reference.md, reports/predictions.json
+    cost: Mapping[str, float]  # of pipeline.model.latency
 
 
-def predict(scorer: Scorer, adapter: Path, labels: Sequence[str], items: Sequence[Record]) -> Scored:
-    """The likeliest label of every classification, and how likely the model finds everything else."""
+def predict(
+    base: pinned.Base,
+    adapter: Path,
+    told: keys.Model,
+    labels: Sequence[str],
+    items: Sequence[Record],
+    *,
+    judge: keys.Judge,
+    batch_size: int,
+    threads: int,
+) -> Scored:
+    """The likeliest label of every classification; of everything else how likely it is, and what is answered.
+
+    Args:
+        base: that the adapter belongs to.
+        adapter: its folder.
+        told: how the model is served: template, type of the weights, length of the context.
+        labels: that it knows.
+        items: of any kinds.
+        judge: how answers are decoded and scored.
+        batch_size: items computed at a time.
+        threads: train.threads.
+    """
     latency.forget_peak()
-    served = weights.load_merged(scorer.base, adapter, scorer.dtype).to(scorer.device)
+    device = machine.settle(threads)
+    talk = chat.load(base.folder, told.chat_template, needed=any(item.kind != "text" for item in items))
+    served = weights.load_merged(base, adapter, told.dtype).to(device)
     lean.started()
     labelled = [item for item in items if item.kind == "classification"]
     others = [item for item in items if item.kind != "classification"]
-    found = _classify(served, scorer, labels, labelled)
-    rows = likelihood.score(served, scorer.chat, others, scorer.max_length, scorer.batch_size)
-    told = {item.id: row for item, row in zip([*labelled, *others], [*found.rows, *rows], strict=True)}
-    return Scored(rows=[told[item.id] for item in items], cost=found.cost)
+    rows, cost = _classify(served, talk, told, labels, labelled, judge, batch_size)
+    for item, row in zip(others, likelihood.score(served, talk, others, told.max_length, batch_size), strict=True):
+        rows[item.id] = row
+    if judge.max_new_tokens:
+        asked = [item for item in others if answers.answerable(item)]
+        made = answers.generate(
+            served,
+            talk,
+            asked,
+            max_length=told.max_length,
+            max_new_tokens=judge.max_new_tokens,
+            size=batch_size,
+        )
+        for item, answer in zip(asked, made, strict=True):
+            rows[item.id] |= answer | {"truncated": rows[item.id]["truncated"] or answer["truncated"]}
+    return Scored(rows=rows, cost=cost)
 
 
-def _classify(served: Any, scorer: Scorer, labels: Sequence[str], items: Sequence[Record]) -> Scored:
+def _classify(
+    served: Any,
+    talk: chat.Chat,
+    told: keys.Model,
+    labels: Sequence[str],
+    items: Sequence[Record],
+    judge: keys.Judge,
+    batch_size: int,
+) -> tuple[dict[str, dict[str, Any]], Mapping[str, float]]:
     if not (items and labels):  # a model that knows no label says nothing
-        return Scored(rows=[{"predicted": "", "score": 0.0, "truncated": False} for _ in items], cost={})
-    label_ids = scorer.chat.answers(labels)
-    room = scorer.max_length - max(len(ids) for ids in label_ids)
+        nothing = {"predicted": "", "score": 0.0, "confidence": 0.0, "truncated": False}
+        return {item.id: dict(nothing) for item in items}, {}
+    label_ids = talk.answers(labels)
+    lengths = [len(ids) for ids in label_ids]
+    room = told.max_length - max(lengths)
     if room < 1:
         raise GraftError("evaluate: labels fill train.max_length", help="raise train.max_length")
-    prompts = encoding.prompts(scorer.chat, items)
+    prompts = encoding.prompts(talk, items)
     cut = [chat.keep_end(prompt, room) for prompt in prompts]
-    scores = scoring.label_scores(served, cut, label_ids, scorer.batch_size)
-    best = [max(range(len(labels)), key=row.__getitem__) for row in scores]
-    rows = [
-        {"predicted": labels[index], "score": round(row[index], metrics.DIGITS), "truncated": len(prompt) > room}
-        for index, row, prompt in zip(best, scores, prompts, strict=True)
-    ]
-    return Scored(rows=rows, cost=latency.measure(served, cut, label_ids))
-
-
-def scorer(items: Sequence[Record], batch_size: int) -> Scorer:
-    """What params.yaml and the pinned base say of scoring; plain texts alone need no chat template."""
-    everything = params.load_all()
-    device, base = machine.settle(everything["train"]["threads"]), pinned.load()
-    template = templates.text(everything["train"]["chat_template"])
-    return Scorer(
-        base=base,
-        chat=chat.load(base.folder, template, needed=any(item.kind != "text" for item in items)),
-        device=device,
-        dtype=everything["merge"]["dtype"],
-        max_length=everything["train"]["max_length"],
-        batch_size=batch_size,
-    )
+    rows = {}
+    for item, prompt, scores_L in zip(
+        items, prompts, scoring.label_scores(served, cut, label_ids, batch_size), strict=True
+    ):
+        index, confidence = choice.choose(scores_L, lengths, judge.normalize)
+        rows[item.id] = {
+            "predicted": labels[index],
+            "score": round(float(scores_L[index]), DIGITS),
+            "confidence": round(confidence, DIGITS),
+            "truncated": len(prompt) > room,
+        }
+    return rows, latency.measure(served, cut, label_ids)

@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -15,7 +16,7 @@ class Base:
     folder: Path
     name: str  # as adapter_config.json names it: a hub's ORG/NAME or a folder
     revision: str | None  # hub only: commit, 40 hex digits
-    files: tuple[str, ...]  # names in the folder, weights included
+    sha256: Mapping[str, str]  # of each file in the folder, weights included
     fingerprint: str  # SHA-256 over the names and hashes of its files, 64 hex digits
 
 
@@ -30,6 +31,6 @@ def load(pin_dir: Path = base_files.PIN_DIR) -> Base:
         folder=base_files.locate(pin_dir),
         name=pin.source.partition(":")[2] or base_files.BUILTIN.as_posix(),
         revision=pin.revision,
-        files=tuple(sorted(pin.sha256)),
+        sha256=pin.sha256,
         fingerprint=hashlib.sha256(json.dumps(pin.sha256, sort_keys=True).encode()).hexdigest(),
     )

@@ -21,7 +21,7 @@ ROWS = 1024  # prompt-label pairs computed at a time: bounds memory, whatever th
 @torch.inference_mode()
 def label_scores(
     model: Any, prompts: Sequence[list[int]], labels: Sequence[list[int]], batch_size: int
-) -> list[list[float]]:
+) -> torch.Tensor:
     """Log-likelihood (nats) of every label after every prompt.
 
     Args:
@@ -31,16 +31,14 @@ def label_scores(
         batch_size: prompts computed at a time.
 
     Returns:
-        One row per prompt, in the order given, one value per label.
+        scores_PL, float32, on the CPU: a row for each prompt, in the order given.
     """
     order = sorted(range(len(prompts)), key=lambda index: len(prompts[index]))  # little padding
-    scores: list[list[float]] = [[]] * len(prompts)
+    scores_PL = torch.empty(len(prompts), len(labels))
     for start in range(0, len(order), batch_size):
         batch = order[start : start + batch_size]
-        rows_BL = _score_batch(model, [prompts[index] for index in batch], labels)
-        for index, row_L in zip(batch, rows_BL.tolist(), strict=True):
-            scores[index] = row_L
-    return scores
+        scores_PL[batch] = _score_batch(model, [prompts[index] for index in batch], labels).float().cpu()
+    return scores_PL
 
 
 def _score_batch(model: Any, prompts: Sequence[list[int]], labels: Sequence[list[int]]) -> torch.Tensor:

@@ -1,25 +1,27 @@
-"""evaluate: candidate and parent on every slice -> predictions and metrics
+"""evaluate: candidate, parent and anchor on every slice -> predictions and metrics
 
-The candidate is scored as it will be served: merged and rounded to merge.dtype. The parent's
-predictions are part of its state; only items that it has not seen yet are scored with its adapter.
+Each is scored as it is served: merged and rounded to its merge.dtype, with its own template and context. What the
+parent and the anchor said before is part of their states; a model is loaded for what nobody said yet, and only then.
 """
 
-import json
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from pipeline import errors, files, params, timing
+from pipeline.chain import lockfile
 from pipeline.data import arrow
 from pipeline.data.records import Record
-from pipeline.model import lean, measures
+from pipeline.evaluation import keys, predictions
+from pipeline.model import lean, measures, pinned, templates
 
 SLICES = Path("data/assembled/slices")
 LABELS = Path("data/assembled/labels.json")
 ADAPTER = Path("models/adapter")
 PARENT = Path("models/parent")
-PREDICTIONS = Path("reports/predictions.jsonl")
+ANCHOR = Path("models/anchor")
+PREDICTIONS = Path("reports/predictions.json")
 METRICS = Path("reports/metrics.json")
 
 Slices = Mapping[str, Sequence[Record]]
@@ -30,15 +32,89 @@ class Params:
     """Section `evaluate` of params.yaml."""
 
     batch_size: int
+    normalize: str  # none | length
+    max_new_tokens: int  # of a generated answer; 0: none is generated
 
 
-def measure(slices: Slices, told: Mapping[str, Mapping[str, Any]]) -> dict[str, Any]:
-    """Metrics of each slice and of all of them pooled; `told` goes from an item's id to what was said of it."""
-    pooled = [item for items in slices.values() for item in items]
-    return {
-        "all": measures.measure(pooled, told),
-        "slices": {name: measures.measure(items, told) for name, items in slices.items()},
-    }
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Side:
+    """One of the models that are compared."""
+
+    name: str  # candidate | parent | anchor
+    adapter: Path
+    model: keys.Model
+    labels: Sequence[str]
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Said:
+    """What a model says of items, by their ids, and what saying it cost; None where it was all known."""
+
+    rows: Mapping[str, predictions.Row]
+    cost: Mapping[str, Any] | None
+
+
+def candidate(base: pinned.Base) -> Side:
+    """The adapter of this tree, served as params.yaml says."""
+    everything, labels = params.load_all(), files.read_json(LABELS)
+    asked = keys.model(
+        ADAPTER,
+        base,
+        labels,
+        template=templates.text(everything["train"]["chat_template"]),
+        dtype=everything["merge"]["dtype"],
+        max_length=everything["train"]["max_length"],
+    )
+    return Side(name="candidate", adapter=ADAPTER, model=asked, labels=labels)
+
+
+def released() -> Iterator[tuple[Side, Mapping[str, predictions.Row]]]:
+    """Parent and anchor, as they were when they were released, and what they said then."""
+    for name, folder in (("parent", PARENT), ("anchor", ANCHOR)):
+        if (folder / ADAPTER.name).exists():
+            told = predictions.read(folder / PREDICTIONS.name)
+            model = keys.known(told["models"]["candidate"])
+            labels = files.read_json(folder / LABELS.name)
+            yield (
+                Side(name=name, adapter=folder / ADAPTER.name, model=model, labels=labels),
+                predictions.rows(told),
+            )
+
+
+def ask(
+    side: Side, items: Sequence[Record], known: Mapping[str, predictions.Row], base: pinned.Base, asked: Params
+) -> Said:
+    """What a model says of items: as it was said before, where the key is the same; else now.
+
+    Args:
+        side: the model.
+        items: to be predicted.
+        known: what any model said before, by its key.
+        base: the pinned one.
+        asked: of params.yaml.
+    """
+    judge = keys.Judge(normalize=asked.normalize, max_new_tokens=asked.max_new_tokens)
+    named = {item.id: keys.key(side.model, judge, item) for item in items}
+    unsaid = [item for item in items if named[item.id] not in known]
+    print(f"evaluate: {side.name}: {len(items) - len(unsaid)} predictions known, {len(unsaid)} to score", flush=True)
+    rows = {item.id: known[named[item.id]] for item in items if named[item.id] in known}
+    if not unsaid:
+        return Said(rows=rows, cost=None)
+    with lean.serving(ADAPTER, PARENT / ADAPTER.name, ANCHOR / ADAPTER.name):  # all: what is hidden once, stays so
+        from pipeline.evaluation import predict
+
+        scored = predict.predict(
+            base,
+            side.adapter,
+            side.model,
+            side.labels,
+            unsaid,
+            judge=judge,
+            batch_size=asked.batch_size,
+            threads=params.load_all()["train"]["threads"],
+        )
+    rows |= {id_: row | {"key": named[id_]} for id_, row in scored.rows.items()}
+    return Said(rows=rows, cost=scored.cost)
 
 
 def distinct(slices: Slices) -> list[Record]:
@@ -46,76 +122,73 @@ def distinct(slices: Slices) -> list[Record]:
     return [item for _, item in sorted({item.id: item for items in slices.values() for item in items}.items())]
 
 
-def parent_predictions(
-    items: Sequence[Record], score: Callable[[Sequence[Record]], Any]
-) -> tuple[dict[str, dict[str, Any]], dict[str, float] | None]:
-    """What the parent says of each item: as it said when it was released, or scored now; and what scoring cost.
-
-    Args:
-        items: of every slice.
-        score: what the parent's adapter says of items, `pipeline.evaluation.predict.Scored`.
-    """
-    told = {row["id"]: row for row in _read_lines(PARENT / "predictions.jsonl")}
-    unseen = [item for item in items if not _fits(item, told.get(item.id, {}))]
-    print(f"evaluate: parent: {len(items) - len(unseen)} predictions known, {len(unseen)} to score", flush=True)
-    if not unseen:
-        return told, None
-    scored = score(unseen)
-    return told | {item.id: row for item, row in zip(unseen, scored.rows, strict=True)}, scored.cost
+def measure(slices: Slices, told: Mapping[str, Mapping[str, Any]]) -> dict[str, Any]:
+    """Metrics of each slice, and of every item once; `told` goes from an item's id to what was said of it."""
+    return {
+        "all": measures.measure(distinct(slices), told),
+        "slices": {name: measures.measure(items, told) for name, items in slices.items()},
+    }
 
 
 def main() -> None:
-    """Read slices, adapters and labels; write predictions.jsonl and metrics.json."""
+    """Read slices, adapters and labels; write predictions.json and metrics.json."""
     PREDICTIONS.unlink(missing_ok=True)
     METRICS.unlink(missing_ok=True)
     asked = params.load("evaluate", Params)
-    with timing.measured("evaluate") as figures, lean.serving(ADAPTER, PARENT / "adapter"):
-        from pipeline.evaluation import predict
-
+    with timing.measured("evaluate") as figures:
         slices = {path.stem: arrow.read_records(path) for path in sorted(SLICES.glob("*.arrow"))}
-        items = distinct(slices)
-        scorer = predict.scorer(items, asked.batch_size)
-        print(f"evaluate: candidate: {len(items)} items to score", flush=True)
-        scored = predict.predict(scorer, ADAPTER, files.read_json(LABELS), items)
-        told = {item.id: row for item, row in zip(items, scored.rows, strict=True)}
-
-        def parents(unseen: Sequence[Record]) -> predict.Scored:
-            return predict.predict(scorer, PARENT / "adapter", files.read_json(PARENT / "labels.json"), unseen)
-
-        parent = parent_predictions(items, parents) if (PARENT / "adapter").exists() else (None, None)
-        found = {
-            "candidate": measure(slices, told),
-            "parent": None if parent[0] is None else measure(slices, parent[0]),
-            "truncated": sum(row["truncated"] for row in scored.rows),
+        items, base = distinct(slices), pinned.load()
+        before = list(released())
+        compared = [candidate(base), *(side for side, _ in before)]
+        known = {key: row for _, rows in before for key, row in rows.items()}
+        said = {}
+        for side in compared:
+            said[side.name] = ask(side, items, known, base, asked)
+            known |= {row["key"]: row for row in said[side.name].rows.values()}  # an anchor may be the parent
+        predictions.write(PREDICTIONS, _predictions(compared, slices, items, said))
+        found: dict[str, Any] = {
+            name: measure(slices, said[name].rows) if name in said else None for name in predictions.SIDES
         }
-        _write_predictions(slices, told)
+        found["truncated"] = sum(row["truncated"] for row in said["candidate"].rows.values())
         files.write_json(METRICS, found)
-        adapter = files.sha256(ADAPTER / "adapter_model.safetensors")  # whose figures these are
-        figures |= {"adapter": adapter, "candidate": scored.cost, "parent": parent[1]}
+        figures["adapter"] = files.sha256(ADAPTER / "adapter_model.safetensors")  # whose figures these are
+        figures |= {name: one.cost for name, one in said.items()}
         print("evaluate: " + ", ".join(f"{k} {v}" for k, v in found["candidate"]["all"].items()), flush=True)
 
 
-def _write_predictions(slices: Slices, told: Mapping[str, dict[str, Any]]) -> None:
-    rows = [
-        {"slice": name, "id": item.id, **_answer(item), **told[item.id]}
-        for name in sorted(slices)
-        for item in sorted(slices[name], key=lambda item: item.id)
-    ]
-    lines = [json.dumps(row, ensure_ascii=False, sort_keys=True) + "\n" for row in rows]
-    files.write_text(PREDICTIONS, "".join(lines))
-
-
-def _fits(item: Record, row: Mapping[str, Any]) -> bool:
-    return ("predicted" in row) if item.kind == "classification" else (row.get("kind") == item.kind)
+def _predictions(
+    compared: Sequence[Side], slices: Slices, items: Sequence[Record], said: Mapping[str, Said]
+) -> dict[str, Any]:
+    lock = lockfile.load()
+    places: dict[str, list[str]] = {}
+    for name, those in sorted(slices.items()):
+        for item in those:
+            places.setdefault(item.id, []).append(name)
+    models = {side.name: keys.plain(side.model) for side in compared}
+    return {
+        "version": predictions.VERSION,
+        "models": {name: models.get(name) for name in predictions.SIDES},
+        "releases": {
+            "parent": lock.parent.release if lock.parent else None,
+            "anchor": lock.anchor.release if lock.anchor else None,
+        },
+        "labels": files.read_json(LABELS),
+        "items": [
+            {
+                "id": item.id,
+                "kind": item.kind,
+                "slices": places[item.id],
+                **_answer(item),
+                **{name: said[name].rows[item.id] if name in said else None for name in predictions.SIDES},
+            }
+            for item in items
+        ],
+        "robustness": [],
+    }
 
 
 def _answer(item: Record) -> dict[str, str]:
-    return {"answer": item.answer} if item.kind == "classification" else {}
-
-
-def _read_lines(path: Path) -> Iterable[dict[str, Any]]:
-    with path.open(encoding="utf-8") as lines:  # a line ends at \n alone: labels may hold U+2028
-        yield from map(json.loads, lines)
+    return {"answer": item.answer} if item.kind in ("classification", "sft") else {}
 
 
 if __name__ == "__main__":

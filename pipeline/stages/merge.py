@@ -66,7 +66,7 @@ def publish(asked: Params, threads: int, template: str | None, prompts: list[Mes
     weights.round_to(merged, asked.dtype)
     merged.config.dtype = asked.dtype
     shards.save(merged, ADAPTER, folder)
-    copy_unchanged(base.files, base.folder, folder)
+    copy_unchanged(sorted(base.sha256), base.folder, folder)
     if template is not None:
         publish_template(talk, merged.generation_config, folder)
     adapter = files.sha256(ADAPTER / "adapter_model.safetensors")

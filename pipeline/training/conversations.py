@@ -87,8 +87,8 @@ def encode(chat: Chat, conversations: Sequence[Conversation]) -> list[list[Encod
     return found
 
 
-def prompts(chat: Chat, asked: Sequence[tuple[str, Messages]]) -> list[list[int]]:
-    """Token ids of each prompt of a classification, given with its place, up to where the answer begins.
+def prompts(chat: Chat, asked: Sequence[Conversation]) -> list[list[int]]:
+    """Token ids of each conversation's messages, up to where the next answer begins.
 
     Raises:
         GraftError: the template cannot render prompts, leaves out messages, or writes nothing; each named.
@@ -96,22 +96,30 @@ def prompts(chat: Chat, asked: Sequence[tuple[str, Messages]]) -> list[list[int]
     texts: list[str] = []
     problems: list[str] = []
     known: set[tuple[str, ...]] = set()  # roles of messages that the template was seen to show
-    for place, messages in asked:
+    for conversation in asked:
         try:
-            texts.append(_prompt(chat, messages, known))
+            texts.append(_prompt(chat, conversation, known))
         except _UNFIT as error:
-            problems.append(f"{place}: {error}")
+            problems.append(f"{conversation.place}: {error}")
     refuse(problems, len(asked))
     found = chat.beginnings(texts)
-    empty = [f"{place}: {NO_PROMPT}" for (place, _), ids in zip(asked, found, strict=True) if not ids]
+    empty = [f"{conversation.place}: {NO_PROMPT}" for conversation, ids in zip(asked, found, strict=True) if not ids]
     refuse(empty, len(asked))
     return found
 
 
-def _prompt(chat: Chat, messages: Messages, known: set[tuple[str, ...]]) -> str:
-    text, roles = _render(chat, messages, None, prompt=True), tuple(message["role"] for message in messages)
-    if roles not in known or not all(message["content"].strip() in text for message in messages):
-        _refuse_lost(shown.left_out(partial(_render, chat, prompt=True), chats.plain(messages)))
+def _prompt(chat: Chat, asked: Conversation, known: set[tuple[str, ...]]) -> str:
+    tools, messages = tools_of(asked.tools), chats.plain(asked.messages)
+    try:
+        text = _render(chat, messages, tools, prompt=True)
+    except _UNFIT:
+        if not any(message.get("tool_calls") for message in messages):
+            raise
+        messages = chats.plain(asked.messages, written=True)
+        text = _render(chat, messages, tools, prompt=True)
+    roles = tuple(message["role"] for message in messages)
+    if roles not in known or not all((message["content"] or "").strip() in text for message in messages):
+        _refuse_lost(shown.left_out(partial(_render, chat, prompt=True), messages, tools))
         known.add(roles)
     return text
 

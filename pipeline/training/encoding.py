@@ -66,8 +66,11 @@ def _preferred(record: Record, answer: Messages) -> Conversation:
 
 
 def prompts(chat: Chat, records: Sequence[Record]) -> list[list[int]]:
-    """Token ids of what each classification asks; raises as `conversations.prompts`."""
-    return conversations.prompts(chat, [(place(record), record.prompt) for record in records])
+    """Token ids of what each record asks, all but its last answer; raises as `conversations.prompts`."""
+    asked = [
+        Conversation(place=place(record), messages=record.prompt, learned=[], tools=record.tools) for record in records
+    ]
+    return conversations.prompts(chat, asked)
 
 
 def _classifications(chat: Chat, records: Sequence[Record]) -> list[Encoded]:

@@ -96,7 +96,7 @@ def refuse_unless_it_works(asked: Settings) -> None:
         ) from None
 
 
-_BASE = Base(folder=Path(), name="small", revision=None, files=(), fingerprint="")
+_BASE = Base(folder=Path(), name="small", revision=None, sha256={}, fingerprint="")
 
 
 def _small() -> Any:

@@ -1,7 +1,7 @@
-import json
 import shutil
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -12,14 +12,16 @@ from transformers import AutoModelForCausalLM
 from pipeline import files, schema
 from pipeline.data import arrow
 from pipeline.errors import GraftError
-from pipeline.model import chat, metrics
+from pipeline.evaluation import keys
+from pipeline.model import chat, metrics, pinned
 from pipeline.stages import evaluate
 from tests.conftest import ENVIRONMENT, ROOT
 from tests.stages.conftest import LABELS, release, set_params, write_records
 
 
 def predictions() -> list[dict]:
-    return [json.loads(line) for line in evaluate.PREDICTIONS.read_text().splitlines()]
+    """What the candidate said, item by item, with the item's own keys."""
+    return [item | item["candidate"] for item in files.read_json(evaluate.PREDICTIONS)["items"]]
 
 
 def test_another_process_evaluates_to_the_same_bytes(done, finished):
@@ -34,12 +36,12 @@ def test_every_item_of_every_slice_is_predicted_in_order(done, run):
     write_records(evaluate.SLICES / "golden-few.arrow", range(90, 94))
     run(evaluate)
     rows = predictions()
-    expected = [
-        (path.stem, record.id, record.answer)
-        for path in sorted(evaluate.SLICES.iterdir())
+    expected = sorted(
+        (record.id, [path.stem], record.answer)
+        for path in evaluate.SLICES.glob("*.arrow")
         for record in arrow.read_records(path)
-    ]
-    assert [(row["slice"], row["id"], row["answer"]) for row in rows] == expected
+    )
+    assert [(row["id"], row["slices"], row["answer"]) for row in rows] == expected
     assert {row["predicted"] for row in rows} <= set(LABELS)
 
 
@@ -53,7 +55,7 @@ def test_metrics_follow_from_the_predictions_and_all_pools_the_slices(done, run)
 
     assert found["candidate"]["all"] == measured(rows)
     for name in ("winter", "golden-few"):
-        assert found["candidate"]["slices"][name] == measured([row for row in rows if row["slice"] == name])
+        assert found["candidate"]["slices"][name] == measured([row for row in rows if name in row["slices"]])
     assert found["parent"] is None
     assert schema.problems(found, "metrics") == []
 
@@ -67,29 +69,104 @@ def test_candidate_is_scored_as_it_will_be_served(done, run, dtype):
     for parameter in served.parameters():
         parameter.data = parameter.data.to(getattr(torch, dtype)).float()
     talk, record = chat.load(Path("examples/base")), arrow.read_records(evaluate.SLICES / "winter.arrow")[0]
+    [said] = [row for row in predictions() if row["id"] == record.id]
     prompt, scores = talk.prompts([record.prompt])[0], {}
     for label, answer in zip(LABELS, talk.answers(LABELS), strict=True):
         with torch.inference_mode():
             logs = served(torch.tensor([prompt + answer])).logits[0].log_softmax(-1)
         scores[label] = sum(float(logs[len(prompt) - 1 + i, token]) for i, token in enumerate(answer))
     best = max(scores, key=scores.__getitem__)
-    assert predictions()[0]["predicted"] == best
-    assert predictions()[0]["score"] == pytest.approx(scores[best], abs=1e-4)
+    assert said["predicted"] == best
+    assert said["score"] == pytest.approx(scores[best], abs=1e-4)
+    chances = torch.tensor(list(scores.values())).softmax(0)
+    assert said["confidence"] == pytest.approx(float(chances.max()), abs=1e-4)
+
+
+def rewrite(path: Path, change) -> None:
+    """Change the candidate's row of every item of a predictions.json."""
+    told = files.read_json(path)
+    for item in told["items"]:
+        item["candidate"] |= change(item)
+    files.write_json(path, told)
 
 
 def test_parents_own_predictions_are_taken_and_only_new_items_scored(child, finished, run):
-    told = child / "models/parent/predictions.jsonl"
-    rows = [json.loads(line) for line in told.read_text().splitlines()]
-    told.write_text("".join(json.dumps(row | {"predicted": row["answer"]}) + "\n" for row in rows))
-    files.write_json(child / "models/parent/labels.json", ["Book"])  # what the parent can say of new items
+    rewrite(child / "models/parent/predictions.json", lambda item: {"predicted": item["answer"]})
     shutil.copytree(finished / "models/adapter", "models/adapter")
+    files.write_json(evaluate.LABELS, ["Book"])  # another candidate than the parent, so that it is asked itself
     said = run(evaluate)
+    assert "candidate: 0 predictions known, 20 to score" in said
     assert "parent: 12 predictions known, 8 to score" in said
-    parent = files.read_json(evaluate.METRICS)["parent"]
-    assert parent["slices"]["winter"]["accuracy"] == 1.0
+    found = files.read_json(evaluate.METRICS)
+    assert found["parent"]["slices"]["winter"]["accuracy"] == 1.0
     books = [r.answer == "Book" for r in arrow.read_records(evaluate.SLICES / "spring.arrow")]
-    assert parent["slices"]["spring"]["accuracy"] == sum(books) / len(books)
-    assert schema.problems(files.read_json(evaluate.METRICS), "metrics") == []
+    assert found["candidate"]["slices"]["spring"]["accuracy"] == sum(books) / len(books)
+    assert {row["predicted"] for row in predictions()} == {"Book"}
+    assert schema.problems(found, "metrics") == []
+
+
+def test_a_candidate_that_is_its_parent_says_what_it_said_and_loads_nothing(done, finished, run):
+    release(finished, done)
+    rewrite(done / "models/parent/predictions.json", lambda _: {"predicted": "Toys"})
+    code = "import sys; from pipeline.stages import evaluate; evaluate.main(); assert 'torch' not in sys.modules"
+    environment = ENVIRONMENT | {"PYTHONPATH": str(ROOT)}
+    subprocess.run([sys.executable, "-c", code], env=environment, check=True)
+    assert {row["predicted"] for row in predictions()} == {"Toys"}
+
+
+@pytest.mark.parametrize(
+    "what", ["adapter", "adapter_config", "template", "dtype", "max_length", "labels", "prompt", "normalize", "scorer"]
+)
+def test_one_changed_byte_invalidates_the_predictions_that_depend_on_it_and_no_others(
+    done, finished, run, what, monkeypatch
+):
+    release(finished, done)
+    if what == "adapter":
+        weights = Path("models/adapter/adapter_model.safetensors")
+        changed = bytearray(weights.read_bytes())
+        changed[-1] ^= 1  # of the last number: a sign, or a bit of the exponent
+        weights.write_bytes(changed)
+    elif what == "adapter_config":
+        text = Path("models/adapter/adapter_config.json")
+        text.write_text(text.read_text() + " ")
+    elif what == "template":
+        Path("data/templates").mkdir(parents=True, exist_ok=True)
+        Path("data/templates/own.jinja").write_text(Path("examples/base/chat_template.jinja").read_text() + " ")
+        set_params(done, train__chat_template="data/templates/own.jinja")
+    elif what == "dtype":
+        set_params(done, merge__dtype="bfloat16")
+    elif what == "max_length":
+        set_params(done, train__max_length=100)
+    elif what == "labels":
+        files.write_json(evaluate.LABELS, ["Book"])
+    elif what == "prompt":
+        write_records(evaluate.SLICES / "winter.arrow", [*range(48, 59), 99])
+    elif what == "normalize":
+        set_params(done, evaluate__normalize="length")
+    else:
+        monkeypatch.setattr(keys, "scorer", lambda kind: "another")
+    known = {"prompt": 11}.get(what, 0)
+    said = run(evaluate)
+    assert f"candidate: {known} predictions known, {12 - known} to score" in said
+    assert "parent: 12 predictions known" in said  # it is what it was; or equals the candidate, which was just asked
+
+
+def test_a_key_holds_the_tokenizer_and_the_kind_of_a_record(done):
+    base, judge = pinned.load(), keys.Judge(normalize="none", max_new_tokens=8)
+    model = keys.model(evaluate.ADAPTER, base, LABELS, template=None, dtype="float32", max_length=64)
+    sha256 = dict(base.sha256) | {"tokenizer.json": "0" * 64}
+    other = keys.model(
+        evaluate.ADAPTER, replace(base, sha256=sha256), LABELS, template=None, dtype="float32", max_length=64
+    )
+    [item, *_] = arrow.read_records(evaluate.SLICES / "winter.arrow")
+    spoken = replace(item, kind="sft")
+    assert keys.key(model, judge, item) != keys.key(other, judge, item)
+    assert keys.key(model, judge, item) != keys.key(model, judge, spoken)
+    longer = replace(judge, max_new_tokens=9)  # how answers are generated says nothing of labels, and the reverse
+    assert keys.key(model, longer, item) == keys.key(model, judge, item)
+    assert keys.key(model, longer, spoken) != keys.key(model, judge, spoken)
+    fewer = replace(model, labels=keys.digest(["Book"]))
+    assert keys.key(fewer, judge, spoken) == keys.key(model, judge, spoken)
 
 
 def test_parent_is_not_loaded_when_all_its_predictions_are_known(done, finished, run):
@@ -115,7 +192,7 @@ def test_no_slices_at_all_is_a_defined_result(done, run):
         "all": {"accuracy": None, "macro_f1": None, "items": 0},
         "slices": {},
     }
-    assert evaluate.PREDICTIONS.read_bytes() == b""
+    assert files.read_json(evaluate.PREDICTIONS)["items"] == []
 
 
 def test_item_longer_than_max_length_is_counted(done, run):

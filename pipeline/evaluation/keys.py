@@ -1,0 +1,120 @@
+"""What a prediction follows from, as a key: equal keys, equal predictions, so that no model says anything twice.
+
+A key holds the hashes of weights, base, tokenizer and template, of the prompt, of how the answer is decoded, and of the
+code that scores. One byte of any of them changes the keys that depend on it, and no others. Loads no torch.
+"""
+
+import hashlib
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
+from functools import cache
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+from pipeline import files
+from pipeline.data import records
+from pipeline.data.records import Record
+from pipeline.model import saved
+from pipeline.model.pinned import Base
+
+ROOT = Path(__file__).resolve().parent.parent
+BASE_WEIGHTS = "model"  # what the names of a base's weights begin with
+LIBRARIES = ("torch", "transformers", "peft", "tokenizers")
+_MODEL_CODE = ("model/weights.py", "model/changed.py", "model/quantized.py", "model/chat.py", "evaluation/predict.py")
+_CODE: Mapping[str, Sequence[str]] = {  # what a row of each kind is made by, below pipeline/
+    "classification": ("model/scoring.py", "evaluation/choice.py", "training/conversations.py", "training/encoding.py"),
+    "others": (
+        "training/likelihood.py",
+        "training/losses.py",
+        "training/conversations.py",
+        "training/encoding.py",
+        "training/examples.py",
+        "training/packing.py",
+        "training/truncation.py",
+        "evaluation/answers.py",
+    ),
+}
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Model:
+    """A model as it is served, by the hashes of what it is made of; the object `models` of predictions.json."""
+
+    weights: str  # of the adapter's two files
+    base: str  # fingerprint of the pinned base
+    tokenizer: str  # of the base's files that are no weights
+    chat_template: str | None  # Jinja text; None: the base's own
+    dtype: str  # merge.dtype
+    max_length: int  # tokens
+    labels: str  # of the labels that it knows
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Judge:
+    """How answers are decoded and scored: the same for every model of a comparison."""
+
+    normalize: str  # evaluate.normalize
+    max_new_tokens: int  # of a generated answer; 0: none is generated
+
+
+def model(
+    adapter: Path, base: Base, labels: Sequence[str], *, template: str | None, dtype: str, max_length: int
+) -> Model:
+    """The model that an adapter makes of a base.
+
+    Args:
+        adapter: its folder.
+        base: the pinned one, with the hashes of its files.
+        labels: that the model knows, sorted.
+        template: Jinja text in place of the base's own chat template.
+        dtype: that the weights are rounded to.
+        max_length: tokens that a prompt and its answer may have.
+    """
+    return Model(
+        weights=digest([files.sha256(adapter / name) for name in (saved.WEIGHTS, saved.CONFIG)]),
+        base=base.fingerprint,
+        tokenizer=digest({name: sha for name, sha in base.sha256.items() if not name.startswith(BASE_WEIGHTS)}),
+        chat_template=template,
+        dtype=dtype,
+        max_length=max_length,
+        labels=digest(list(labels)),
+    )
+
+
+def known(plain: Mapping[str, Any]) -> Model:
+    """A model as predictions.json tells of it."""
+    return Model(**plain)
+
+
+def plain(model: Model) -> dict[str, Any]:
+    """A model as predictions.json tells of it."""
+    return asdict(model)
+
+
+def key(model: Model, judge: Judge, record: Record) -> str:
+    """The key of what a model says of a record, 32 hex digits.
+
+    The answer of a classification is not part of it: the model is not told it.
+    """
+    made = asdict(model)
+    if record.kind == "classification":
+        asked: list[Any] = ["classification", records.content_id(record.prompt), judge.normalize]
+    else:
+        made.pop("labels")
+        asked = [record.kind, record.id, judge.max_new_tokens]
+    return digest([made, asked, scorer("classification" if record.kind == "classification" else "others")])
+
+
+def digest(value: Any) -> str:
+    """The first 32 hex digits of the SHA-256 of canonical JSON."""
+    text = json.dumps(value, sort_keys=True, ensure_ascii=False)
+    return hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()[:32]
+
+
+@cache
+def scorer(kind: str) -> str:
+    """The version of what scores: the bytes of the modules that make a row, and the libraries that they use."""
+    code = {name: files.sha256(ROOT / name) for name in (*_MODEL_CODE, *_CODE[kind])}
+    return digest([code, {name: version(name) for name in LIBRARIES}])

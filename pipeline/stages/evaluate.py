@@ -30,6 +30,9 @@ class Params:
     """Section `evaluate` of params.yaml."""
 
     batch_size: int
+    slice_by: Sequence[str]  # of pipeline.evaluation.fields
+    max_items: int | None
+    robustness: Mapping[str, Any] | None  # items, kinds, strengths of variants
 
 
 def measure(slices: Slices, told: Mapping[str, Mapping[str, Any]]) -> dict[str, Any]:

@@ -1,13 +1,16 @@
 import itertools
+import json
 from dataclasses import replace
 
 import pytest
 
+from pipeline import params
 from pipeline.data import arrow, records, slices
 from pipeline.data.marks import Marks
 from pipeline.data.records import Record
 from pipeline.errors import GraftError
-from pipeline.evaluation import fields, items
+from pipeline.evaluation import fields, items, perturbations
+from tests.conftest import ROOT
 from tests.stages.conftest import record
 
 NOTHING = Marks()
@@ -164,3 +167,16 @@ def test_items_that_were_cut_are_named():
     assert items.cut([]) == []
     assert items.cut(held(0, 2)) == ["longer than train.max_length, and cut: winter/raw/a.csv:1, winter/raw/a.csv:2"]
     assert items.cut(held(0, 9))[0].endswith("winter/raw/a.csv:5 and 4 more")
+
+
+def test_params_name_the_fields_and_kinds_that_there_are():
+    asked = json.loads((ROOT / "schemas/params.schema.json").read_text())["properties"]["evaluate"]["properties"]
+    assert asked["slice_by"]["items"]["enum"] == list(fields.FIELDS)
+    assert asked["robustness"]["properties"]["kinds"]["items"]["enum"] == list(perturbations.KINDS)
+
+
+def test_an_unknown_field_is_refused_when_params_are_read(monkeypatch, tmp_path):
+    (tmp_path / "params.yaml").write_text((ROOT / "params.yaml").read_text().replace("slice_by: []", "slice_by: [hue]"))
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(GraftError, match=r"params.yaml: line \d+: \$.evaluate.slice_by\[0\]: 'hue' is not one of \['label'"):
+        params.load_all()

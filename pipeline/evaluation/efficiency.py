@@ -70,7 +70,7 @@ def measure(
     for model in models.values():
         for prompt in chosen[:WARM_UP]:
             answer(model, prompt)
-    times = _in_turn(models, chosen, answer)
+    times = _in_turn(models, chosen, answer, SECONDS)
     lengths = {name: list[Cost]() for name in models}
     for tokens in sorted({min(tokens, room) for tokens in (*LENGTHS, room)}):
         for name, cost in _at_length(models, _of_length(chosen, tokens), answer, decode).items():

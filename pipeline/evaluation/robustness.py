@@ -42,16 +42,20 @@ def summary(variants: Sequence[Row], items: Sequence[Row]) -> dict[str, Any] | N
     Args:
         variants: as in predictions.json.
         items: as there; each variant's source is among them.
+
+    Returns:
+        Of each kind items, accuracy and drop, as `block` has them, and the slice that loses most, of those with LEAST
+        items: worst_slice, worst_drop.
     """
     found = {side: _of_side(variants, items, side) for side in SIDES}
     return found if found["candidate"] else None
 
 
 def details(variants: Sequence[Row], items: Sequence[Row]) -> dict[str, dict[str, Block]]:
-    """`robustness` of details.json: the candidate's figures, slice -> kind -> block."""
+    """`robustness` of details.json: the candidate's figures, slice (or ALL of them) -> kind -> `block`."""
     found: dict[str, dict[str, Block]] = defaultdict(dict)
     for kind, sources in _kinds(variants, items, "candidate").items():
-        for name, inside in _by_slice(sources).items():
+        for name, inside in {**_by_slice(sources), ALL: sources}.items():
             found[name][kind] = block(inside)
     return {name: dict(sorted(found[name].items())) for name in sorted(found)}
 
@@ -97,8 +101,11 @@ def interval(sources: Sequence[Source]) -> tuple[float, float]:
 
 
 def _of_side(variants: Sequence[Row], items: Sequence[Row], side: str) -> dict[str, Block] | None:
-    found = {kind: block(sources) | _worst(sources) for kind, sources in _kinds(variants, items, side).items()}
-    return dict(sorted(found.items())) or None
+    found = {}
+    for kind, sources in sorted(_kinds(variants, items, side).items()):
+        whole = block(sources)
+        found[kind] = {name: whole[name] for name in ("items", "accuracy", "drop")} | _worst(sources)
+    return found or None
 
 
 def _worst(sources: Sequence[Source]) -> Block:

@@ -125,6 +125,12 @@ def sources(found: Items, count: int) -> list[Record]:
     return [record for record in found.records if record.id in taken]
 
 
+def budget(found: Items) -> list[str]:
+    """A line that says how many items of which slices are above the budget; none where nothing is left out."""
+    over = [f"{name} {count}" for name, count in found.left_out.items() if count]
+    return [f"above evaluate.max_items, and not evaluated: {', '.join(over)}"] if over else []
+
+
 def place(record: Record) -> str:
     """Where a record comes from, such as winter/raw/a.csv:3."""
     return f"{record.increment}/{record.file}:{record.line}"

@@ -103,7 +103,10 @@ def test_golden_and_must_pass_items_are_always_whole():
     assert found["golden-x"] == ids(held(300, 310))
     assert record(55).id in found["a"]
     assert len(set().union(*found.values())) == 31
-    assert items.items(given, marks, max_items=31).left_out == {"a": 89, "b": 90, "golden-x": 0}
+    within = items.items(given, marks, max_items=31)
+    assert within.left_out == {"a": 89, "b": 90, "golden-x": 0}
+    assert items.budget(within) == ["above evaluate.max_items, and not evaluated: a 89, b 90"]
+    assert items.budget(items.items(given, marks)) == []
     with pytest.raises(GraftError, match=r"max_items: 10, and the golden items alone are 11"):
         items.items(given, marks, max_items=10)
 

@@ -10,10 +10,10 @@ export PATH := $(CURDIR)/$(BIN):$(PATH)
 export OMP_WAIT_POLICY ?= PASSIVE
 
 .DEFAULT_GOAL := help
-.PHONY: help setup extras run test check demo bench base samples docs hooks soak pins clean
+.PHONY: help setup extras run test check demo bench cross-validation base samples docs hooks soak pins clean
 
 help: ## this list
-	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## /  make \1	/' | expand -t 16
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /  make \1	/' | expand -t 24
 
 setup: $(READY) $(if $(EXTRAS),extras) ## make .venv and install the pinned environment; EXTRAS=s3,ssh adds remotes
 
@@ -49,6 +49,9 @@ demo: setup ## the whole life in a throw-away clone: release, add, refuse, roll 
 
 bench: setup ## the side-by-side scripts; each ends with one line of JSON
 	@for script in benchmarks/*.py; do $(BIN)/python $$script || exit 1; done
+
+cross-validation: setup ## train and evaluate the open increment's records in FOLDS=5 parts, for small sets
+	@$(BIN)/python -m pipeline.evaluation.cross_validation --folds $(or $(FOLDS),5)
 
 base: setup ## build the embedded base again from params.yaml's base.corpus
 	@$(BIN)/python -m pipeline.model.base_build

@@ -23,7 +23,7 @@ LISTED = subprocess.run(
 PAGES = [ROOT / name for name in LISTED if not name.startswith(("reports/", "tests/")) and (ROOT / name).exists()]
 GENERATED = runpy.run_path(str(ROOT / "docs/generate.py"))["pages"]()
 STAGES = YAML(typ="safe").load(ROOT / "dvc.yaml")["stages"]
-TARGETS = set(re.findall(r"^([a-z]+):", (ROOT / "Makefile").read_text(), re.MULTILINE))
+TARGETS = set(re.findall(r"^([a-z-]+):", (ROOT / "Makefile").read_text(), re.MULTILINE))
 
 _FENCED = re.compile(r"^```(\w*)\n(.*?)^```", re.MULTILINE | re.DOTALL)
 _INLINE = re.compile(r"`((?:graft|make|dvc) [^`]+)`", re.DOTALL)

@@ -215,7 +215,7 @@ def _warn_of_golden(instruction: str, labels: set[str]) -> None:
     """Say now that golden items ask for labels which nothing teaches: the gate would refuse after the training."""
     from pipeline.data import golden
 
-    for name, items in golden.load(GOLDEN, instruction, params.load_all()["prepare"]).items():
+    for name, items in golden.load(GOLDEN, instruction, params.load_all()["prepare"]).slices.items():
         unknown = sorted({item.answer for item in items} - labels)
         if unknown:
             click.echo(

@@ -79,6 +79,6 @@ def _labels(folder: Path, store: Store) -> list[str]:
     with tempfile.TemporaryDirectory() as scratch:
         options = params.load("prepare", prepare.Params)
         counted = prepare.prepare(made, folder, options, Path(scratch))["labels"]
-    kept_by_hand = golden.load(GOLDEN, made.instruction, params.load_all()["prepare"])
+    kept_by_hand = golden.load(GOLDEN, made.instruction, params.load_all()["prepare"]).slices
     asked = (item.answer for items in kept_by_hand.values() for item in items)
     return sorted({*counted, *asked})

@@ -1,21 +1,35 @@
 """data/golden: evaluation items kept by hand, never trained on; each file is a slice of its own."""
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from pipeline.data import records, text
 from pipeline.data.clean import clean
 from pipeline.data.clean.clean import Options
+from pipeline.data.marks import Marks
 from pipeline.data.reading import jsonl
 from pipeline.data.records import Messages, Record
 from pipeline.errors import GraftError
 
 PREFIX = "golden-"
+REQUIRED = "must-pass"  # a file whose name begins so holds items that must all pass
+_MARKS = ("must_pass", "cluster")
+_LINE = 'neither {"text": ..., "label": ...} nor {"messages": [...]}'
+_MARK = '"must_pass" is true or false, "cluster" a text'
 
 
-def load(folder: Path, instruction: str, cleaning: Mapping[str, Any]) -> dict[str, list[Record]]:
-    """Items of every *.jsonl file, by slice name, each sorted by id.
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Golden:
+    """Items kept by hand."""
+
+    slices: Mapping[str, list[Record]]  # by slice name, each sorted by id
+    marks: Marks
+
+
+def load(folder: Path, instruction: str, cleaning: Mapping[str, Any]) -> Golden:
+    """Items of every *.jsonl file, and what is said of them.
 
     Args:
         folder: may be absent or hold no such file.
@@ -27,30 +41,46 @@ def load(folder: Path, instruction: str, cleaning: Mapping[str, Any]) -> dict[st
             another line does; all such lines at once.
     """
     options, slices = Options.of(cleaning), dict[str, list[Record]]()
-    problems: list[str] = []
+    must_pass, clusters, problems = set[str](), dict[str, str](), list[str]()
     answers: dict[str, tuple[str, str]] = {}  # prompt's id -> its answer and where that stands
     for path in sorted(folder.glob("*.jsonl")):
         items: dict[str, Record] = {}
         for row in jsonl.rows(path):
             place = f"{path.name}:{row.line}"
-            item = None if row.problem else _record(row, path, instruction, options)
-            if item is None:
-                problems.append(f'{place}: neither {{"text": ..., "label": ...}} nor {{"messages": [...]}}')
+            values, said = ({}, {}) if row.problem else _parted(row.values)
+            item = _record(values, path, row.line, instruction, options)
+            if item is None or not _marked(said):
+                problems.append(f"{place}: {_LINE}" if item is None else f"{place}: {_MARK}")
                 continue
             prompt = records.content_id(item.prompt)
             answer, first = answers.setdefault(prompt, (item.answer, place))
             if prompt in items or answer != item.answer:
                 problems.append(f"{place}: the same question as {first}")
             items[prompt] = item
+            if said.get("must_pass", path.stem.startswith(REQUIRED)):
+                must_pass.add(item.id)
+            if "cluster" in said:
+                clusters[item.id] = said["cluster"]
         if items:
             slices[PREFIX + path.stem] = sorted(items.values(), key=lambda item: item.id)
     if problems:
         raise GraftError(f"{folder}: {problems[0]}", problems[1:], help="golden items are kept by hand: correct them")
-    return slices
+    marks = Marks(must_pass=frozenset(must_pass), clusters=dict(sorted(clusters.items())))
+    return Golden(slices=slices, marks=marks)
 
 
-def _record(row: jsonl.Row, path: Path, instruction: str, options: Options) -> Record | None:
-    messages = _messages(row.values, instruction, options)
+def _parted(values: Mapping[str, Any]) -> tuple[dict[str, Any], dict[str, Any]]:
+    """What a line holds, and what it says of that."""
+    said = {key: values[key] for key in _MARKS if key in values}
+    return {key: value for key, value in values.items() if key not in said}, said
+
+
+def _marked(said: Mapping[str, Any]) -> bool:
+    return isinstance(said.get("must_pass", True), bool) and _filled([said.get("cluster", "-")])
+
+
+def _record(values: Any, path: Path, line: int, instruction: str, options: Options) -> Record | None:
+    messages = _messages(values, instruction, options)
     if messages is None:
         return None
     return Record(
@@ -58,7 +88,7 @@ def _record(row: jsonl.Row, path: Path, instruction: str, options: Options) -> R
         messages=messages,
         increment=PREFIX + path.stem,
         file=f"data/golden/{path.name}",
-        line=row.line,
+        line=line,
     )
 
 

@@ -27,6 +27,7 @@ from pipeline.data import (
     jsonl,
     kinds,
     lineage,
+    marks,
     rejects,
     replay,
     reservoir,
@@ -40,6 +41,7 @@ from pipeline.data.arrow import SCHEMA
 from pipeline.data.augment import augment, keys
 from pipeline.data.facts import Facts, Flags
 from pipeline.data.fates import Decided
+from pipeline.data.marks import Marks
 from pipeline.data.runs import EVAL, ID, KEY, LABEL, STATE, Rows
 from pipeline.data.state import Parent
 from pipeline.report import data as page
@@ -71,6 +73,7 @@ class Increment:
     table: pa.Table  # records, by id
     rejects: pa.Table = field(default_factory=rejects.REJECTS.empty_table)  # what prepare left out
     golden: Mapping[str, pa.Table] = field(default_factory=dict)  # slice name -> items
+    marks: Marks = field(default_factory=Marks)  # of golden items
     withdrawn: Sequence[str] = ()  # keys that leave
     evaluation: Sequence[str] = ()  # files held out whole
     replayable: Sequence[str] = tuple(kind for taken in kinds.KINDS.values() for kind in taken)  # kinds of records
@@ -89,6 +92,7 @@ class Assembled:
     train: pa.Table  # new and replayed, by id
     slices: dict[str, pa.Table]  # each by id
     golden: tuple[str, ...]  # which of them are kept by hand
+    marks: Marks  # of their items
     reservoir: pa.Table  # by id
     labels: list[str]  # every label that the chain was trained on, sorted
     counts: dict[str, int]  # label -> records of the increment that the chain did not know
@@ -142,6 +146,7 @@ def assemble(new: Increment, parent: Parent, options: Params) -> Assembled:
         train=pa.concat_tables([added, replayed]).sort_by("id"),
         slices=kept_slices,
         golden=tuple(new.golden),
+        marks=new.marks,
         reservoir=reservoir.kept(kept, options.reservoir),
         labels=sorted(set(_values(labels, fate == "train_new")) | set(() if new.fresh else parent.labels)),
         counts=views.counted(labels.filter(pa.array(unknown))),
@@ -204,7 +209,8 @@ def load_increment(folder: Path, table: pa.Table, rejected: pa.Table) -> Increme
         name=increment.name,
         table=table,
         rejects=rejected,
-        golden={name: arrow.table_of(items) for name, items in kept_by_hand.items()},
+        golden={name: arrow.table_of(items) for name, items in kept_by_hand.slices.items()},
+        marks=kept_by_hand.marks,
         withdrawn=increment.withdrawn,
         evaluation=increment.evaluation,
         replayable=kinds.KINDS[asked["train"]["objective"]],
@@ -237,6 +243,7 @@ def write(made: Assembled, parent: Parent, name: str, out: Path = OUT) -> None:
     """Write every output of the stage below `out`."""
     arrow.write_table(out / "train.arrow", made.train)
     slices.write(out / "slices", made.slices, made.golden)
+    marks.write(out / "slices", made.marks)
     parent.index.extended(files.empty_dir(out / "index"), name, made.rows_CN, made.counts)
     arrow.write_table(out / "reservoir.arrow", made.reservoir)
     files.write_json(out / "labels.json", made.labels)

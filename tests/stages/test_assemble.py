@@ -7,7 +7,7 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 import pytest
 
-from pipeline.data import arrow, assembled, golden, jsonl, kinds, records, replay, sketch, slices, state
+from pipeline.data import arrow, assembled, golden, jsonl, kinds, marks, records, replay, sketch, slices, state
 from pipeline.data.fates import FATES
 from pipeline.data.records import Record
 from pipeline.errors import GraftError
@@ -505,13 +505,36 @@ def test_golden_items_are_cleaned_as_records_are(tmp_path):
         '{"messages": [{"role": "user", "content": "Hi"}, {"role": "assistant", "content": "Ho"}]}\n',
         empty="",
     )
-    (slice_,) = golden.load(folder, "Which kind?", CLEANING).items()
+    (slice_,) = golden.load(folder, "Which kind?", CLEANING).slices.items()
     assert slice_[0] == "golden-hand"
     assert {(item.prompt[0]["content"], item.answer, item.file, item.line) for item in slice_[1]} == {
         ("Which kind?\nred fridge [EMAIL]", "Fridges", "data/golden/hand.jsonl", 1),
         ("Hi", "Ho", "data/golden/hand.jsonl", 3),
     }
-    assert golden.load(tmp_path / "absent", "", CLEANING) == {}
+    assert golden.load(tmp_path / "absent", "", CLEANING).slices == {}
+
+
+def test_golden_lines_may_say_that_they_must_pass_and_whose_variants_they_are(tmp_path):
+    def line(n, **more):
+        return json.dumps({"text": title(n), "label": "x"} | more) + "\n"
+
+    hand = line(1) + line(2, must_pass=True) + line(3, cluster="no 3") + line(4, cluster="no 3")
+    files = {"hand": hand, "must-pass-prices": line(5) + line(6, must_pass=False)}
+    found = golden.load(write_golden(tmp_path / "golden", **files), "", CLEANING)
+    by_title = {item.prompt[0]["content"]: item.id for items in found.slices.values() for item in items}
+    assert found.marks.must_pass == {by_title[title(2)], by_title[title(5)]}
+    assert found.marks.clusters == {by_title[title(3)]: "no 3", by_title[title(4)]: "no 3"}
+    assert by_title[title(2)] == record(2, "x").id  # what is said of an item is no part of it
+    marks.write(tmp_path / "slices", found.marks)
+    assert marks.read(tmp_path / "slices") == found.marks
+    assert marks.read(tmp_path / "golden") == marks.Marks()
+
+
+@pytest.mark.parametrize("said", [{"must_pass": "yes"}, {"must_pass": None}, {"cluster": ""}, {"cluster": 3}])
+def test_a_golden_line_that_says_something_else_is_named(tmp_path, said):
+    folder = write_golden(tmp_path / "golden", hand=json.dumps({"text": "red lamp", "label": "x"} | said) + "\n")
+    with pytest.raises(GraftError, match=r'hand.jsonl:1: "must_pass" is true or false, "cluster" a text'):
+        golden.load(folder, "", CLEANING)
 
 
 def test_every_bad_golden_line_is_named(tmp_path):

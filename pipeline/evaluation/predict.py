@@ -8,7 +8,8 @@ from typing import Any
 from pipeline import params
 from pipeline.data.records import Record
 from pipeline.errors import GraftError
-from pipeline.model import chat, latency, lean, machine, metrics, pinned, scoring, templates, weights
+from pipeline.evaluation.classification import DIGITS
+from pipeline.model import chat, latency, lean, machine, pinned, scoring, templates, weights
 from pipeline.training import encoding, likelihood
 
 
@@ -57,7 +58,7 @@ def _classify(served: Any, scorer: Scorer, labels: Sequence[str], items: Sequenc
     scores = scoring.label_scores(served, cut, label_ids, scorer.batch_size)
     best = [max(range(len(labels)), key=row.__getitem__) for row in scores]
     rows = [
-        {"predicted": labels[index], "score": round(row[index], metrics.DIGITS), "truncated": len(prompt) > room}
+        {"predicted": labels[index], "score": round(row[index], DIGITS), "truncated": len(prompt) > room}
         for index, row, prompt in zip(best, scores, prompts, strict=True)
     ]
     return Scored(rows=rows, cost=latency.measure(served, cut, label_ids))

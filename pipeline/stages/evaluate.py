@@ -13,7 +13,8 @@ from typing import Any
 from pipeline import errors, files, params, timing
 from pipeline.data import arrow
 from pipeline.data.records import Record
-from pipeline.model import lean, measures
+from pipeline.evaluation import measures
+from pipeline.model import lean
 
 SLICES = Path("data/assembled/slices")
 LABELS = Path("data/assembled/labels.json")
@@ -34,10 +35,14 @@ class Params:
 
 def measure(slices: Slices, told: Mapping[str, Mapping[str, Any]]) -> dict[str, Any]:
     """Metrics of each slice and of all of them pooled; `told` goes from an item's id to what was said of it."""
-    pooled = [item for items in slices.values() for item in items]
+
+    def measured(items: Sequence[Record]) -> dict[str, Any]:
+        rows = [{"kind": item.kind, **_answer(item), "said": told[item.id]} for item in items]
+        return measures.measure(rows, "said")
+
     return {
-        "all": measures.measure(pooled, told),
-        "slices": {name: measures.measure(items, told) for name, items in slices.items()},
+        "all": measured([item for items in slices.values() for item in items]),
+        "slices": {name: measured(items) for name, items in slices.items()},
     }
 
 

@@ -12,7 +12,8 @@ from transformers import AutoModelForCausalLM
 from pipeline import files, schema
 from pipeline.data import arrow
 from pipeline.errors import GraftError
-from pipeline.model import chat, metrics
+from pipeline.evaluation import classification
+from pipeline.model import chat
 from pipeline.stages import evaluate
 from tests.conftest import ENVIRONMENT, ROOT
 from tests.stages.conftest import LABELS, release, set_params, write_records
@@ -49,7 +50,7 @@ def test_metrics_follow_from_the_predictions_and_all_pools_the_slices(done, run)
     found, rows = files.read_json(evaluate.METRICS), predictions()
 
     def measured(part):
-        return metrics.measure([row["answer"] for row in part], [row["predicted"] for row in part])
+        return classification.measure([row["answer"] for row in part], [row["predicted"] for row in part])
 
     assert found["candidate"]["all"] == measured(rows)
     for name in ("winter", "golden-few"):

@@ -89,6 +89,16 @@ def values(metrics: Sequence[Metric], items: Sequence[Item]) -> list[dict[str, l
         return [{metric.name: _value(metric, one) for metric in metrics} for one in items]
 
 
+def added(
+    metrics: Sequence[Metric], records: Sequence[Record], rows: Sequence[Mapping[str, Any]]
+) -> list[dict[str, Any]]:
+    """What a model said of records, each row with `custom` where there are metrics; raises like `values`."""
+    if not metrics:
+        return [dict(row) for row in rows]
+    found = values(metrics, [item(record, row) for record, row in zip(records, rows, strict=True)])
+    return [{**row, "custom": one} for row, one in zip(rows, found, strict=True)]
+
+
 def _load(spec: str) -> Metric:
     where = f"params.yaml: $.evaluate.custom: {spec}"
     if not _SPEC.fullmatch(spec):

@@ -34,6 +34,18 @@ def details(items: Sequence[Item], robustness: Mapping[str, Any] | None = None) 
     }
 
 
+def plots(
+    items: Sequence[Item], found: Mapping[str, Any], metrics: Mapping[str, Any], matrix: Mapping[str, Any]
+) -> dict[str, str]:
+    """Every file of reports/plots that evaluate writes: name and content; `found` is what `details` returned."""
+    return {
+        "confusion.csv": confusion_csv(items),
+        "calibration.csv": calibration_csv(found),
+        "slices.csv": slices_csv(metrics),
+        "forgetting.csv": forgetting_csv(matrix),
+    }
+
+
 def confusion_csv(items: Sequence[Item]) -> str:
     """plots/confusion.csv: actual and predicted, a row an item, in the order of ids.
 

@@ -11,9 +11,10 @@ from pathlib import Path
 from typing import Any
 
 from pipeline import errors, files, params, timing
+from pipeline.chain import lockfile
 from pipeline.data import arrow
 from pipeline.data.records import Record
-from pipeline.evaluation import measures
+from pipeline.evaluation import custom, details, matrix, measures
 from pipeline.model import lean
 
 SLICES = Path("data/assembled/slices")
@@ -22,6 +23,9 @@ ADAPTER = Path("models/adapter")
 PARENT = Path("models/parent")
 PREDICTIONS = Path("reports/predictions.jsonl")
 METRICS = Path("reports/metrics.json")
+DETAILS = Path("reports/details.json")
+MATRIX = Path("reports/matrix.json")
+PLOTS = Path("reports/plots")
 
 Slices = Mapping[str, Sequence[Record]]
 
@@ -31,19 +35,33 @@ class Params:
     """Section `evaluate` of params.yaml."""
 
     batch_size: int
+    language: str | None  # of generated texts; None: by their script
+    custom: str | list[str] | None  # metrics.FILE:FUNCTION
 
 
-def measure(slices: Slices, told: Mapping[str, Mapping[str, Any]]) -> dict[str, Any]:
-    """Metrics of each slice and of all of them pooled; `told` goes from an item's id to what was said of it."""
+def measure(slices: Slices, told: Mapping[str, Mapping[str, Any]], language: str | None = None) -> dict[str, Any]:
+    """Metrics of each slice, and of every item once; `told` goes from an item's id to what was said of it."""
 
     def measured(items: Sequence[Record]) -> dict[str, Any]:
         rows = [{"kind": item.kind, **_answer(item), "said": told[item.id]} for item in items]
-        return measures.measure(rows, "said")
+        return measures.measure(rows, "said", language)
 
     return {
-        "all": measured([item for items in slices.values() for item in items]),
+        "all": measured(distinct(slices)),
         "slices": {name: measured(items) for name, items in slices.items()},
     }
+
+
+def chain(found: Mapping[str, Any]) -> dict[str, Any]:
+    """The chain's matrix with the candidate's row, from its metrics and the parent's."""
+    lock, known = lockfile.load(), PARENT / MATRIX.name
+    return matrix.extend(
+        files.read_json(known) if known.exists() else None,
+        lock.parent.release if lock.parent else None,
+        Path(lock.increment).name,
+        found["candidate"]["slices"],
+        found["parent"]["slices"] if found["parent"] else None,
+    )
 
 
 def distinct(slices: Slices) -> list[Record]:
@@ -70,10 +88,11 @@ def parent_predictions(
 
 
 def main() -> None:
-    """Read slices, adapters and labels; write predictions.jsonl and metrics.json."""
-    PREDICTIONS.unlink(missing_ok=True)
-    METRICS.unlink(missing_ok=True)
+    """Read slices, adapters and labels; write predictions.jsonl, metrics.json and what stands behind them."""
+    for path in (PREDICTIONS, METRICS, DETAILS, MATRIX):
+        path.unlink(missing_ok=True)
     asked = params.load("evaluate", Params)
+    own = custom.load(asked.custom)
     with timing.measured("evaluate") as figures, lean.serving(ADAPTER, PARENT / "adapter"):
         from pipeline.evaluation import predict
 
@@ -88,16 +107,48 @@ def main() -> None:
             return predict.predict(scorer, PARENT / "adapter", files.read_json(PARENT / "labels.json"), unseen)
 
         parent = parent_predictions(items, parents) if (PARENT / "adapter").exists() else (None, None)
+        said = _with_own(items, told, own)
+        before = None if parent[0] is None else _with_own(items, parent[0], own)
         found = {
-            "candidate": measure(slices, told),
-            "parent": None if parent[0] is None else measure(slices, parent[0]),
+            "candidate": measure(slices, said, asked.language),
+            "parent": None if before is None else measure(slices, before, asked.language),
+            "anchor": None,
             "truncated": sum(row["truncated"] for row in scored.rows),
+            "robustness": None,
         }
+        grown = chain(found)
+        found["chain"] = matrix.chain(grown, len(files.read_json(LABELS)))
+        rows = _items(slices, items, said)
+        behind = details.details(rows)
         _write_predictions(slices, told)
         files.write_json(METRICS, found)
+        files.write_json(DETAILS, behind)
+        files.write_json(MATRIX, grown)
+        for name, text in details.plots(rows, behind, found, grown).items():
+            files.write_text(PLOTS / name, text)
         adapter = files.sha256(ADAPTER / "adapter_model.safetensors")  # whose figures these are
         figures |= {"adapter": adapter, "candidate": scored.cost, "parent": parent[1]}
         print("evaluate: " + ", ".join(f"{k} {v}" for k, v in found["candidate"]["all"].items()), flush=True)
+
+
+def _with_own(
+    items: Sequence[Record], told: Mapping[str, Mapping[str, Any]], own: Sequence[custom.Metric]
+) -> dict[str, dict[str, Any]]:
+    """What was said of each item, with the values of the user's metrics."""
+    rows = custom.added(own, items, [told[item.id] for item in items])
+    return {item.id: row for item, row in zip(items, rows, strict=True)}
+
+
+def _items(slices: Slices, items: Sequence[Record], said: Mapping[str, Any]) -> list[dict[str, Any]]:
+    """Every item once, with its slices and what the candidate said of it."""
+    places: dict[str, list[str]] = {}
+    for name, held in slices.items():
+        for item in held:
+            places.setdefault(item.id, []).append(name)
+    return [
+        {"id": item.id, "kind": item.kind, "slices": places[item.id], **_answer(item), "candidate": said[item.id]}
+        for item in items
+    ]
 
 
 def _write_predictions(slices: Slices, told: Mapping[str, dict[str, Any]]) -> None:

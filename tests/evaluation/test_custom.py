@@ -152,6 +152,14 @@ def test_several_functions_and_none(write):
     assert custom.load(None) == custom.load([]) == []
 
 
+def test_rows_get_the_values_and_stay_as_they_are_without_metrics(write):
+    said = {"predicted": "Toys"}
+    metric = write("def mine(item): return item['predicted'] == item['label'], 2")
+    assert custom.added([metric], [record()], [said]) == [{"predicted": "Toys", "custom": {"mine": [0.0, 2.0]}}]
+    assert custom.added([], [record()], [said]) == [{"predicted": "Toys"}]
+    assert said == {"predicted": "Toys"}
+
+
 def test_nothing_is_written_beside_the_functions(write, monkeypatch):
     monkeypatch.setattr(sys, "dont_write_bytecode", False)
     custom.values([write("def mine(item): return 1")], [item()])

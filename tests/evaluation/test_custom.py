@@ -1,4 +1,6 @@
 import math
+import re
+import shutil
 import sys
 from pathlib import Path
 
@@ -182,3 +184,14 @@ def test_the_worked_example_weighs_errors_by_price(monkeypatch):
     ]
     wrong = (books + unknown) / (tvs + books + unknown)
     assert math.isclose(measures.measure(items, "candidate")["price_error"], wrong, abs_tol=1e-6)
+
+
+def test_the_pages_function_gives_what_the_shipped_one_gives(tmp_path, monkeypatch):
+    page = (ROOT / "docs/how-to/custom-metric.md").read_text(encoding="utf-8")
+    [source] = re.findall(r"^```python\n(.*?)^```", page, re.MULTILINE | re.DOTALL)
+    shutil.copytree(ROOT / "metrics", tmp_path / "metrics")
+    items = [item("Toys", label=label) for label in ("TVs", "Toys", "Books")]
+    monkeypatch.chdir(tmp_path)
+    before = custom.values(custom.load("metrics.price:price_error"), items)
+    Path("metrics/price.py").write_text(source)
+    assert custom.values(custom.load("metrics.price:price_error"), items) == before

@@ -25,9 +25,9 @@ from typing import Any
 from pipeline import files, params
 from pipeline.data import arrow, records, state
 from pipeline.data.records import Record
-from pipeline.evaluation import predict
+from pipeline.evaluation import measures, sides
 from pipeline.model import base_files
-from pipeline.stages import assemble, evaluate, train
+from pipeline.stages import assemble, train
 from pipeline.training.settings import Params
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -183,10 +183,12 @@ class Bench:
 
     def _scores(self, adapter: Path, made: assemble.Assembled) -> dict[str, float]:
         slices = {name: arrow.records_of(table) for name, table in made.slices.items()}
-        items = evaluate.distinct(slices)
-        rows = predict.predict(predict.scorer(items, 64), adapter, made.labels, items).rows
-        told = {item.id: row for item, row in zip(items, rows, strict=True)}
-        return {name: part["accuracy"] for name, part in evaluate.measure(slices, told)["slices"].items()}
+        asked = params.load("evaluate", sides.Params)
+        with contextlib.redirect_stdout(io.StringIO()):
+            return {
+                name: measures.measure(sides.judged(items, asked, adapter, made.labels), "candidate")["accuracy"]
+                for name, items in slices.items()
+            }
 
 
 def frontier(kind: str, found: Mapping[str, Outcome]) -> Iterator[str]:

@@ -24,6 +24,7 @@ DVCIGNORE = Path(".dvcignore")
 _IGNORED = """\
 # Written by `graft add`: DVC looks only at the open increment, so that its cost does not
 # grow with the chain. Earlier increments stay in git and in the remote.
+__pycache__/
 /data/increments/*
 /tests/
 """

@@ -20,8 +20,8 @@ from pipeline.data import arrow, detect, increment, jsonl
 from pipeline.data import prepared as reports
 from pipeline.data.records import Record
 from pipeline.errors import GraftError
-from pipeline.model import pinned
-from pipeline.stages import evaluate, prepare
+from pipeline.evaluation import measures, sides
+from pipeline.stages import prepare
 
 
 def records(sources: list[Path], instruction: str) -> list[Record]:
@@ -45,9 +45,8 @@ def records(sources: list[Path], instruction: str) -> list[Record]:
 
 def measure(items: list[Record]) -> dict[str, Any]:
     """Metrics of the checked-out release, beside the gate's floors and ceilings."""
-    base = pinned.load()
-    told = evaluate.ask(evaluate.candidate(base), items, {}, base, params.load("evaluate", evaluate.Params)).rows
-    found = evaluate.measure({"labelled": items}, told)["all"]
+    asked = params.load("evaluate", sides.Params)
+    found = measures.measure(sides.judged(items, asked), "candidate", asked.language)
     rules = {name: rule for name, rule in params.load_all()["gate"]["rules"]["all"].items() if name in found}
     floors = {name: rule["at_least"] for name, rule in rules.items() if "at_least" in rule}
     below = [name for name, floor in floors.items() if not (found[name] or 0.0) >= floor]

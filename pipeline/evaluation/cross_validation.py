@@ -24,7 +24,8 @@ from pipeline.chain import lockfile
 from pipeline.data import arrow, jsonl, records, rejects, state
 from pipeline.data.records import Record
 from pipeline.errors import GraftError
-from pipeline.stages import assemble, evaluate, train
+from pipeline.evaluation import measures, sides
+from pipeline.stages import assemble, train
 from pipeline.training.settings import Params
 
 FOLD = "golden-fold"  # as items kept by hand: neither they nor what is near them are trained on
@@ -127,12 +128,8 @@ def _trained(table: pa.Table, adapter: Path) -> None:
 
 
 def _measured(adapter: Path, labels: Sequence[str], items: Sequence[Record]) -> Metrics:
-    from pipeline.evaluation import predict
-
-    asked = params.load("evaluate", evaluate.Params)
-    rows = predict.predict(predict.scorer(items, asked.batch_size), adapter, labels, items).rows
-    told = {item.id: row for item, row in zip(items, rows, strict=True)}
-    found: Metrics = evaluate.measure({FOLD: items}, told)["all"]
+    asked = params.load("evaluate", sides.Params)
+    found: Metrics = measures.measure(sides.judged(items, asked, adapter, labels), "candidate", asked.language)
     return found
 
 

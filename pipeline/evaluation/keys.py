@@ -50,6 +50,10 @@ class Model:
     max_length: int  # tokens
     labels: str  # of the labels that it knows
 
+    def plain(self) -> dict[str, Any]:
+        """As predictions.json tells of it."""
+        return asdict(self)
+
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Judge:
@@ -86,11 +90,6 @@ def model(
 def known(plain: Mapping[str, Any]) -> Model:
     """A model as predictions.json tells of it."""
     return Model(**plain)
-
-
-def plain(model: Model) -> dict[str, Any]:
-    """A model as predictions.json tells of it."""
-    return asdict(model)
 
 
 def key(model: Model, judge: Judge, record: Record) -> str:

@@ -1,103 +1,135 @@
-"""What a model, merged and rounded as it will be served, says of evaluation items."""
+"""What a model, merged and rounded as it is served, says of items, and what saying it costs."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from pipeline import params
 from pipeline.data.records import Record
 from pipeline.errors import GraftError
-from pipeline.evaluation import answers, choice, keys
-from pipeline.model import chat, latency, lean, machine, pinned, scoring, weights
+from pipeline.evaluation import answers, choice, efficiency, keys
+from pipeline.model import chat, lean, machine, pinned, scoring, weights
 from pipeline.training import encoding, likelihood
 
 DIGITS = 6
+SMALL = 1_000_000_000  # bytes: of models up to here several are held at a time
+DECODED = 16  # tokens generated to measure the pace
+
+Row = dict[str, Any]
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class Scored:
-    """What a model says of items, and what saying it costs."""
+class Served:
+    """A model in memory, with all that it is asked by."""
 
-    rows: Mapping[str, dict[str, Any]]  # by the item's id; see docs/reference.md, reports/predictions.json
-    cost: Mapping[str, float]  # of pipeline.model.latency
+    model: Any
+    chat: chat.Chat
+    labels: Sequence[str]
+    max_length: int  # tokens
+
+    @property
+    def small(self) -> bool:
+        """Whether several of its size may be held at a time."""
+        return sum(one.numel() * one.element_size() for one in self.model.parameters()) <= SMALL
 
 
-def predict(
-    base: pinned.Base,
-    adapter: Path,
-    told: keys.Model,
-    labels: Sequence[str],
-    items: Sequence[Record],
-    *,
-    judge: keys.Judge,
-    batch_size: int,
-    threads: int,
-) -> Scored:
-    """The likeliest label of every classification; of everything else how likely it is, and what is answered.
+def load(base: pinned.Base, adapter: Path, told: keys.Model, labels: Sequence[str]) -> Served:
+    """A model as it is served.
 
     Args:
         base: that the adapter belongs to.
         adapter: its folder.
-        told: how the model is served: template, type of the weights, length of the context.
+        told: template, type of the weights, length of the context.
         labels: that it knows.
+    """
+    device = machine.settle(params.load_all()["train"]["threads"])
+    talk = chat.load(base.folder, told.chat_template, needed=False)
+    model = weights.load_merged(base, adapter, told.dtype).to(device)
+    lean.started()
+    return Served(model=model, chat=talk, labels=labels, max_length=told.max_length)
+
+
+def predict(served: Served, items: Sequence[Record], judge: keys.Judge, batch_size: int) -> dict[str, Row]:
+    """The likeliest label of every classification; of everything else how likely it is, and what is answered.
+
+    Args:
+        served: the model.
         items: of any kinds.
         judge: how answers are decoded and scored.
         batch_size: items computed at a time.
-        threads: train.threads.
+
+    Returns:
+        By item's id the row of predictions.json, without its key.
     """
-    latency.forget_peak()
-    device = machine.settle(threads)
-    talk = chat.load(base.folder, told.chat_template, needed=any(item.kind != "text" for item in items))
-    served = weights.load_merged(base, adapter, told.dtype).to(device)
-    lean.started()
+    if served.chat.template is None and any(item.kind != "text" for item in items):
+        chat.load(served.chat.folder)  # says what is missing
     labelled = [item for item in items if item.kind == "classification"]
     others = [item for item in items if item.kind != "classification"]
-    rows, cost = _classify(served, talk, told, labels, labelled, judge, batch_size)
-    for item, row in zip(others, likelihood.score(served, talk, others, told.max_length, batch_size), strict=True):
-        rows[item.id] = row
-    if judge.max_new_tokens:
-        asked = [item for item in others if answers.answerable(item)]
-        made = answers.generate(
-            served,
-            talk,
-            asked,
-            max_length=told.max_length,
-            max_new_tokens=judge.max_new_tokens,
-            size=batch_size,
+    rows = _classify(served, labelled, judge, batch_size)
+    likely = likelihood.score(served.model, served.chat, others, served.max_length, batch_size)
+    rows |= {item.id: row for item, row in zip(others, likely, strict=True)}
+    asked = [item for item in others if judge.max_new_tokens and answers.answerable(item)]
+    made = answers.generate(
+        served.model,
+        served.chat,
+        asked,
+        max_length=served.max_length,
+        max_new_tokens=judge.max_new_tokens,
+        size=batch_size,
+    )
+    for item, answer in zip(asked, made, strict=True):
+        rows[item.id] |= answer | {"truncated": rows[item.id]["truncated"] or answer["truncated"]}
+    return rows
+
+
+def costs(held: Mapping[str, Served], items: Sequence[Record], judge: keys.Judge) -> dict[str, Any]:
+    """What answering costs each model, all asked the same in turn; see `efficiency.measure`."""
+    first = next(iter(held.values()))
+    labelled = [item for item in items if item.kind == "classification"]
+    asked = [item for item in items if answers.answerable(item)]
+    models = {name: one.model for name, one in held.items()}
+    if labelled and first.labels:
+        label_ids = first.chat.answers(first.labels)
+        room = max(1, first.max_length - max(map(len, label_ids)))
+        prompts = encoding.prompts(first.chat, labelled)
+        return efficiency.measure(
+            models, prompts, room, lambda model, prompt: scoring.label_scores(model, [prompt], label_ids, 1)
         )
-        for item, answer in zip(asked, made, strict=True):
-            rows[item.id] |= answer | {"truncated": rows[item.id]["truncated"] or answer["truncated"]}
-    return Scored(rows=rows, cost=cost)
+    if asked and judge.max_new_tokens:
+        prompts = encoding.prompts(first.chat, asked)
+        return efficiency.measure(
+            models,
+            prompts,
+            first.max_length,
+            lambda model, prompt: weights.next_logits(model, [prompt]),
+            decode=min(DECODED, judge.max_new_tokens),
+        )
+    prompts = [ids for ids in first.chat.beginnings_of([item.prompt or item.messages for item in items]) if ids]
+    return efficiency.measure(
+        models, prompts, first.max_length, lambda model, prompt: weights.next_logits(model, [prompt])
+    )
 
 
-def _classify(
-    served: Any,
-    talk: chat.Chat,
-    told: keys.Model,
-    labels: Sequence[str],
-    items: Sequence[Record],
-    judge: keys.Judge,
-    batch_size: int,
-) -> tuple[dict[str, dict[str, Any]], Mapping[str, float]]:
-    if not (items and labels):  # a model that knows no label says nothing
+def _classify(served: Served, items: Sequence[Record], judge: keys.Judge, batch_size: int) -> dict[str, Row]:
+    if not (items and served.labels):  # a model that knows no label says nothing
         nothing = {"predicted": "", "score": 0.0, "confidence": 0.0, "truncated": False}
-        return {item.id: dict(nothing) for item in items}, {}
-    label_ids = talk.answers(labels)
+        return {item.id: dict(nothing) for item in items}
+    label_ids = served.chat.answers(served.labels)
     lengths = [len(ids) for ids in label_ids]
-    room = told.max_length - max(lengths)
+    room = served.max_length - max(lengths)
     if room < 1:
         raise GraftError("evaluate: labels fill train.max_length", help="raise train.max_length")
-    prompts = encoding.prompts(talk, items)
+    prompts = encoding.prompts(served.chat, items)
     cut = [chat.keep_end(prompt, room) for prompt in prompts]
+    scores_PL = scoring.label_scores(served.model, cut, label_ids, batch_size).numpy()
     rows = {}
-    for item, prompt, scores_L in zip(
-        items, prompts, scoring.label_scores(served, cut, label_ids, batch_size), strict=True
-    ):
+    for item, prompt, scores_L in zip(items, prompts, scores_PL, strict=True):
         index, confidence = choice.choose(scores_L, lengths, judge.normalize)
         rows[item.id] = {
-            "predicted": labels[index],
-            "score": round(float(scores_L[index]), DIGITS),
+            "predicted": "" if index is None else served.labels[index],
+            "score": None if index is None else round(float(scores_L[index]), DIGITS),
             "confidence": round(confidence, DIGITS),
             "truncated": len(prompt) > room,
         }
-    return rows, latency.measure(served, cut, label_ids)
+    return rows

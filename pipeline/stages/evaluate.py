@@ -1,194 +1,147 @@
-"""evaluate: candidate, parent and anchor on every slice -> predictions and metrics
+"""evaluate: candidate, parent and anchor on every slice -> predictions, and all figures that follow from them
 
 Each is scored as it is served: merged and rounded to its merge.dtype, with its own template and context. What the
 parent and the anchor said before is part of their states; a model is loaded for what nobody said yet, and only then.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from pipeline import errors, files, params, timing
 from pipeline.chain import lockfile
-from pipeline.data import arrow
+from pipeline.data import arrow, marks
 from pipeline.data.records import Record
-from pipeline.evaluation import keys, predictions
-from pipeline.model import lean, measures, pinned, templates
+from pipeline.evaluation import custom, figures, perturb, predictions, sides
+from pipeline.evaluation import items as evaluated
+from pipeline.evaluation.sides import ADAPTER, LABELS, RELEASED, Params
+from pipeline.model import pinned, saved
 
 SLICES = Path("data/assembled/slices")
-LABELS = Path("data/assembled/labels.json")
-ADAPTER = Path("models/adapter")
-PARENT = Path("models/parent")
-ANCHOR = Path("models/anchor")
+TRAINING = Path("reports/training.json")
 PREDICTIONS = Path("reports/predictions.json")
 METRICS = Path("reports/metrics.json")
-
-Slices = Mapping[str, Sequence[Record]]
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Params:
-    """Section `evaluate` of params.yaml."""
-
-    batch_size: int
-    normalize: str  # none | length
-    max_new_tokens: int  # of a generated answer; 0: none is generated
+DETAILS = Path("reports/details.json")
+MATRIX = Path("reports/matrix.json")
+PLOTS = Path("reports/plots")
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Side:
-    """One of the models that are compared."""
-
-    name: str  # candidate | parent | anchor
-    adapter: Path
-    model: keys.Model
-    labels: Sequence[str]
+def variants(found: evaluated.Items, asked: Mapping[str, Any] | None) -> list[perturb.Variant]:
+    """Badly written variants of some classifications, as `evaluate.robustness` asks for; none without it."""
+    if not asked or not asked["items"]:
+        return []
+    return perturb.variants(evaluated.sources(found, asked["items"]), asked["kinds"], asked["strengths"])
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Said:
-    """What a model says of items, by their ids, and what saying it cost; None where it was all known."""
-
-    rows: Mapping[str, predictions.Row]
-    cost: Mapping[str, Any] | None
-
-
-def candidate(base: pinned.Base) -> Side:
-    """The adapter of this tree, served as params.yaml says."""
-    everything, labels = params.load_all(), files.read_json(LABELS)
-    asked = keys.model(
-        ADAPTER,
-        base,
-        labels,
-        template=templates.text(everything["train"]["chat_template"]),
-        dtype=everything["merge"]["dtype"],
-        max_length=everything["train"]["max_length"],
-    )
-    return Side(name="candidate", adapter=ADAPTER, model=asked, labels=labels)
-
-
-def released() -> Iterator[tuple[Side, Mapping[str, predictions.Row]]]:
-    """Parent and anchor, as they were when they were released, and what they said then."""
-    for name, folder in (("parent", PARENT), ("anchor", ANCHOR)):
-        if (folder / ADAPTER.name).exists():
-            told = predictions.read(folder / PREDICTIONS.name)
-            model = keys.known(told["models"]["candidate"])
-            labels = files.read_json(folder / LABELS.name)
-            yield (
-                Side(name=name, adapter=folder / ADAPTER.name, model=model, labels=labels),
-                predictions.rows(told),
-            )
-
-
-def ask(
-    side: Side, items: Sequence[Record], known: Mapping[str, predictions.Row], base: pinned.Base, asked: Params
-) -> Said:
-    """What a model says of items: as it was said before, where the key is the same; else now.
+def told(
+    found: evaluated.Items,
+    varied: Sequence[perturb.Variant],
+    compared: Sequence[sides.Side],
+    rows: Mapping[str, Mapping[str, predictions.Row]],
+) -> dict[str, Any]:
+    """What predictions.json holds of models, labels, items and variants.
 
     Args:
-        side: the model.
-        items: to be predicted.
-        known: what any model said before, by its key.
-        base: the pinned one.
-        asked: of params.yaml.
+        found: the items.
+        varied: variants of some of them.
+        compared: the models.
+        rows: side -> id -> row, of items and variants.
     """
-    judge = keys.Judge(normalize=asked.normalize, max_new_tokens=asked.max_new_tokens)
-    named = {item.id: keys.key(side.model, judge, item) for item in items}
-    unsaid = [item for item in items if named[item.id] not in known]
-    print(f"evaluate: {side.name}: {len(items) - len(unsaid)} predictions known, {len(unsaid)} to score", flush=True)
-    rows = {item.id: known[named[item.id]] for item in items if named[item.id] in known}
-    if not unsaid:
-        return Said(rows=rows, cost=None)
-    with lean.serving(ADAPTER, PARENT / ADAPTER.name, ANCHOR / ADAPTER.name):  # all: what is hidden once, stays so
-        from pipeline.evaluation import predict
+    models = {side.name: side.model for side in compared}
+    source = {item.record.id: item for item in found.items}
 
-        scored = predict.predict(
-            base,
-            side.adapter,
-            side.model,
-            side.labels,
-            unsaid,
-            judge=judge,
-            batch_size=asked.batch_size,
-            threads=params.load_all()["train"]["threads"],
-        )
-    rows |= {id_: row | {"key": named[id_]} for id_, row in scored.rows.items()}
-    return Said(rows=rows, cost=scored.cost)
+    def said(record: Record, names: Sequence[str]) -> dict[str, Any]:
+        return {name: rows[name][record.id] if name in rows else None for name in names}
 
-
-def distinct(slices: Slices) -> list[Record]:
-    """Every item once, by id, whatever slices it stands in."""
-    return [item for _, item in sorted({item.id: item for items in slices.values() for item in items}.items())]
-
-
-def measure(slices: Slices, told: Mapping[str, Mapping[str, Any]]) -> dict[str, Any]:
-    """Metrics of each slice, and of every item once; `told` goes from an item's id to what was said of it."""
     return {
-        "all": measures.measure(distinct(slices), told),
-        "slices": {name: measures.measure(items, told) for name, items in slices.items()},
+        "version": predictions.VERSION,
+        "models": {name: models[name].plain() if name in models else None for name in predictions.SIDES},
+        "labels": list(compared[0].labels),
+        "items": [_item(item) | said(item.record, predictions.SIDES) for item in found.items],
+        "robustness": [
+            {
+                "source": one.source,
+                "kind": one.kind,
+                "strength": one.strength,
+                "slices": list(source[one.source].slices),
+                "answer": one.record.answer,
+            }
+            | said(one.record, ["candidate", "parent"])
+            for one in varied
+        ],
     }
 
 
 def main() -> None:
-    """Read slices, adapters and labels; write predictions.json and metrics.json."""
-    PREDICTIONS.unlink(missing_ok=True)
-    METRICS.unlink(missing_ok=True)
-    asked = params.load("evaluate", Params)
-    with timing.measured("evaluate") as figures:
+    """Read slices, adapters and labels; write predictions, metrics, details, matrix and plots."""
+    for path in (PREDICTIONS, METRICS, DETAILS, MATRIX):
+        path.unlink(missing_ok=True)
+    asked, lock = params.load("evaluate", Params), lockfile.load()
+    own = custom.load(asked.custom)
+    with timing.measured("evaluate") as timings:
         slices = {path.stem: arrow.read_records(path) for path in sorted(SLICES.glob("*.arrow"))}
-        items, base = distinct(slices), pinned.load()
-        before = list(released())
-        compared = [candidate(base), *(side for side, _ in before)]
-        known = {key: row for _, rows in before for key, row in rows.items()}
-        said = {}
-        for side in compared:
-            said[side.name] = ask(side, items, known, base, asked)
-            known |= {row["key"]: row for row in said[side.name].rows.values()}  # an anchor may be the parent
-        predictions.write(PREDICTIONS, _predictions(compared, slices, items, said))
-        found: dict[str, Any] = {
-            name: measure(slices, said[name].rows) if name in said else None for name in predictions.SIDES
+        found = evaluated.items(slices, marks.read(SLICES), asked.slice_by, asked.max_items)
+        varied, base = variants(found, asked.robustness), pinned.load()
+        before = list(sides.released())
+        compared = [sides.candidate(base), *(one.side for one in before)]
+        known = {key: row for one in before for key, row in predictions.rows(one.predictions).items()}
+        records = {record.id: record for record in [*found.records, *(one.record for one in varied)]}
+        said = sides.ask(compared, list(records.values()), known, base, asked, measured=True)
+        rows = {name: _with_own(records, of, own) for name, of in said.rows.items()}
+        content = told(found, varied, compared, rows) | {
+            "releases": {
+                "parent": lock.parent.release if lock.parent else None,
+                "anchor": lock.anchor.release if lock.anchor else None,
+            },
+            "params": {"candidate": _params(), **{one.side.name: one.predictions.get("params") for one in before}},
         }
-        found["truncated"] = sum(row["truncated"] for row in said["candidate"].rows.values())
-        files.write_json(METRICS, found)
-        figures["adapter"] = files.sha256(ADAPTER / "adapter_model.safetensors")  # whose figures these are
-        figures |= {name: one.cost for name, one in said.items()}
-        print("evaluate: " + ", ".join(f"{k} {v}" for k, v in found["candidate"]["all"].items()), flush=True)
+        predictions.write(PREDICTIONS, content)
+        matrix = RELEASED["parent"] / MATRIX.name
+        made = figures.figures(
+            content,
+            found.slices,
+            language=asked.language,
+            increment=Path(lock.increment).name,
+            before=files.read_json(matrix) if matrix.exists() else None,
+        )
+        files.write_json(METRICS, made.metrics)
+        files.write_json(DETAILS, made.details)
+        files.write_json(MATRIX, made.matrix)
+        for name, text in made.plots.items():
+            files.write_text(PLOTS / name, text)
+        timings["adapter"] = files.sha256(ADAPTER / saved.WEIGHTS)  # whose timings these are
+        timings |= {name: said.cost.get(name) for name in predictions.SIDES}
+        cut = [item.record for item in found.items if said.rows["candidate"][item.record.id]["truncated"]]
+        for line in [*evaluated.budget(found), *evaluated.cut(cut)]:
+            print(f"evaluate: {line}", flush=True)
+        print("evaluate: " + ", ".join(f"{k} {v}" for k, v in made.metrics["candidate"]["all"].items()), flush=True)
 
 
-def _predictions(
-    compared: Sequence[Side], slices: Slices, items: Sequence[Record], said: Mapping[str, Said]
-) -> dict[str, Any]:
-    lock = lockfile.load()
-    places: dict[str, list[str]] = {}
-    for name, those in sorted(slices.items()):
-        for item in those:
-            places.setdefault(item.id, []).append(name)
-    models = {side.name: keys.plain(side.model) for side in compared}
-    return {
-        "version": predictions.VERSION,
-        "models": {name: models.get(name) for name in predictions.SIDES},
-        "releases": {
-            "parent": lock.parent.release if lock.parent else None,
-            "anchor": lock.anchor.release if lock.anchor else None,
-        },
-        "labels": files.read_json(LABELS),
-        "items": [
-            {
-                "id": item.id,
-                "kind": item.kind,
-                "slices": places[item.id],
-                **_answer(item),
-                **{name: said[name].rows[item.id] if name in said else None for name in predictions.SIDES},
-            }
-            for item in items
-        ],
-        "robustness": [],
+def _with_own(
+    records: Mapping[str, Record], rows: Mapping[str, predictions.Row], own: Sequence[custom.Metric]
+) -> dict[str, predictions.Row]:
+    """What was said of each record, with the values of the user's metrics."""
+    plain = [{name: value for name, value in rows[id_].items() if name != "custom"} for id_ in records]
+    return dict(zip(records, custom.added(own, list(records.values()), plain), strict=True))
+
+
+def _item(item: evaluated.Item) -> dict[str, Any]:
+    record = item.record
+    made: dict[str, Any] = {"id": record.id, "kind": record.kind, "slices": list(item.slices)}
+    if record.kind in ("classification", "sft"):
+        made["answer"] = record.answer
+    if item.cluster != record.id:
+        made["cluster"] = item.cluster
+    return made | ({"must_pass": True} if item.must_pass else {})
+
+
+def _params() -> dict[str, Any]:
+    """What was asked for, for the child's report to compare with: of `train` what makes its bytes."""
+    everything = params.load_all()
+    return {name: everything[name] for name in ("prepare", "assemble", "evaluate")} | {
+        "train": files.read_json(TRAINING)["asked"],
+        "merge": {"dtype": everything["merge"]["dtype"]},
     }
-
-
-def _answer(item: Record) -> dict[str, str]:
-    return {"answer": item.answer} if item.kind in ("classification", "sft") else {}
 
 
 if __name__ == "__main__":

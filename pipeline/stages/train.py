@@ -26,6 +26,8 @@ TRAINING = Path("reports/training.json")
 CURVE = Path("reports/plots/loss.csv")
 TESTED = Path("reports/plots/learning_rate.csv")  # of learning_rate: auto; else without rows
 LAST = 20  # steps, at least, that the final loss is the mean of
+# What changes no byte here: how checkpoints are kept, who watches, how many tokenise; and replay, which assemble reads.
+UNBOUND = ("checkpoint", "checkpoint_url", "trackers", "workers", "replay")
 CURVE_ROWS = 200  # at most: the curve lies in git
 
 
@@ -128,7 +130,9 @@ def main() -> None:
         else:
             raise GraftError(f"{RECORDS}: nothing to train on, and no parent to hand on", help="graft add NAME FILE...")
         rows = condense(made.steps)
+        section = params.load_all()["train"]
         facts = made.facts | {
+            "asked": {name: value for name, value in section.items() if name not in UNBOUND},
             "increments": dict(Counter(record.increment for record in records)),
             "final_loss": final_loss(made.steps),
             "state_bytes": (draft / "adapter_model.safetensors").stat().st_size,

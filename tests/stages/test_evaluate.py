@@ -12,8 +12,8 @@ from transformers import AutoModelForCausalLM
 from pipeline import files, schema
 from pipeline.data import arrow
 from pipeline.errors import GraftError
-from pipeline.evaluation import keys
-from pipeline.model import chat, metrics, pinned
+from pipeline.evaluation import classification, keys
+from pipeline.model import chat, pinned
 from pipeline.stages import evaluate
 from tests.conftest import ENVIRONMENT, ROOT
 from tests.stages.conftest import LABELS, release, set_params, write_records
@@ -51,7 +51,7 @@ def test_metrics_follow_from_the_predictions_and_all_pools_the_slices(done, run)
     found, rows = files.read_json(evaluate.METRICS), predictions()
 
     def measured(part):
-        return metrics.measure([row["answer"] for row in part], [row["predicted"] for row in part])
+        return classification.measure([row["answer"] for row in part], [row["predicted"] for row in part])
 
     assert found["candidate"]["all"] == measured(rows)
     for name in ("winter", "golden-few"):
@@ -167,6 +167,50 @@ def test_a_key_holds_the_tokenizer_and_the_kind_of_a_record(done):
     assert keys.key(model, longer, spoken) != keys.key(model, judge, spoken)
     fewer = replace(model, labels=keys.digest(["Book"]))
     assert keys.key(fewer, judge, spoken) == keys.key(model, judge, spoken)
+
+
+def test_what_stands_behind_the_figures_is_written(done, finished, run):
+    found = {name: files.read_json(done / f"reports/{name}.json") for name in ("metrics", "details", "matrix")}
+    assert {name: problems for name, value in found.items() if (problems := schema.problems(value, name))} == {}
+    accuracy = found["metrics"]["candidate"]["slices"]["winter"]["accuracy"]
+    assert found["metrics"]["chain"]["average_accuracy"] == accuracy
+    assert found["matrix"]["releases"] == [
+        {"release": None, "increment": "winter", "items": {"winter": 12}, "accuracy": {"winter": accuracy}}
+    ]
+    assert sum(row["support"] for row in found["details"]["labels"].values()) == 12
+    assert len(Path("reports/plots/confusion.csv").read_text().splitlines()) == 13
+    assert Path("reports/plots/slices.csv").read_text() == f"slice,release,accuracy\nwinter,candidate,{accuracy}\n"
+
+
+def test_the_chains_matrix_grows_from_the_parents(child, finished, run):
+    shutil.copy2(finished / "reports/matrix.json", child / "models/parent")
+    shutil.copytree(finished / "models/adapter", "models/adapter")
+    lock = files.read_json(Path("models.lock")) | {"increment": "data/increments/spring"}
+    files.write_json(Path("models.lock"), lock)
+    run(evaluate)
+    found, [before, now] = files.read_json(evaluate.METRICS), files.read_json(evaluate.MATRIX)["releases"]
+    assert (before["release"], before["increment"]) == ("v1.0.0", "winter")
+    assert before["accuracy"]["spring"] == found["parent"]["slices"]["spring"]["accuracy"]
+    assert (now["release"], now["increment"], now["items"]) == (None, "spring", {"spring": 8, "winter": 12})
+    assert found["chain"]["forgetting"] == {"winter": 0.0}  # the very same adapter
+    assert found["chain"]["backward_transfer"] == 0.0
+
+
+def test_a_metric_of_ones_own_is_measured(done, run):
+    Path("metrics").mkdir()
+    Path("metrics/mine.py").write_text("def long(item): return item['predicted'] == item['label'], len(item['label'])")
+    set_params(done, evaluate__custom="metrics.mine:long")
+    run(evaluate)
+    found, rows = files.read_json(evaluate.METRICS)["candidate"]["all"], predictions()
+    right = sum(len(row["answer"]) for row in rows if row["predicted"] == row["answer"])
+    assert found["long"] == pytest.approx(right / sum(len(row["answer"]) for row in rows), abs=1e-6)
+
+
+def test_a_metric_that_is_not_there_stops_before_any_model_is_loaded(done, run):
+    shutil.rmtree("models/adapter")
+    set_params(done, evaluate__custom="metrics.absent:long")
+    with pytest.raises(GraftError, match=r"there is no metrics/absent\.py"):
+        run(evaluate)
 
 
 def test_parent_is_not_loaded_when_all_its_predictions_are_known(done, finished, run):

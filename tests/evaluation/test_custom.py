@@ -163,6 +163,13 @@ def test_rows_get_the_values_and_stay_as_they_are_without_metrics(write):
     assert said == {"predicted": "Toys"}
 
 
+def test_what_an_earlier_releases_metrics_gave_is_left_out(write):
+    told = {"predicted": "Toys", "custom": {"old": [1.0, 1.0]}}
+    assert custom.added([], [record()], [told]) == [{"predicted": "Toys"}]
+    [row] = custom.added([write("def mine(item): return 1")], [record()], [told])
+    assert row["custom"] == {"mine": [1.0, 1.0]}
+
+
 def test_nothing_is_written_beside_the_functions(write, monkeypatch):
     monkeypatch.setattr(sys, "dont_write_bytecode", False)
     custom.values([write("def mine(item): return 1")], [item()])

@@ -92,11 +92,15 @@ def values(metrics: Sequence[Metric], items: Sequence[Item]) -> list[dict[str, l
 def added(
     metrics: Sequence[Metric], records: Sequence[Record], rows: Sequence[Mapping[str, Any]]
 ) -> list[dict[str, Any]]:
-    """What a model said of records, each row with `custom` where there are metrics; raises like `values`."""
+    """What a model said of records, each row with `custom` where there are metrics; raises like `values`.
+
+    What an earlier release's metrics gave, in rows of its state, is left out: a function may have changed since.
+    """
+    plain = [{name: figure for name, figure in row.items() if name != "custom"} for row in rows]
     if not metrics:
-        return [dict(row) for row in rows]
-    found = values(metrics, [item(record, row) for record, row in zip(records, rows, strict=True)])
-    return [{**row, "custom": one} for row, one in zip(rows, found, strict=True)]
+        return plain
+    found = values(metrics, [item(record, row) for record, row in zip(records, plain, strict=True)])
+    return [{**row, "custom": one} for row, one in zip(plain, found, strict=True)]
 
 
 def _load(spec: str) -> Metric:

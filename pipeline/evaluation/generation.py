@@ -41,9 +41,9 @@ _TOKENIZERS = {"zh": "zh", "ja": "char", "ko": "char", "th": "char", "lo": "char
 def language(references: Iterable[str], asked: str | None = None) -> str:
     """The language that BLEU tokenises by, of all references of a set: zh, ja, ko, th, or else en.
 
-    A script without spaces decides where it makes a twentieth of the letters or more: the tokenizers for it
-    treat Latin words as 13a does, while 13a takes a Chinese sentence for one word. Kana make it Japanese from
-    a twentieth of the dense letters on; else the most frequent of the others decides.
+    A script without spaces decides where it makes a twentieth of the letters or more: 13a takes a Chinese sentence
+    for one word, while zh treats Latin words as 13a does. Kana make it Japanese from a twentieth of those letters
+    on; else the most frequent of the scripts decides.
 
     Args:
         references: in any order.

@@ -1,6 +1,7 @@
 import math
 import re
 import shutil
+import subprocess
 import sys
 from pathlib import Path
 
@@ -10,7 +11,7 @@ from pipeline.data import records
 from pipeline.data.records import Record
 from pipeline.errors import GraftError
 from pipeline.evaluation import custom, measures
-from tests.conftest import ROOT
+from tests.conftest import ENVIRONMENT, ROOT
 
 
 def record(text="a red lamp", label="Lamps", kind="classification") -> Record:
@@ -162,11 +163,31 @@ def test_rows_get_the_values_and_stay_as_they_are_without_metrics(write):
     assert said == {"predicted": "Toys"}
 
 
+def test_what_an_earlier_releases_metrics_gave_is_left_out(write):
+    told = {"predicted": "Toys", "custom": {"old": [1.0, 1.0]}}
+    assert custom.added([], [record()], [told]) == [{"predicted": "Toys"}]
+    [row] = custom.added([write("def mine(item): return 1")], [record()], [told])
+    assert row["custom"] == {"mine": [1.0, 1.0]}
+
+
 def test_nothing_is_written_beside_the_functions(write, monkeypatch):
     monkeypatch.setattr(sys, "dont_write_bytecode", False)
     custom.values([write("def mine(item): return 1")], [item()])
     assert [path.name for path in Path("metrics").iterdir()] == ["mine.py"]
     assert sys.dont_write_bytecode is False
+
+
+def test_other_files_of_the_folder_can_be_imported(write):
+    """In a process of its own, started in the repository's root as stages are."""
+    write("def mine(item): return 1")
+    Path("metrics/other.py").write_text("HALF = 0.5")
+    Path("metrics/mine.py").write_text("from metrics import other\n\ndef mine(item):\n    return other.HALF")
+    code = "from pipeline.evaluation import custom; print(custom.values(custom.load('metrics.mine:mine'), [{}]))"
+    said = subprocess.run(
+        [sys.executable, "-c", code], check=False, env=ENVIRONMENT | {"PYTHONPATH": str(ROOT)}, capture_output=True
+    )
+    assert said.stdout.decode().strip() == "[{'mine': [0.5, 1.0]}]", said.stderr.decode()
+    assert sorted(path.name for path in Path("metrics").iterdir()) == ["mine.py", "other.py"]
 
 
 def test_the_worked_example_weighs_errors_by_price(monkeypatch):

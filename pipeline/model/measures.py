@@ -8,7 +8,7 @@ from pipeline.data.records import Record
 from pipeline.model import metrics
 from pipeline.model.metrics import DIGITS
 
-Row = Mapping[str, Any]  # of predictions.jsonl
+Row = Mapping[str, Any]  # of predictions.json
 _LARGEST = 700.0  # e to this is still a number
 
 

@@ -4,8 +4,7 @@ The candidate is scored as it will be served: merged and rounded to merge.dtype.
 predictions are part of its state; only items that it has not seen yet are scored with its adapter.
 """
 
-import json
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -13,13 +12,15 @@ from typing import Any
 from pipeline import errors, files, params, timing
 from pipeline.data import arrow
 from pipeline.data.records import Record
+from pipeline.evaluation import predictions
 from pipeline.model import lean, measures
 
 SLICES = Path("data/assembled/slices")
 LABELS = Path("data/assembled/labels.json")
 ADAPTER = Path("models/adapter")
 PARENT = Path("models/parent")
-PREDICTIONS = Path("reports/predictions.jsonl")
+PREDICTIONS = Path("reports/predictions.json")
+MATRIX = Path("reports/matrix.json")
 METRICS = Path("reports/metrics.json")
 
 Slices = Mapping[str, Sequence[Record]]
@@ -55,7 +56,7 @@ def parent_predictions(
         items: of every slice.
         score: what the parent's adapter says of items, `pipeline.evaluation.predict.Scored`.
     """
-    told = {row["id"]: row for row in _read_lines(PARENT / "predictions.jsonl")}
+    told = {item["id"]: item["candidate"] for item in predictions.read(PARENT / "predictions.json")["items"]}
     unseen = [item for item in items if not _fits(item, told.get(item.id, {}))]
     print(f"evaluate: parent: {len(items) - len(unseen)} predictions known, {len(unseen)} to score", flush=True)
     if not unseen:
@@ -65,7 +66,7 @@ def parent_predictions(
 
 
 def main() -> None:
-    """Read slices, adapters and labels; write predictions.jsonl and metrics.json."""
+    """Read slices, adapters and labels; write predictions.json and metrics.json."""
     PREDICTIONS.unlink(missing_ok=True)
     METRICS.unlink(missing_ok=True)
     asked = params.load("evaluate", Params)
@@ -88,21 +89,34 @@ def main() -> None:
             "parent": None if parent[0] is None else measure(slices, parent[0]),
             "truncated": sum(row["truncated"] for row in scored.rows),
         }
-        _write_predictions(slices, told)
+        _write_predictions(slices, told, parent[0])
+        files.write_json(MATRIX, {"version": 1, "releases": []})
         files.write_json(METRICS, found)
         adapter = files.sha256(ADAPTER / "adapter_model.safetensors")  # whose figures these are
         figures |= {"adapter": adapter, "candidate": scored.cost, "parent": parent[1]}
         print("evaluate: " + ", ".join(f"{k} {v}" for k, v in found["candidate"]["all"].items()), flush=True)
 
 
-def _write_predictions(slices: Slices, told: Mapping[str, dict[str, Any]]) -> None:
-    rows = [
-        {"slice": name, "id": item.id, **_answer(item), **told[item.id]}
-        for name in sorted(slices)
-        for item in sorted(slices[name], key=lambda item: item.id)
+def _write_predictions(
+    slices: Slices, told: Mapping[str, dict[str, Any]], parent: Mapping[str, dict[str, Any]] | None
+) -> None:
+    standing: dict[str, list[str]] = {}
+    for name in sorted(slices):
+        for item in slices[name]:
+            standing.setdefault(item.id, []).append(name)
+    items = [
+        {
+            "id": item.id,
+            "kind": item.kind,
+            "slices": standing[item.id],
+            **_answer(item),
+            "candidate": told[item.id],
+            "parent": (parent or {}).get(item.id),
+            "anchor": None,
+        }
+        for item in distinct(slices)
     ]
-    lines = [json.dumps(row, ensure_ascii=False, sort_keys=True) + "\n" for row in rows]
-    files.write_text(PREDICTIONS, "".join(lines))
+    predictions.write(PREDICTIONS, {"version": predictions.VERSION, "items": items, "robustness": []})
 
 
 def _fits(item: Record, row: Mapping[str, Any]) -> bool:
@@ -111,11 +125,6 @@ def _fits(item: Record, row: Mapping[str, Any]) -> bool:
 
 def _answer(item: Record) -> dict[str, str]:
     return {"answer": item.answer} if item.kind == "classification" else {}
-
-
-def _read_lines(path: Path) -> Iterable[dict[str, Any]]:
-    with path.open(encoding="utf-8") as lines:  # a line ends at \n alone: labels may hold U+2028
-        yield from map(json.loads, lines)
 
 
 if __name__ == "__main__":

@@ -1,4 +1,3 @@
-import json
 import shutil
 import subprocess
 import sys
@@ -19,7 +18,12 @@ from tests.stages.conftest import LABELS, release, set_params, write_records
 
 
 def predictions() -> list[dict]:
-    return [json.loads(line) for line in evaluate.PREDICTIONS.read_text().splitlines()]
+    """One row an item and slice."""
+    return [
+        {"slice": name, "id": item["id"], "answer": item["answer"], **item["candidate"]}
+        for item in files.read_json(evaluate.PREDICTIONS)["items"]
+        for name in item["slices"]
+    ]
 
 
 def test_another_process_evaluates_to_the_same_bytes(done, finished):
@@ -39,7 +43,7 @@ def test_every_item_of_every_slice_is_predicted_in_order(done, run):
         for path in sorted(evaluate.SLICES.iterdir())
         for record in arrow.read_records(path)
     ]
-    assert [(row["slice"], row["id"], row["answer"]) for row in rows] == expected
+    assert [(row["slice"], row["id"], row["answer"]) for row in rows] == sorted(expected, key=lambda row: row[1])
     assert {row["predicted"] for row in rows} <= set(LABELS)
 
 
@@ -78,9 +82,11 @@ def test_candidate_is_scored_as_it_will_be_served(done, run, dtype):
 
 
 def test_parents_own_predictions_are_taken_and_only_new_items_scored(child, finished, run):
-    told = child / "models/parent/predictions.jsonl"
-    rows = [json.loads(line) for line in told.read_text().splitlines()]
-    told.write_text("".join(json.dumps(row | {"predicted": row["answer"]}) + "\n" for row in rows))
+    told = child / "models/parent/predictions.json"
+    said = files.read_json(told)
+    for item in said["items"]:
+        item["candidate"]["predicted"] = item["answer"]
+    files.write_json(told, said)
     files.write_json(child / "models/parent/labels.json", ["Book"])  # what the parent can say of new items
     shutil.copytree(finished / "models/adapter", "models/adapter")
     said = run(evaluate)
@@ -115,7 +121,7 @@ def test_no_slices_at_all_is_a_defined_result(done, run):
         "all": {"accuracy": None, "macro_f1": None, "items": 0},
         "slices": {},
     }
-    assert evaluate.PREDICTIONS.read_bytes() == b""
+    assert predictions() == []
 
 
 def test_item_longer_than_max_length_is_counted(done, run):

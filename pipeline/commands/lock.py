@@ -117,9 +117,9 @@ def _onto_latest(sides: merging.Sides | None) -> None:
             f"{latest.tag} already holds {tree.lock.increment}",
             help="take main's side (git checkout the release), then graft add under another name",
         )
-    new = replace(tree.lock, parent=candidate.parent_of(latest), toolchain=environment.toolchain())
+    new = _anchored(tree, replace(tree.lock, parent=candidate.parent_of(latest), toolchain=environment.toolchain()))
     if sides is None:
-        _save(tree.lock, replace(new, anchor=anchors.resolve(tree)))
+        _save(tree.lock, new)
         return
     merging.take_main(sides)
     candidate.save(new)
@@ -129,6 +129,15 @@ def _onto_latest(sides: merging.Sides | None) -> None:
     if left:
         raise GraftError("these conflicts are yours to settle", left, help="edit them, git add, then dvc repro")
     click.echo("Next: dvc repro, git add --all, then git commit (in a rebase: git rebase --continue)")
+
+
+def _anchored(tree: candidate.Tree, lock: lockfile.Lock) -> lockfile.Lock:
+    """The lock with today's anchor; with the candidate's while params.yaml itself is in conflict."""
+    try:
+        params.load_all()
+    except GraftError:
+        return lock
+    return replace(lock, anchor=anchors.resolve(tree))
 
 
 def _latest(tree: candidate.Tree) -> releases.Release:

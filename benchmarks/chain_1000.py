@@ -104,6 +104,7 @@ def made_by(number: int, before: Tree, objects: Objects) -> Tree:
     tree: Tree = {
         "models/base": {"pin.json": same},
         "models/parent": parent,
+        "models/anchor": {"NONE": objects.put(b"none\n")},
         "data/assembled/slices": {name: new(name) for name in ("history.arrow", "golden-bestsellers.arrow")},
         "data/assembled/index": runs,
         "models/adapter": {name: new(name) for name in ("adapter_config.json", "adapter_model.safetensors")},
@@ -116,7 +117,7 @@ def made_by(number: int, before: Tree, objects: Objects) -> Tree:
             "data/prepared/report.json", "data/assembled/lineage.parquet", "data/assembled/review.csv",
             "data/assembled/train.arrow", "data/assembled/reservoir.arrow", "data/assembled/labels.json",
             "data/assembled/dropped.jsonl", "data/assembled/report.json",
-            "reports/predictions.jsonl", "reports/data.html", "reports/report.html",
+            "reports/predictions.json", "reports/matrix.json", "reports/data.html", "reports/report.html",
         )
     }  # fmt: skip
 

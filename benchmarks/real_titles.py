@@ -31,8 +31,8 @@ def measure(titles: Path, clone: Path) -> dict[str, object]:
     environment = os.environ | {"PATH": path, "TITLES": str(titles)}
     subprocess.run(["bash", "-exc", commands()], cwd=clone, env=environment, check=True)
     scores = json.loads((clone / "reports/metrics.json").read_text())["candidate"]["all"]
-    lines = (clone / "reports/predictions.jsonl").read_text(encoding="utf-8").split("\n")
-    answers = Counter(json.loads(line)["answer"] for line in lines if line)
+    predictions = json.loads((clone / "reports/predictions.json").read_text(encoding="utf-8"))
+    answers = Counter(item["answer"] for item in predictions["items"])
     baseline = answers.most_common(1)[0][1] / answers.total()
     print(f"{scores['items']} held-out titles, {len(answers)} categories, macro-F1 {scores['macro_f1']:.4f}")
     return {

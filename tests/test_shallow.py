@@ -51,14 +51,18 @@ def test_whole_pull_request_works_in_a_depth_1_clone_after_a_squash_merge(
     assert "every SHA-256 as released" in clone.graft("verify", "v1.1.0", "--remote")
     assert [row["status"] for row in json.loads(clone.graft("log", "--json"))] == ["here", "released"]
     clone.git("checkout", "-q", "-b", "pull-request")
-    assert "parent: v1.1.0" in clone.graft("add", "2026-04-more", str(drop))
-    edit_params(clone, epochs="1")
+    edit_params(clone, epochs="1", anchor="v1.0.0")
+    assert "parent: v1.1.0\nanchor: v1.0.0" in clone.graft("add", "2026-04-more", str(drop))
     drop_rules(clone)
     plan = json.loads(clone.graft("plan", "--json"))
     assert "train" in plan["stages"]
     assert plan["data"]["new"] > 0
     clone.dvc("repro")
     assert "models.lock and dvc.lock are current" in clone.graft("lock", "--check")
+    released = json.loads(clone.git("show", "v1.0.0:reports/manifest.json"))["outputs"]
+    adapter = "adapter/adapter_model.safetensors"
+    made = json.loads(clone.read("reports/manifest.json"))["outputs"]
+    assert made[f"models/anchor/{adapter}"] == released[f"models/{adapter}"]
     clone.commit("More titles")
     clone.dvc("push", "-q")
     clone.git("push", "-q", "origin", "HEAD")

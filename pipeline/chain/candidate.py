@@ -3,7 +3,7 @@
 import json
 import shutil
 import tempfile
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
@@ -82,16 +82,26 @@ def _withdrawn(text: bytes | None) -> dict[str, str]:
 
 
 def parent_of(release: Release) -> lockfile.Parent:
-    """A release as the parent of a new candidate: its state's hashes from its own dvc.lock.
+    """A release as the parent of a new candidate. Raises like `state_of`."""
+    return lockfile.Parent(release=release.tag, commit=release.commit, state=state_of(release, outputs.STATE))
+
+
+def state_of(release: Release, paths: Sequence[str]) -> dict[str, dict[str, str]]:
+    """Hashes of these outputs of a release, from its own dvc.lock.
 
     Raises:
-        GraftError: the tag's commit holds no finished pipeline.
+        GraftError: the tag's commit holds no finished pipeline, or one of an older Graft with another state.
     """
     dvc_yaml, dvc_lock = git.show(release.commit, "dvc.yaml"), git.show(release.commit, "dvc.lock")
     if dvc_yaml is None or dvc_lock is None or outputs.missing(dvc_yaml, dvc_lock):
         raise GraftError(f"{release.tag}: its commit holds no finished pipeline", help="graft verify " + release.tag)
-    state = outputs.state(outputs.read(dvc_yaml, dvc_lock))
-    return lockfile.Parent(release=release.tag, commit=release.commit, state=state)
+    state = outputs.state(outputs.read(dvc_yaml, dvc_lock), paths)
+    if absent := [path for path in paths if path not in state]:
+        raise GraftError(
+            f"{release.tag} was released by an older Graft: its state lacks {', '.join(absent)}",
+            help="begin a chain of its own in a fresh clone; graft add --adopt takes the adapter along",
+        )
+    return state
 
 
 def reopened(lock: Lock, parent: lockfile.Parent | None, name: str) -> Lock:

@@ -56,7 +56,7 @@ def plan(tree: Tree, newest: int | None, *, thin: bool, heads: Iterable[str] = (
     raws = [f"{commit}:{lock.increment}/raw.dvc" for commit, lock in locks.items()]
     raws += [f"{release.commit}:{release.lock.increment}/raw.dvc" for release in [*ancestors, *thinned]]
     texts = [*git.contents([*(f"{commit}:dvc.lock" for commit in whole), *raws]), *_working_tree(tree)]
-    states = [_state(lock) for lock in [tree.lock, *locks.values(), *(release.lock for release in ancestors)]]
+    states = [_state(lock) for lock in [tree.lock, *locks.values(), *(r.lock for r in [*ancestors, *thinned])]]
     told = filter(None, lineage.tables(ancestors).values())  # graft diff --record asks every release of the chain
     return Plan(roots={*_named(texts), *joined.from_iterable(states), *_without_derived(thinned), *told}, thin=thinned)
 
@@ -136,7 +136,8 @@ def _lock(commit: str) -> lockfile.Lock | None:
 
 
 def _state(lock: lockfile.Lock) -> list[str]:
-    return [output["md5"] for output in lock.parent.state.values()] if lock.parent else []
+    """What a training of this lock begins with and is compared with: the states of parent and anchor."""
+    return [output["md5"] for release in (lock.parent, lock.anchor) if release for output in release.state.values()]
 
 
 def _working_tree(tree: Tree) -> list[bytes]:

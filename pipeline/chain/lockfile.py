@@ -57,7 +57,7 @@ class Anchor:
     """A release pinned by people, against which slow decline is measured."""
 
     release: str
-    state: dict[str, dict[str, str]]
+    state: dict[str, dict[str, str]]  # what scores with it, and what it said: pipeline.chain.outputs.ANCHOR
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

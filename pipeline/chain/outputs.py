@@ -12,7 +12,7 @@ from pipeline.errors import GraftError
 
 # Of a raw.dvc as DVC writes it: hash and size of the increment's files. A chain has a thousand of them.
 RAW = re.compile(rb"^outs:\n- md5: '?([0-9a-f]{32}\.dir)'?\n  size: (\d+)$", re.MULTILINE)
-# What a release hands its child, by output path; under models/parent it keeps its last name.
+# What a release hands its child, by output path; under models/parent and models/anchor it keeps its last name.
 STATE = (
     "models/adapter",
     "data/assembled/index",
@@ -20,7 +20,10 @@ STATE = (
     "data/assembled/slices",
     "data/assembled/labels.json",
     "reports/predictions.json",
+    "reports/matrix.json",
 )
+# What of a release's state stays behind as an anchor: what scores new items, and what it said of old ones.
+ANCHOR = ("models/adapter", "data/assembled/labels.json", "reports/predictions.json")
 
 # What the stages make again, the same bytes and without training, from what every release pushes:
 # with `merge.keep: on-demand` a release does not push them.
@@ -76,10 +79,10 @@ def below(path: str, outputs: Iterable[str]) -> bool:
     return any(path == output or path.startswith(f"{output}/") for output in outputs)
 
 
-def state(outputs: list[Output]) -> dict[str, dict[str, str]]:
-    """The state that these outputs hand to the next candidate, as models.lock records it."""
+def state(outputs: list[Output], paths: Iterable[str] = STATE) -> dict[str, dict[str, str]]:
+    """What these outputs hand to the next candidate, as models.lock records it; without what they have not."""
     md5s = {output.path: output.md5 for output in outputs}
-    return {path: {"md5": md5s[path]} for path in STATE}
+    return {path: {"md5": md5s[path]} for path in paths if path in md5s}
 
 
 def raw_md5(raw_dvc: bytes) -> str:

@@ -101,7 +101,8 @@ def compare(revision: str, commit: Commit, within: float) -> Rebuilt:
 def _prepare(revision: str, commit: Commit, clone: Path) -> None:
     """A clone at that commit, with an empty cache, that fetches from this repository's cache."""
     store = Store()
-    state = [output["md5"] for output in commit.lock.parent.state.values()] if commit.lock.parent else []
+    before = [release for release in (commit.lock.parent, commit.lock.anchor) if release]
+    state = [output["md5"] for release in before for output in release.state.values()]
     raw_dvc = Path(commit.lock.increment, "raw.dvc").as_posix()
     imported = outputs.is_import(git.show(revision, raw_dvc) or b"outs: []")
     store.fetch([*state, *([commit.raw] if commit.raw and not imported else [])])

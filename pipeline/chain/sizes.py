@@ -54,6 +54,8 @@ def _stored(listed: Mapping[str, Any], dvc_yaml: bytes, release: Release, *, ful
     cached = {path for path in outputs.cached_paths(dvc_yaml) if full or path not in outputs.DERIVED}
     if release.lock.parent:
         cached.discard("models/parent")  # its state, which it pushed itself
+    if release.lock.anchor:
+        cached.discard("models/anchor")
     return {digest["sha256"]: digest["size"] for digest in _inside(listed, cached)}
 
 

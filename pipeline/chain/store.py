@@ -174,15 +174,26 @@ class Store:
         return new
 
     def check_out(self, md5: str, path: Path) -> None:
-        """Lay an object of the cache into the working tree, as a link where the file system has them."""
+        """Lay an object of the cache into the working tree, as a link where the file system has them.
+
+        Raises:
+            GraftError: DVC found its bytes to be other ones, and deleted it from the cache.
+        """
         from dvc_data.hashfile import load
-        from dvc_data.hashfile.checkout import checkout
+        from dvc_data.hashfile.checkout import CheckoutError, checkout
         from dvc_data.hashfile.hash_info import HashInfo
         from dvc_objects.fs.local import localfs
 
         database = self._database("cache")
         path.parent.mkdir(parents=True, exist_ok=True)
-        checkout(str(path.resolve()), localfs, load(database, HashInfo("md5", md5)), database, force=True, quiet=True)
+        found = load(database, HashInfo("md5", md5))
+        try:
+            checkout(str(path.resolve()), localfs, found, database, force=True, quiet=True)
+        except CheckoutError as error:
+            raise GraftError(
+                f"{path}: DVC's cache does not give it back: object {md5} or a file of it is missing or corrupt",
+                help="dvc fetch brings it from the remote; then again",
+            ) from error
 
     def add(self, path: Path) -> str:
         """Track a folder as `dvc add` does; returns its MD5."""

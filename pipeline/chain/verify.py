@@ -21,7 +21,7 @@ class Finding:
     """One file that is not what the manifest says.
 
     Its problem is missing, corrupt (bytes changed), wrong (intact, but not what was released),
-    wrong-parent, or on-demand (not there and need not be: a stage makes it again).
+    wrong-parent, wrong-anchor, or on-demand (not there and need not be: a stage makes it again).
     """
 
     path: str
@@ -177,21 +177,31 @@ def in_git(commit: Commit, revision: str) -> list[Finding]:
 
 
 def parentage(commit: Commit, known: Iterable[releases.Release]) -> list[Finding]:
-    """Whether the parent's adapter in this manifest is the adapter that the parent released."""
-    if commit.lock.parent is None or commit.lock.parent.release == releases.ADOPTED:
-        return []  # an adopted adapter was never released: models.lock and the manifest alone name it
-    tag = commit.lock.parent.release
-    parent = next((release for release in known if release.tag == tag), None)
-    if parent is None:
-        return [_finding(tag, "git", "missing", f"the parent's tag {tag}", "nothing")]
-    released = read(parent.commit).manifest
-    adapter = {p: d for p, d in released.items() if p.startswith("models/adapter/")}
-    findings = []
-    for path, digest in adapter.items():
-        here = commit.manifest.get(path.replace("models/", "models/parent/", 1), {"sha256": "nothing"})
-        if here["sha256"] != digest["sha256"]:
-            findings.append(_finding(path, "git", "wrong-parent", f"{digest['sha256']} of {tag}", here["sha256"]))
+    """Whether the parent's adapter in this manifest is what the parent released, and the anchor's state likewise."""
+    known = list(known)
+    parent, anchor = commit.lock.parent, commit.lock.anchor
+    findings: list[Finding] = []
+    if parent is not None and parent.release != releases.ADOPTED:  # an adopted adapter was never released
+        findings += _handed_on(commit, "parent", parent.release, ("models/adapter",), known)
+    if anchor is not None:
+        findings += _handed_on(commit, "anchor", anchor.release, outputs.ANCHOR, known)
     return findings
+
+
+def _handed_on(
+    commit: Commit, role: str, tag: str, paths: Iterable[str], known: Iterable[releases.Release]
+) -> Iterator[Finding]:
+    """Files below models/parent or models/anchor that are not what that release released."""
+    release = next((release for release in known if release.tag == tag), None)
+    if release is None:
+        yield _finding(tag, "git", "missing", f"the {role}'s tag {tag}", "nothing")
+        return
+    released = read(release.commit).manifest
+    for path, output in ((path, output) for output in paths for path in released if outputs.below(path, [output])):
+        here = f"models/{role}/{Path(path).relative_to(Path(output).parent).as_posix()}"
+        found = commit.manifest.get(here, {"sha256": "nothing"})["sha256"]
+        if found != released[path]["sha256"]:
+            yield _finding(path, "git", f"wrong-{role}", f"{released[path]['sha256']} of {tag}", found)
 
 
 def _embedded_base(lock: lockfile.Lock) -> list[Finding]:

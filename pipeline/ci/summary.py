@@ -27,7 +27,7 @@ def main() -> None:
 def blocks() -> Iterator[str]:
     """Paragraphs: where the tree stands, whether its locks are current, its data, the gate's report."""
     tree = candidate.tree()
-    found, stale = differences(tree.lock), dvc.stale_stage()
+    found, stale = differences(tree), dvc.stale_stage()
     yield f"**{describe(tree, staleness.reasons(Store().stale()) if stale else [])}**"
     lines = [f"- models.lock: {line}" for line in found] or ["- models.lock is current"]
     lines.append(f"- dvc.lock: stage `{stale}` and what follows must run" if stale else "- dvc.lock is current")

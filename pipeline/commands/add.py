@@ -10,7 +10,7 @@ from typing import Any
 import click
 
 from pipeline import params, words
-from pipeline.chain import candidate, git, lockfile
+from pipeline.chain import anchors, candidate, git, lockfile
 from pipeline.chain.candidate import INCREMENTS, Tree
 from pipeline.chain.store import Store
 from pipeline.commands import incoming
@@ -63,6 +63,7 @@ def add(
     _usage(no_data, full, adopt, name, paths)
     tree = candidate.tree()
     candidate.require_history(tree)
+    tree = with_changes(tree, lock=with_changes(tree.lock, anchor=anchors.resolve(tree)))
     if adopt:
         from pipeline.commands import adopt as adoption
 
@@ -255,4 +256,6 @@ def _open(tree: Tree, name: str, parent: lockfile.Parent | None, what: str, *, r
     candidate.save(candidate.reopened(tree.lock, parent, name))
     click.echo(f"{Path(name).name}: {what}")
     click.echo(f"parent: {parent.release if parent else 'none, this is the first'}")
+    if tree.lock.anchor:
+        click.echo(f"anchor: {tree.lock.anchor.release}")
     click.echo("next: graft plan; dvc repro; git add -A && git commit; graft release")

@@ -14,6 +14,7 @@ from pipeline.chain.store import Store
 from pipeline.data import arrow, golden, increment, index, runs, slices
 from pipeline.data.increment import Increment
 from pipeline.errors import GraftError
+from pipeline.evaluation import predictions
 from pipeline.stages import prepare
 
 SCRATCH = Path(".graft/adopted")
@@ -68,7 +69,11 @@ def _nothing_seen(made: Path, labels: list[str]) -> None:
     arrow.write_records(made / "data/assembled/reservoir.arrow", [])
     slices.write(made / "data/assembled/slices", {})
     files.write_json(made / "data/assembled/labels.json", labels)
-    files.write_text(made / "reports/predictions.jsonl", "")
+    sides = dict.fromkeys(predictions.SIDES)
+    nothing = {"models": sides, "releases": {"parent": None, "anchor": None}, "labels": labels}
+    empty = {"version": predictions.VERSION, "items": [], "robustness": []}
+    predictions.write(made / "reports/predictions.json", nothing | empty)
+    files.write_json(made / "reports/matrix.json", {"version": 1, "releases": []})
 
 
 def _labels(folder: Path, store: Store) -> list[str]:

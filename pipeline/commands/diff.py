@@ -1,36 +1,21 @@
 """graft diff: two releases side by side, or one record through all of them."""
 
 import json
-from collections.abc import Iterator
-from dataclasses import asdict, dataclass
+from collections.abc import Iterable
+from dataclasses import asdict
 from typing import Any
 
 import click
 
 from pipeline import files
-from pipeline.chain import candidate, comparison, git, lineage, lockfile, verify
-from pipeline.chain.comparison import Changed, Example, Slice
+from pipeline.chain import candidate, comparison, git, lineage, lockfile, pairs, verify
+from pipeline.chain.comparison import Diff
 from pipeline.chain.store import Store
 from pipeline.errors import GraftError
+from pipeline.report import differences
 from pipeline.report import record as described
 
-SHOWN = 5  # examples of each kind in the table
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Diff:
-    """What `graft diff --json` holds."""
-
-    before: str
-    after: str
-    params: list[Changed]
-    lock: list[Changed]  # base, parent, increment, toolchain
-    data: list[Changed]  # rows, records by fate, rejects by reason, labels
-    training: list[Changed]  # records, steps, tokens, ...
-    bytes: list[Changed]  # per output
-    slices: list[Slice]
-    fixed: list[Example]
-    broken: list[Example]
+PREDICTIONS = "reports/predictions.json"
 
 
 @click.command()
@@ -42,9 +27,9 @@ class Diff:
 def diff(a: str | None, b: str, as_json: bool, markdown: bool, record: str | None) -> None:
     """Compare two releases or commits, or trace one record through all of them.
 
-    Params, base, toolchain, data, training, sizes, accuracy per slice with an exact McNemar test, and the
-    very examples that were fixed and broken. A is the parent of what the tree holds, B is HEAD.
-    Predictions are read from the cache or the remote; no model is loaded.
+    Params, base, toolchain, data, training, sizes; accuracy, exact match, preference accuracy or loss per slice with
+    an exact McNemar test, and the very examples that were fixed and broken. A is the parent of what the tree holds,
+    B is HEAD. Predictions are read from the cache or the remote; no model is loaded.
 
     With --record: which increment brought it, which releases trained on it, in which slice it is evaluated, or
     why it was dropped.
@@ -64,7 +49,7 @@ def diff(a: str | None, b: str, as_json: bool, markdown: bool, record: str | Non
     if as_json:
         click.echo(files.dumps(asdict(found)), nl=False)
     else:
-        click.echo("\n".join(_markdown(found) if markdown else _table(found)))
+        click.echo("\n".join(differences.markdown(found) if markdown else differences.table(found)))
 
 
 def _trace(record: str, as_json: bool) -> None:
@@ -79,19 +64,25 @@ def compare(a: str, b: str, store: Store) -> Diff:
         GraftError: one holds no finished pipeline, or its predictions are nowhere to be had.
     """
     before, after = verify.read(a), verify.read(b)
-    old, new = (comparison.predictions(_object(store, side, "reports/predictions.jsonl")) for side in (before, after))
-    fixed, broken = comparison.turned(old, new, _texts(store, after) if old.keys() & new.keys() else {})
+    one, other = _predictions(store, before, a), _predictions(store, after, b)
+    old, new = pairs.items(one, other), pairs.items(other, one)
+    notes: list[str] = []
+    asked = {example.id for side in pairs.turned(old, new, {}) for example in side}
+    texts = _texts(store, {b: after, a: before}, asked, notes)
+    fixed, broken = pairs.turned(old, new, texts)
+    data = [_data(store, side, name, notes) for side, name in ((before, a), (after, b))]
     return Diff(
         before=a,
         after=b,
         params=comparison.changed(_params(a), _params(b)),
         lock=comparison.changed(_pins(before.lock), _pins(after.lock)),
-        data=comparison.changed(_data(store, before), _data(store, after)),
+        data=comparison.changed(*data) if all(data) else [],
         training=comparison.changed(_json(a, "reports/training.json"), _json(b, "reports/training.json")),
         bytes=comparison.changed(_sizes(before), _sizes(after)),
-        slices=comparison.slices(old, new),
+        slices=pairs.slices(old, new),
         fixed=fixed,
         broken=broken,
+        notes=notes,
     )
 
 
@@ -113,6 +104,7 @@ def _pins(lock: lockfile.Lock) -> dict[str, Any]:
     return {
         "base": {"source": lock.base.requested.source, **lock.base.resolved.sha256},
         "parent": lock.parent.release if lock.parent else None,
+        "anchor": lock.anchor.release if lock.anchor else None,
         "increment": lock.increment,
         "toolchain": lock.toolchain,
     }
@@ -122,11 +114,15 @@ def _json(revision: str, path: str) -> dict[str, Any]:
     return dict(json.loads(git.show(revision, path) or b"{}"))
 
 
-def _data(store: Store, commit: verify.Commit) -> dict[str, Any]:
+def _data(store: Store, commit: verify.Commit, name: str, notes: list[str]) -> dict[str, Any]:
     """What became of the increment's rows; fetched, for the reports of prepare and assemble are not in git."""
-    prepared, assembled = (
-        json.loads(_object(store, commit, f"data/{s}/report.json")) for s in ("prepared", "assembled")
-    )
+    try:
+        prepared, assembled = (
+            json.loads(_object(store, commit, f"data/{s}/report.json")) for s in ("prepared", "assembled")
+        )
+    except GraftError as error:
+        notes.append(f"data: not compared: {name}: {error.message}")
+        return {}
     return {"rows": prepared["read"], "rejects": prepared["rejects"], **assembled}
 
 
@@ -142,68 +138,43 @@ def _sizes(commit: verify.Commit) -> dict[str, int]:
     }
 
 
+def _predictions(store: Store, commit: verify.Commit, name: str) -> dict[str, Any]:
+    if all(output.path != PREDICTIONS for output in commit.outputs):
+        raise GraftError(
+            f"{name} was released by an older Graft: it has no {PREDICTIONS}",
+            help=f"git checkout {name} and look with the graft of that commit",
+        )
+    return pairs.read(_object(store, commit, PREDICTIONS), name)
+
+
 def _object(store: Store, commit: verify.Commit, path: str) -> bytes:
     md5 = next(output.md5 for output in commit.outputs if output.path == path)
     store.fetch([md5])
     return store.read(md5)
 
 
-def _texts(store: Store, commit: verify.Commit) -> dict[str, str]:
-    """Prompt of every evaluation item, by record id."""
+def _texts(store: Store, sides: dict[str, verify.Commit], ids: Iterable[str], notes: list[str]) -> dict[str, str]:
+    """What the models were given, by record id; of the items whose slices can be had."""
+    missing, found = set(ids), dict[str, str]()
+    for name, commit in sides.items():
+        if not missing:
+            break
+        try:
+            found |= _prompts(store, commit)
+        except GraftError as error:
+            notes.append(f"texts: not shown: {name}: {error.message}")
+        missing -= found.keys()
+    return found
+
+
+def _prompts(store: Store, commit: verify.Commit) -> dict[str, str]:
+    """The last message before the answer of every evaluation item."""
     from pipeline.data import arrow
 
     folder = next(output.md5 for output in commit.outputs if output.path == "data/assembled/slices")
     store.fetch([folder])
     listed = store.listing(folder, "cache").items()
     paths = [store.path(md5) for name, md5 in listed if name.endswith(".arrow")]
-    return {item.id: item.prompt[-1]["content"] for path in paths for item in arrow.read_records(path)}
-
-
-def _table(found: Diff) -> Iterator[str]:
-    yield f"{found.before} -> {found.after}"
-    for title, changes in _sections(found):
-        yield f"\n{title}"
-        yield from (f"  {change.name}: {_short(change.before)} -> {_short(change.after)}" for change in changes)
-    yield "\nslices" + 28 * " " + "before    after  fixed broken       p  items in common"
-    for row in found.slices:
-        yield (
-            f"  {row.name:28} {_number(row.before)} {_number(row.after)} {row.fixed:6} {row.broken:6}"
-            f" {_number(row.p_value)}  {row.items}"
-        )
-    for title, examples in (("fixed", found.fixed), ("broken", found.broken)):
-        yield f"\n{title}: {len(examples)}"
-        yield from (f"  [{e.slice}] {e.text!r}: {e.before} -> {e.after} (is {e.answer})" for e in examples[:SHOWN])
-        if len(examples) > SHOWN:
-            yield f"  and {len(examples) - SHOWN} more: --json lists all"
-
-
-def _markdown(found: Diff) -> Iterator[str]:
-    yield f"## {found.before} → {found.after}\n"
-    yield "| slice | before | after | fixed | broken | p | items in common |\n|---|---:|---:|---:|---:|---:|---:|"
-    for row in found.slices:
-        figures = f"{_number(row.before)} | {_number(row.after)} | {row.fixed} | {row.broken} | {_number(row.p_value)}"
-        yield f"| {row.name} | {figures} | {row.items} |"
-    for title, changes in _sections(found):
-        yield f"\n**{title}**\n"
-        yield from (f"- `{change.name}`: {_short(change.before)} → {_short(change.after)}" for change in changes)
-    for title, examples in (("fixed", found.fixed), ("broken", found.broken)):
-        yield f"\n**{title}: {len(examples)}**\n"
-        yield from (f"- `{e.slice}` {e.text}: {e.before} → {e.after} (is {e.answer})" for e in examples[:SHOWN])
-        if len(examples) > SHOWN:
-            yield f"- and {len(examples) - SHOWN} more"
-
-
-def _sections(found: Diff) -> list[tuple[str, list[Changed]]]:
-    names = ("params", "lock", "data", "training", "bytes")
-    return [(name, changes) for name in names if (changes := getattr(found, name))]
-
-
-def _short(value: Any) -> str:
-    if value is None:
-        return "none"
-    text = f"{value:,}" if isinstance(value, int) and not isinstance(value, bool) else str(value)
-    return text if len(text) <= 40 else f"{text[:12]}..."
-
-
-def _number(value: float | None) -> str:
-    return "      -" if value is None else f"{value:7.4f}"
+    return {
+        item.id: str(item.prompt[-1]["content"]) for path in paths for item in arrow.read_records(path) if item.prompt
+    }

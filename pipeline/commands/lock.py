@@ -5,7 +5,7 @@ from dataclasses import replace
 import click
 
 from pipeline import files, params
-from pipeline.chain import candidate, dvc, environment, lockfile, merging, releases, staleness
+from pipeline.chain import anchors, candidate, dvc, environment, lockfile, merging, releases, staleness
 from pipeline.chain.store import Store
 from pipeline.errors import GraftError
 
@@ -17,11 +17,12 @@ from pipeline.errors import GraftError
 def lock(check: bool, parent: str | None, as_json: bool) -> None:
     """Resolve params.yaml into models.lock.
 
-    The base becomes a commit and file hashes, the toolchain the installed versions.
+    The base becomes a commit and file hashes, `gate.anchor` the hashes of that release's state, the toolchain
+    the installed versions.
 
     \b
     Example:
-      graft lock                  after an edit of params.yaml's base, or an upgrade
+      graft lock                  after an edit of params.yaml's base or gate.anchor, or an upgrade
       graft lock --check          in CI: exit 1 and name what differs
       graft lock --parent latest  after main moved to a newer release
     """
@@ -33,13 +34,14 @@ def lock(check: bool, parent: str | None, as_json: bool) -> None:
         _resolve(candidate.tree())
 
 
-def differences(lock: lockfile.Lock) -> list[str]:
-    """What models.lock says and params.yaml or the environment does not, one line each."""
-    asked = params.load_all()["base"]
+def differences(tree: candidate.Tree) -> list[str]:
+    """What models.lock says and params.yaml, git or the environment do not, one line each."""
+    asked, lock = params.load_all()["base"], tree.lock
     found = []
     for key, locked in (("source", lock.base.requested.source), ("revision", lock.base.requested.revision)):
         if asked[key] != locked:
             found.append(f"params.yaml: base.{key}: locked {locked}, asked {asked[key]}")
+    found += anchors.differences(tree)
     found += [f"toolchain: {line}" for line in environment.differences(lock.toolchain, environment.toolchain())]
     return found + environment.unpinned()
 
@@ -52,13 +54,13 @@ def only_upgraded(tree: candidate.Tree, found: list[str], stale: str | None) -> 
         found: what `differences` says of it.
         stale: the first stage that would run, if any.
     """
-    if tree.held is None or any(line.startswith("params.yaml") for line in found):
+    if tree.held is None or any(line.startswith(("params.yaml", "anchor")) for line in found):
         return False
     return stale is None or staleness.upgraded(staleness.reasons(Store().stale()))
 
 
 def _check(tree: candidate.Tree, as_json: bool) -> None:
-    found, stale = differences(tree.lock), dvc.stale_stage()
+    found, stale = differences(tree), dvc.stale_stage()
     upgraded = only_upgraded(tree, found, stale)
     if as_json:
         report = {"differences": found, "released": tree.held.tag if tree.held else None, "stale": stale}
@@ -76,7 +78,7 @@ def _check(tree: candidate.Tree, as_json: bool) -> None:
         for line in found:
             click.echo(f"  {line}")
     else:
-        click.echo("models.lock and dvc.lock are current: params, base, toolchain and environment agree")
+        click.echo("models.lock and dvc.lock are current: params, base, anchor, toolchain and environment agree")
 
 
 def _resolve(tree: candidate.Tree) -> None:
@@ -88,7 +90,7 @@ def _resolve(tree: candidate.Tree) -> None:
     base = lockfile.Base(requested=requested, resolved=resolved)
     if base.resolved != tree.lock.base.resolved:
         _refuse_to_continue_on_another_base(tree)
-    new = replace(tree.lock, base=base, toolchain=environment.toolchain())
+    new = replace(tree.lock, base=base, anchor=anchors.resolve(tree, base), toolchain=environment.toolchain())
     _save(tree.lock, new)
 
 
@@ -115,7 +117,7 @@ def _onto_latest(sides: merging.Sides | None) -> None:
             f"{latest.tag} already holds {tree.lock.increment}",
             help="take main's side (git checkout the release), then graft add under another name",
         )
-    new = replace(tree.lock, parent=candidate.parent_of(latest), toolchain=environment.toolchain())
+    new = _anchored(tree, replace(tree.lock, parent=candidate.parent_of(latest), toolchain=environment.toolchain()))
     if sides is None:
         _save(tree.lock, new)
         return
@@ -127,6 +129,15 @@ def _onto_latest(sides: merging.Sides | None) -> None:
     if left:
         raise GraftError("these conflicts are yours to settle", left, help="edit them, git add, then dvc repro")
     click.echo("Next: dvc repro, git add --all, then git commit (in a rebase: git rebase --continue)")
+
+
+def _anchored(tree: candidate.Tree, lock: lockfile.Lock) -> lockfile.Lock:
+    """The lock with today's anchor; with the candidate's while params.yaml itself is in conflict."""
+    try:
+        params.load_all()
+    except GraftError:
+        return lock
+    return replace(lock, anchor=anchors.resolve(tree))
 
 
 def _latest(tree: candidate.Tree) -> releases.Release:
@@ -155,5 +166,8 @@ def _tell(old: lockfile.Lock, new: lockfile.Lock) -> None:
         click.echo("  to run again: parent, assemble, train, evaluate, gate, merge, manifest; prepare need not")
     if old.base != new.base:
         click.echo(f"  base: {new.base.requested.source}, {len(new.base.resolved.sha256)} files pinned")
+    if old.anchor != new.anchor:
+        before, after = (lock.anchor.release if lock.anchor else "none" for lock in (old, new))
+        click.echo(f"  anchor: {before} -> {after}")
     for line in environment.differences(old.toolchain, new.toolchain):
         click.echo(f"  toolchain: {line}")

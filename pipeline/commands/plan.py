@@ -29,6 +29,7 @@ class Plan:
     """What `graft plan --json` holds."""
 
     tree: str  # in words: released, upgraded, candidate, sibling
+    anchor: str | None  # the release that slow decline is measured against
     stages: list[str]  # that would run, in order
     why: list[str]
     data: dict[str, int] | None  # what becomes of the increment's rows; None: its files are not here
@@ -63,6 +64,8 @@ def plan(gpu: str | None, config: Path | None, as_json: bool) -> None:
         click.echo(files.dumps(asdict(made)), nl=False)
         return
     click.echo(f"tree         {made.tree}")
+    if made.anchor:
+        click.echo(f"anchor       {made.anchor}: the candidate is compared with it, too")
     click.echo(f"stages       {', '.join(made.stages) or 'none: everything is up to date'}")
     for reason in made.why:
         click.echo(f"             {reason}")
@@ -97,6 +100,7 @@ def make_plan(gpu: str | None = None, config: Path | None = None) -> Plan:
     machine = _machine()
     return Plan(
         tree=describe(tree, found),
+        anchor=tree.lock.anchor.release if tree.lock.anchor else None,
         stages=stages,
         why=staleness.words(found),
         data=data,
@@ -108,7 +112,7 @@ def make_plan(gpu: str | None = None, config: Path | None = None) -> Plan:
         memory=plan_memory.work_out(tree.lock, asked["train"], gpu, config, machine["GPU"]),
         machine=machine,
         remote=_remote(store),
-        environment=differences(tree.lock),
+        environment=differences(tree),
     )
 
 

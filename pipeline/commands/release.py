@@ -83,6 +83,8 @@ def _tag_problems(tag: str, tree: Tree) -> list[str]:
     parent = tree.lock.parent.release if tree.lock.parent else "no release"
     if parent in tree.withdrawn:
         return [f"this candidate stands on {parent}, which was withdrawn: graft lock --parent latest, dvc repro"]
+    if tree.lock.anchor and tree.lock.anchor.release in tree.withdrawn:
+        return [f"the anchor {tree.lock.anchor.release} was withdrawn: another gate.anchor, graft lock, dvc repro"]
     line = [r.manifest for r in (*tree.line, tree.sibling) if r]  # a rollback's tag holds an older one's manifest
     newest = tree.latest
     if newest is not None and newest.manifest not in line:

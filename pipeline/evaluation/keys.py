@@ -16,6 +16,7 @@ from typing import Any
 from pipeline import files
 from pipeline.data import records
 from pipeline.data.records import Record
+from pipeline.evaluation.choice import Normalize
 from pipeline.model import saved
 from pipeline.model.pinned import Base
 
@@ -59,7 +60,7 @@ class Model:
 class Judge:
     """How answers are decoded and scored: the same for every model of a comparison."""
 
-    normalize: str  # evaluate.normalize
+    normalize: Normalize  # evaluate.normalize
     max_new_tokens: int  # of a generated answer; 0: none is generated
 
 

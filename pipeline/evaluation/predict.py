@@ -31,7 +31,7 @@ class Served:
     @property
     def small(self) -> bool:
         """Whether several of its size may be held at a time."""
-        return sum(one.numel() * one.element_size() for one in self.model.parameters()) <= SMALL
+        return bool(sum(one.numel() * one.element_size() for one in self.model.parameters()) <= SMALL)
 
 
 def load(base: pinned.Base, adapter: Path, told: keys.Model, labels: Sequence[str]) -> Served:

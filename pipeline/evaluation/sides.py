@@ -9,6 +9,7 @@ from typing import Any
 from pipeline import files, params
 from pipeline.data.records import Record
 from pipeline.evaluation import custom, keys, predictions
+from pipeline.evaluation.choice import Normalize
 from pipeline.evaluation.predictions import Row
 from pipeline.model import lean, pinned, templates
 
@@ -23,7 +24,7 @@ class Params:
     """Section `evaluate` of params.yaml."""
 
     batch_size: int
-    normalize: str  # none | length
+    normalize: Normalize
     max_new_tokens: int  # of a generated answer; 0: none is generated
     slice_by: Sequence[str]  # of pipeline.evaluation.fields
     max_items: int | None
@@ -121,7 +122,9 @@ def ask(
     for side in sides:
         named = {item.id: keys.key(side.model, asked.judge, item) for item in items}
         unsaid = [item for item in items if named[item.id] not in told]
-        print(f"evaluate: {side.name}: {len(items) - len(unsaid)} predictions known, {len(unsaid)} to score", flush=True)
+        print(
+            f"evaluate: {side.name}: {len(items) - len(unsaid)} predictions known, {len(unsaid)} to score", flush=True
+        )
         if unsaid:
             with _serving():
                 from pipeline.evaluation import predict

@@ -14,7 +14,7 @@ from pipeline.data import arrow, marks
 from pipeline.data.records import Record
 from pipeline.evaluation import custom, figures, perturb, predictions, sides
 from pipeline.evaluation import items as evaluated
-from pipeline.evaluation.sides import ADAPTER, LABELS, RELEASED, Params
+from pipeline.evaluation.sides import ADAPTER, RELEASED, Params
 from pipeline.model import pinned, saved
 
 SLICES = Path("data/assembled/slices")

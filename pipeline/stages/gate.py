@@ -25,6 +25,7 @@ Measured = Mapping[str, Any]  # one side of metrics.json: {"all": {...}, "slices
 class Params:
     """Section `gate` of params.yaml: rules for `all`, `each_slice`, and by name in `slices`."""
 
+    anchor: str | None  # a release; models.lock holds what it resolved to
     rules: Mapping[str, Any]
 
 

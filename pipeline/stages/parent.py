@@ -1,4 +1,4 @@
-"""parent: models.lock's parent -> models/parent, by hash from the cache or the remote
+"""parent: models.lock's parent -> models/parent, its anchor -> models/anchor, by hash from the cache or the remote
 
 By hash and not by commit, so that it works in a depth-1 clone and after a squash merge.
 The files are links into the cache: later stages read them and never write there.
@@ -7,36 +7,56 @@ The files are links into the cache: later stages read them and never write there
 import hashlib
 from pathlib import Path
 
-from pipeline import errors, files
+from pipeline import errors, files, params
 from pipeline.chain import lockfile, reindex
+from pipeline.chain.lockfile import Anchor, Parent
 from pipeline.chain.store import Store
 from pipeline.errors import GraftError
 
 OUT = Path("models/parent")
+ANCHOR = Path("models/anchor")
 
 
 def main() -> None:
-    """Lay the parent's state out, each output under its last name; `NONE` before the first release."""
-    parent = lockfile.load().parent
-    files.empty_dir(OUT)
-    if parent is None:
-        (OUT / "NONE").write_text("This candidate has no parent: there is no release before it.\n")
-        print("parent: none before the first release")
-        return
-    store = Store()
-    bring(parent, store, OUT)
-    if not reindex.is_current(OUT / "index"):
-        reindex.make_again(parent, store, files.empty_dir(OUT / "index"))
-    print(f"parent: {parent.release}, {len(parent.state)} outputs verified")
+    """Lay out the states of parent and anchor, each output under its last name; `NONE` where there is none."""
+    lock, store = lockfile.load(), Store()
+    require_current(params.load_all()["gate"]["anchor"], lock.anchor)
+    lay_out(lock.parent, store, OUT)
+    if lock.parent is not None and not reindex.is_current(OUT / "index"):
+        reindex.make_again(lock.parent, store, files.empty_dir(OUT / "index"))
+    lay_out(lock.anchor, store, ANCHOR)
+    print(f"parent: {_said(lock.parent) if lock.parent else 'none before the first release'}")
+    print(f"anchor: {_said(lock.anchor) if lock.anchor else 'none'}")
 
 
-def bring(parent: lockfile.Parent, store: Store, out: Path) -> None:
-    """Fetch, check out and verify a parent's state.
+def require_current(asked: str | None, locked: lockfile.Anchor | None) -> None:
+    """Refuse to bring another anchor than the one that params.yaml names.
+
+    Raises:
+        GraftError: models.lock was resolved for another one.
+    """
+    pinned = locked.release if locked else None
+    if asked != pinned:
+        difference = f"gate.anchor: params.yaml asks for {asked or 'none'}, models.lock holds {pinned or 'none'}"
+        raise GraftError("models.lock is older than params.yaml", [difference], help="graft lock")
+
+
+def lay_out(release: Parent | Anchor | None, store: Store, out: Path) -> None:
+    """Make the folder of a release's state anew; raises like `bring`."""
+    files.empty_dir(out)
+    if release is None:
+        (out / "NONE").write_text(f"This candidate has no {out.name}.\n")
+    else:
+        bring(release, store, out)
+
+
+def bring(release: Parent | Anchor, store: Store, out: Path) -> None:
+    """Fetch, check out and verify a release's state.
 
     Raises:
         GraftError: an object is nowhere to be had, or its bytes are not what models.lock names.
     """
-    md5s = {path: output["md5"] for path, output in parent.state.items()}
+    md5s = {path: output["md5"] for path, output in release.state.items()}
     store.fetch(md5s.values())
     corrupt = []
     for path, md5 in md5s.items():
@@ -51,10 +71,14 @@ def bring(parent: lockfile.Parent, store: Store, out: Path) -> None:
     if corrupt:
         files.empty_dir(out)
         raise GraftError(
-            f"the cache holds corrupt bytes of {parent.release}",
+            f"the cache holds corrupt bytes of {release.release}",
             corrupt,
             help="delete the named objects from .dvc/cache/files/md5 and run `dvc fetch`",
         )
+
+
+def _said(release: Parent | Anchor) -> str:
+    return f"{release.release}, {len(release.state)} outputs verified"
 
 
 def _md5(path: Path) -> str:

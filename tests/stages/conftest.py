@@ -97,8 +97,9 @@ def blank(tiny_base: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     base_files.write_pin(
         base_files.Pin(source="builtin", revision=None, sha256=sha256, store="cache"), folder / "models/base"
     )
-    (folder / "models/parent").mkdir()
-    (folder / "models/parent/NONE").touch()
+    for name in ("parent", "anchor"):
+        (folder / "models" / name).mkdir()
+        (folder / "models" / name / "NONE").touch()
     write_records(folder / "data/assembled/train.arrow", range(48))
     write_records(folder / "data/assembled/slices/winter.arrow", range(48, 60))
     files.write_json(folder / "data/assembled/labels.json", sorted(LABELS))

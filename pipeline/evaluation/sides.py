@@ -1,4 +1,4 @@
-"""The models that are compared, and what each says of items: as it said before, or asked now. Loads torch if it must."""
+"""The models that are compared, and what each says of items: what it said before, or is asked now."""
 
 import math
 from collections.abc import Iterator, Mapping, Sequence

@@ -12,7 +12,7 @@ from transformers import AutoModelForCausalLM
 from pipeline import files, schema
 from pipeline.data import arrow
 from pipeline.errors import GraftError
-from pipeline.evaluation import classification, keys
+from pipeline.evaluation import keys, measures, sides
 from pipeline.model import chat, pinned
 from pipeline.stages import evaluate
 from tests.conftest import ENVIRONMENT, ROOT
@@ -22,6 +22,12 @@ from tests.stages.conftest import LABELS, release, set_params, write_records
 def predictions() -> list[dict]:
     """What the candidate said, item by item, with the item's own keys."""
     return [item | item["candidate"] for item in files.read_json(evaluate.PREDICTIONS)["items"]]
+
+
+def takes_adapter(finished: Path) -> None:
+    """As if the stage `train` had made the finished candidate's adapter here."""
+    shutil.copytree(finished / "models/adapter", "models/adapter")
+    shutil.copy2(finished / "reports/training.json", "reports")
 
 
 def test_another_process_evaluates_to_the_same_bytes(done, finished):
@@ -48,14 +54,11 @@ def test_every_item_of_every_slice_is_predicted_in_order(done, run):
 def test_metrics_follow_from_the_predictions_and_all_pools_the_slices(done, run):
     write_records(evaluate.SLICES / "golden-few.arrow", range(90, 94))
     run(evaluate)
-    found, rows = files.read_json(evaluate.METRICS), predictions()
-
-    def measured(part):
-        return classification.measure([row["answer"] for row in part], [row["predicted"] for row in part])
-
-    assert found["candidate"]["all"] == measured(rows)
+    found, told = files.read_json(evaluate.METRICS), files.read_json(evaluate.PREDICTIONS)["items"]
+    assert found["candidate"]["all"] == measures.measure(told, "candidate")
     for name in ("winter", "golden-few"):
-        assert found["candidate"]["slices"][name] == measured([row for row in rows if name in row["slices"]])
+        inside = [item for item in told if name in item["slices"]]
+        assert found["candidate"]["slices"][name] == measures.measure(inside, "candidate")
     assert found["parent"] is None
     assert schema.problems(found, "metrics") == []
 
@@ -92,8 +95,8 @@ def rewrite(path: Path, change) -> None:
 
 def test_parents_own_predictions_are_taken_and_only_new_items_scored(child, finished, run):
     rewrite(child / "models/parent/predictions.json", lambda item: {"predicted": item["answer"]})
-    shutil.copytree(finished / "models/adapter", "models/adapter")
-    files.write_json(evaluate.LABELS, ["Book"])  # another candidate than the parent, so that it is asked itself
+    takes_adapter(finished)
+    files.write_json(sides.LABELS, ["Book"])  # another candidate than the parent, so that it is asked itself
     said = run(evaluate)
     assert "candidate: 0 predictions known, 20 to score" in said
     assert "parent: 12 predictions known, 8 to score" in said
@@ -138,7 +141,7 @@ def test_one_changed_byte_invalidates_the_predictions_that_depend_on_it_and_no_o
     elif what == "max_length":
         set_params(done, train__max_length=100)
     elif what == "labels":
-        files.write_json(evaluate.LABELS, ["Book"])
+        files.write_json(sides.LABELS, ["Book"])
     elif what == "prompt":
         write_records(evaluate.SLICES / "winter.arrow", [*range(48, 59), 99])
     elif what == "normalize":
@@ -153,10 +156,10 @@ def test_one_changed_byte_invalidates_the_predictions_that_depend_on_it_and_no_o
 
 def test_a_key_holds_the_tokenizer_and_the_kind_of_a_record(done):
     base, judge = pinned.load(), keys.Judge(normalize="none", max_new_tokens=8)
-    model = keys.model(evaluate.ADAPTER, base, LABELS, template=None, dtype="float32", max_length=64)
+    model = keys.model(sides.ADAPTER, base, LABELS, template=None, dtype="float32", max_length=64)
     sha256 = dict(base.sha256) | {"tokenizer.json": "0" * 64}
     other = keys.model(
-        evaluate.ADAPTER, replace(base, sha256=sha256), LABELS, template=None, dtype="float32", max_length=64
+        sides.ADAPTER, replace(base, sha256=sha256), LABELS, template=None, dtype="float32", max_length=64
     )
     [item, *_] = arrow.read_records(evaluate.SLICES / "winter.arrow")
     spoken = replace(item, kind="sft")
@@ -184,7 +187,7 @@ def test_what_stands_behind_the_figures_is_written(done, finished, run):
 
 def test_the_chains_matrix_grows_from_the_parents(child, finished, run):
     shutil.copy2(finished / "reports/matrix.json", child / "models/parent")
-    shutil.copytree(finished / "models/adapter", "models/adapter")
+    takes_adapter(finished)
     lock = files.read_json(Path("models.lock")) | {"increment": "data/increments/spring"}
     files.write_json(Path("models.lock"), lock)
     run(evaluate)
@@ -194,6 +197,22 @@ def test_the_chains_matrix_grows_from_the_parents(child, finished, run):
     assert (now["release"], now["increment"], now["items"]) == (None, "spring", {"spring": 8, "winter": 12})
     assert found["chain"]["forgetting"] == {"winter": 0.0}  # the very same adapter
     assert found["chain"]["backward_transfer"] == 0.0
+
+
+def test_variants_of_some_items_are_scored_with_them(child, finished, run):
+    set_params(child, evaluate__robustness={"items": 5, "kinds": ["typos", "case"], "strengths": [0.2]})
+    takes_adapter(finished)
+    files.write_json(sides.LABELS, ["Book"])
+    run(evaluate)
+    found, told = files.read_json(evaluate.METRICS), files.read_json(evaluate.PREDICTIONS)
+    assert schema.problems(found, "metrics") == []
+    assert {row["kind"] for row in told["robustness"]} == {"typos", "case"}
+    assert len({row["source"] for row in told["robustness"]}) == 5
+    assert all(row["candidate"]["key"] != row["parent"]["key"] for row in told["robustness"])
+    assert found["robustness"]["candidate"]["typos"]["items"] == 5
+    first = evaluate.PREDICTIONS.read_bytes()
+    run(evaluate)
+    assert evaluate.PREDICTIONS.read_bytes() == first
 
 
 def test_a_metric_of_ones_own_is_measured(done, run):

@@ -14,10 +14,10 @@ import torch
 
 from pipeline.evaluation import memory
 
-PROBES = 32  # prompts answered one by one, as a server gets them
+PROBES = 16  # prompts answered one by one, as a server gets them
 WARM_UP = 3  # of them are answered once before, unmeasured
 LENGTHS = (32, 128)  # prompt tokens at which a model is measured, beside the most that it takes
-ROUNDS, LEAST = 16, 3  # answers at each length; as few as LEAST where they take longer than SECONDS
+ROUNDS, LEAST = 6, 3  # answers at each length; as few as LEAST where they take longer than SECONDS
 SECONDS = 10.0  # of one length, all models together
 _DIGITS, _PACE_DIGITS = 3, 1  # of milliseconds, of tokens per second
 

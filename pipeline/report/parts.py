@@ -22,6 +22,8 @@ summary { cursor: pointer; }
 bdi { white-space: pre-wrap; overflow-wrap: anywhere; }
 .where, .small { opacity: .7; font-size: .85rem; }
 .plain { margin: .4rem 0 .4rem 1.1rem; }
+.texts td { white-space: normal; overflow-wrap: anywhere; min-width: 6rem; vertical-align: top; }
+.texts td:first-child { min-width: 14rem; }
 .warn { border-left: 4px solid #d1242f; padding-left: .7rem; }
 @media (max-width: 30rem) {
   .bars th { width: 40%; }
@@ -39,8 +41,23 @@ def text(value: object, longest: int = LONGEST) -> str:
     shown = str(value)
     if len(shown) > longest:
         shown = f"{shown[:longest]}… ({len(shown):,} characters)"
-    visible = "".join(map(_visible, shown))
-    return f"<bdi>{escape(visible)}</bdi>"
+    return f"<bdi>{escape(visible(shown))}</bdi>"
+
+
+def name(value: object, longest: int = 60) -> str:
+    """A name that came from data, in a line of its own: as `text`, but cut without a count."""
+    shown = " ".join(str(value).split())
+    return text(shown if len(shown) <= longest else f"{shown[: longest - 1]}…") if shown else "<i>none</i>"
+
+
+def escaped(words: str) -> str:
+    """Our own words, in which nothing is markup."""
+    return escape(words)
+
+
+def visible(value: str) -> str:
+    """A text whose control characters and lone surrogates are seen as signs in their place."""
+    return "".join(map(_visible, value))
 
 
 def section(title: str, *content: str) -> str:
@@ -54,21 +71,32 @@ def sentence(words: str) -> str:
     return f"<p>{escape(words)}</p>"
 
 
-def table(titles: Sequence[str], rows: Iterable[Sequence[str]], *, numbers: Iterable[int] = ()) -> str:
+def table(
+    titles: Sequence[str],
+    rows: Iterable[Sequence[str]],
+    *,
+    numbers: Iterable[int] = (),
+    kinds: Sequence[str] = (),
+    wraps: bool = False,
+) -> str:
     """A table of cells that are HTML already; nothing without rows.
 
     Args:
         titles: of the columns, plain text.
         rows: cells.
         numbers: which columns stand flush right.
+        kinds: a CSS class for each row, or "".
+        wraps: whether every cell may break into lines, as texts must.
     """
     right = dict.fromkeys(numbers, ' class="n"')
-    head = "".join(f"<th{right.get(place, '')}>{escape(title)}</th>" for place, title in enumerate(titles))
-    body = "\n".join(
-        "<tr>" + "".join(f"<td{right.get(place, '')}>{cell}</td>" for place, cell in enumerate(row)) + "</tr>"
-        for row in rows
-    )
-    return f'<div class="wide"><table>\n<tr>{head}</tr>\n{body}\n</table></div>' if body else ""
+    head = "".join(f'<th scope="col"{right.get(place, "")}>{escape(title)}</th>' for place, title in enumerate(titles))
+    lines = []
+    for at, row in enumerate(rows):
+        kind = f' class="{kinds[at]}"' if at < len(kinds) and kinds[at] else ""
+        cells = "".join(f"<td{right.get(place, '')}>{cell}</td>" for place, cell in enumerate(row))
+        lines.append(f"<tr{kind}>{cells}</tr>")
+    whole = "\n".join([f"<table{' class=texts' if wraps else ''}>", f"<tr>{head}</tr>", *lines, "</table>"])
+    return f'<div class="wide" tabindex="0">{whole}</div>' if lines else ""
 
 
 def bars(rows: Iterable[tuple[str, int, str]], most: int | None = None) -> str:

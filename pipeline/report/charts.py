@@ -10,7 +10,7 @@ Points = Sequence[tuple[float, float]]
 WIDTH, HEIGHT = 400, 220  # of a chart in its own units, about pixels on a phone
 LEFT, RIGHT, TOP, BOTTOM = 54, 14, 12, 40  # room around the plot: tick labels and names of the axes
 MOST = 400  # points of a curve
-TICKS = 4  # about so many on an axis
+TICKS = 5  # about so many on an axis
 STYLE = """\
 .charts { display: flex; flex-wrap: wrap; gap: 1rem 2rem; }
 .charts figure { flex: 1 1 20rem; max-width: 28rem; margin: 0; }

@@ -10,12 +10,11 @@ MOST_LABELS = 20  # of a confusion matrix; more cannot be read
 MOST_SLICES = 80
 STYLE = """\
 .heat td, .heat thead th { text-align: center; }
-.heat tbody th { font-weight: normal; min-width: 7rem; max-width: 14rem; white-space: normal; }
+.heat tbody th { font-weight: normal; position: sticky; left: 0; background: Canvas; }
 .heat td { padding: .3rem .4rem; min-width: 2.4rem; }
-.heat thead th { max-width: 8rem; padding: .3rem .4rem; white-space: normal; font-weight: normal; }
-.heat .tall { writing-mode: vertical-rl; transform: rotate(180deg); max-height: 10rem; text-align: left; }
+.heat thead th { padding: .3rem .4rem; font-weight: normal; vertical-align: bottom; }
+.heat .tall { writing-mode: vertical-rl; text-orientation: sideways; transform: rotate(180deg); text-align: left; }
 .heat .right { outline: 1px solid var(--line); outline-offset: -1px; }
-.sr { position: absolute; width: 1px; height: 1px; overflow: hidden; clip-path: inset(50%); white-space: nowrap; }
 """
 _STRONGEST = 0.6  # of the shade: text stays readable on it, in light and dark
 

@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
-from pipeline.report import comparison, examples, funnel, headline, tables
+from pipeline.report import comparison, examples, funnel, headline, tables, training
 from pipeline.report.comparison import Check, Row
 from pipeline.report.examples import Example
 from pipeline.report.facts import Facts
@@ -218,29 +218,10 @@ def _names(names: Iterable[str]) -> str:
 
 
 def _training(facts: Facts) -> Iterator[str]:
-    yield bullets(training(facts.training)) or "Nothing new: the parent's adapter is handed on, byte for byte."
-
-
-def training(found: Mapping[str, Any]) -> Iterator[str]:
-    """What was trained, a line each; none where nothing was."""
-    if not found["steps"]:
-        return
-    trainable, total = found["trainable_parameters"], found["total_parameters"]
     yield (
-        f"{counted(found['records'], 'record')}, {counted(found['epochs'], 'epoch')}, "
-        f"{counted(found['steps'], 'step')}, {found['tokens']:,} tokens; "
-        f"loss of the last steps {found['final_loss']:.4f}"
+        bullets(map(plain, training.lines(facts.training)))
+        or "Nothing new: the parent's adapter is handed on, byte for byte."
     )
-    yield f"{trainable:,} of {total:,} parameters trained, " + (
-        "continuing the parent's adapter" if found["continued_from"] else "in a new adapter"
-    )
-    yield "machine class: " + ", ".join(f"{name} {value}" for name, value in sorted(found["machine_class"].items()))
-    if found["truncated"]:
-        yield f"{found['truncated']:,} examples were longer than `train.max_length` and were cut"
-    if found.get("dropped"):
-        yield f"{counted(found['dropped'], 'record')} left out: too long, or with no answer to learn"
-    if found.get("undesirable"):
-        yield f"{counted(found['undesirable'], 'undesirable answer')} left out"
 
 
 def _table(found: Table) -> str:

@@ -8,23 +8,22 @@ import re
 import unicodedata
 from collections.abc import Iterable, Sequence
 
-from pipeline.report.parts import visible
+from pipeline.report.parts import line
 
 LONGEST = 60  # characters shown of a name
 _JOINER = "\N{WORD JOINER}"  # shows nothing, and ends what would be a name or a number
 _OPEN, _CLOSE = "\N{FIRST STRONG ISOLATE}", "\N{POP DIRECTIONAL ISOLATE}"
 _SIGNS = re.compile(r"([\\`*\[\]<>|~&$!#@])|(?<![^\W_])_|_(?![^\W_])|(?<=http):|(?<=https):|(?<=www)\.", re.IGNORECASE)
-_DIRECTIONS = {"LRE", "RLE", "LRO", "RLO", "PDF", "LRI", "RLI", "FSI", "PDI"}  # they reorder what stands beside
 
 
 def plain(value: object, longest: int = 600) -> str:
     """Words that may hold names from data, as one line of text: every sign that means something is escaped."""
-    return _isolated(_SIGNS.sub(_escaped, _line(value, longest)))
+    return _isolated(_SIGNS.sub(_escaped, line(value, longest)))
 
 
 def code(value: object, longest: int = LONGEST) -> str:
     """A name or text from data as code, in which nothing is Markdown; in a table's cell, too."""
-    shown = _line(value, longest).replace("`", "'")
+    shown = line(value, longest).replace("`", "'")
     shown = re.sub(r"(\\+)\|", r"\1 |", shown).replace("|", "\\|")  # a cell ends at | unless there is one \ before it
     return _isolated(f"`{shown}`") if shown else "*none*"
 
@@ -57,17 +56,6 @@ def fitted(blocks: Iterable[str], limit: int, instead: str) -> str:
             continue
         text += block + "\n\n"
     return text.rstrip("\n") + (f"\n\n{instead}" if missing else "") + "\n"
-
-
-def _line(value: object, longest: int) -> str:
-    """One line of characters that can be seen."""
-    shown = " ".join("".join(map(_without_direction, str(value))).split())
-    return visible(shown if len(shown) <= longest else f"{shown[: longest - 1]}…")
-
-
-def _without_direction(character: str) -> str:
-    foreign = unicodedata.bidirectional(character) in _DIRECTIONS
-    return "\N{REPLACEMENT CHARACTER}" if foreign else character
 
 
 def _escaped(match: re.Match[str]) -> str:

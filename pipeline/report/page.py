@@ -4,12 +4,12 @@ import csv
 import io
 from collections.abc import Iterator, Sequence
 
-from pipeline.report import charts, comparison, data, examples, frame, headline, heat, markdown, parts, tables
+from pipeline.report import charts, comparison, data, examples, frame, headline, heat, parts, tables, training
 from pipeline.report.comparison import Check, Row
 from pipeline.report.examples import Example
 from pipeline.report.facts import Facts
 from pipeline.report.measures import lower_is_better, number, signed, title
-from pipeline.report.parts import escaped, folded, name, section, sentence, text
+from pipeline.report.parts import escaped, folded, name, section, sentence, text, words
 from pipeline.report.tables import Table
 from pipeline.words import counted
 
@@ -17,14 +17,12 @@ REASONS = 200
 ROWS = 300  # of the table of slices
 PAIRS = 50  # of labels taken for one another
 LABELS = 100  # those with the lowest F1
+OPEN = 10  # examples of a sort that are not folded away
 CELLS = 200  # rows of a table that is folded away
 STYLE = """\
 body { max-width: 76rem; }
 p, li { max-width: 60rem; }
-td bdi { display: inline-block; max-width: 18rem; overflow-wrap: break-word; }
-.texts td:first-child bdi { max-width: 30rem; min-width: 12rem; }
 .charts { max-width: 60rem; }
-.difference { white-space: nowrap; }
 .verdict { border-left: 6px solid var(--mood); padding-left: .8rem; }
 .pass { --mood: var(--good); }
 .fail { --mood: var(--bad); }
@@ -33,6 +31,7 @@ td bdi { display: inline-block; max-width: 18rem; overflow-wrap: break-word; }
 .status { white-space: nowrap; font-weight: 600; color: var(--mood); }
 .undecided .status { color: inherit; }
 .note { display: block; font-weight: normal; font-size: .85rem; color: CanvasText; white-space: normal; }
+.difference { white-space: nowrap; }
 .up { color: var(--good); }
 .down { color: var(--bad); }
 """
@@ -70,9 +69,9 @@ def _verdict(facts: Facts) -> Iterator[str]:
     decided = facts.verdict
     above = headline.override(decided)
     yield (
-        f'<div class="verdict {headline.mood(facts)}"><h1>{text(headline.title(facts))}</h1>\n'
-        f"<p>Increment {name(facts.increment)}, on top of {text(headline.parent(facts))}.</p>"
-        + (f"<p>{text(above)}</p>" if above else "")
+        f'<div class="verdict {headline.mood(facts)}"><h1>{words(headline.title(facts))}</h1>\n'
+        f"<p>Increment {name(facts.increment)}, on top of {words(headline.parent(facts))}.</p>"
+        + (f"<p>{words(above)}</p>" if above else "")
         + "</div>"
     )
     yield section("Why", _list(decided["reasons"] or [headline.holds(facts)]))
@@ -80,7 +79,7 @@ def _verdict(facts: Facts) -> Iterator[str]:
 
 
 def _list(lines: Sequence[str]) -> str:
-    items = "".join(f"<li>{text(line, 600)}</li>" for line in lines[:REASONS])
+    items = "".join(f"<li>{words(line)}</li>" for line in lines[:REASONS])
     more = f"<li>and {len(lines) - REASONS:,} more</li>" if len(lines) > REASONS else ""
     return f"<ul>{items}{more}</ul>" if items else ""
 
@@ -91,11 +90,11 @@ def _slices(facts: Facts) -> Iterator[str]:
         return
     against = comparison.compared(rows)
     names = headline.others(facts)
-    titles = ["slice", "status", "measure", "candidate"]
+    titles = ["slice", "status"]
     for side in against:
-        titles += [names[side], "difference", *(["bounds"] if side == "parent" else [])]
-    titles.append("items")
-    numbers = [place for place, name in enumerate(titles) if place >= 3 and name != "bounds"]
+        titles += [f"change from {names[side]}", *(["bounds"] if side == "parent" else [])]
+    titles += ["candidate", *(names[side] for side in against), "items"]
+    numbers = [place for place, column in enumerate(titles) if place > 1 and column != "bounds"]
     reaches, first = _reaches(rows), rows[:ROWS]
     cells = [_cells(row, against, reaches) for row in first]
     yield parts.table(titles, cells, numbers=numbers, kinds=[row.status for row in first])
@@ -114,23 +113,32 @@ def _reaches(rows: Sequence[Row]) -> dict[str, float]:
 
 
 def _cells(row: Row, against: Sequence[str], reaches: dict[str, float]) -> list[str]:
-    cells = ["<b>all</b>" if row.slice == "all" else name(row.slice), _status(row), name(title(row.metric))]
-    cells.append(number(row.candidate))
+    changes = []
     for side in against:
         check = row.checks.get(side)
-        cells += [number(row.reference(side)), _difference(check) if check else number(None)]
+        changes.append(_difference(check) if check else number(None))
         if side == "parent":
-            cells.append(_interval(check, reaches[row.metric]) if check else "")
-    return [*cells, number(None) if row.items is None else f"{row.items:,}"]
+            changes.append(_interval(check, reaches[row.metric]) if check else "")
+    where = "<b>all</b>" if row.slice == "all" else name(row.slice)
+    return [
+        f'{where}<span class="note">{escaped(title(row.metric))}</span>',
+        _status(row),
+        *changes,
+        number(row.candidate),
+        *(number(row.reference(side)) for side in against),
+        number(None) if row.items is None else f"{row.items:,}",
+    ]
 
 
 def _difference(check: Check) -> str:
+    """The difference with its sign, and below it the bound; what a sign means is said to those who do not see it."""
     sign = comparison.arrow(check)
-    kind = {"▲": "up", "▼": "down"}.get(sign[0], "") if sign else ""
-    arrow = f'<span class="{kind}"><span aria-hidden="true">{sign[0]}</span> {sign[1]}</span>' if sign else ""
+    kind = {comparison.BETTER: "up", comparison.WORSE: "down"}.get(sign, "sr") if sign else ""
+    word = f' <span class="{kind}">{sign[1]}</span>' if sign else ""
+    drawn = f' <span class="{kind.replace("sr", "")}" aria-hidden="true">{sign[0]}</span>' if sign else ""
     bound = comparison.bound(check)
-    below = f'<span class="note difference">{bound} {arrow}</span>' if bound or arrow else ""
-    return signed(check.get("difference")) + below
+    below = f'<span class="note difference">{bound}</span>' if bound else ""
+    return f'<span class="difference">{signed(check.get("difference"))}{drawn}{word}</span>{below}'
 
 
 def _interval(check: Check, reach: float) -> str:
@@ -148,8 +156,8 @@ def _legend(facts: Facts) -> str:
     confidence = f"{facts.gate.get('confidence', 0.95):.0%}"
     return (
         f"Below each difference stands the {confidence} one-sided bound that the gate looks at; the drawing shows both "
-        "bounds against the parent, zero, and the margin as a dashed line. Better and worse: the bounds exclude chance. Undecided: too "
-        "few items to tell, and not proven worse."
+        "bounds, zero, and the margin as a dashed line. ▲ better and ▼ worse: the bounds exclude chance; ≈: it may be "
+        "chance. Undecided: too few items to tell, and not proven worse."
     )
 
 
@@ -162,7 +170,12 @@ def _examples(facts: Facts) -> Iterator[str]:
     ):
         if some:
             more = f", {len(some)} of them" if len(some) < items else ""
-            yield section(f"{heading}: {counted(items, 'item')}{more}", _items(some, facts))
+            rest = _items(some[OPEN:], facts)
+            yield section(
+                f"{heading}: {counted(items, 'item')}{more}",
+                _items(some[:OPEN], facts),
+                folded(f"{len(some) - OPEN} more", rest) if rest else "",
+            )
 
 
 def _items(some: Sequence[Example], facts: Facts) -> str:
@@ -174,13 +187,17 @@ def _items(some: Sequence[Example], facts: Facts) -> str:
         rows.append(
             [
                 text(facts.texts.get(example.id, "")) + where,
-                text(example.answer) or "",
-                *([text(example.before or "") or ""] if before else []),
-                text(example.after),
+                _said(example.answer),
+                *([_said(example.before)] if before else []),
+                _said(example.after),
                 ", ".join(map(name, example.slices[:3])) + must,
             ]
         )
     return parts.table(["text", "right answer", *before, "candidate", "slice"], rows, wraps=True)
+
+
+def _said(answer: str | None) -> str:
+    return text(answer) if answer and not answer.isspace() else "<i>none</i>"
 
 
 def _measures(facts: Facts) -> Iterator[str]:
@@ -199,9 +216,10 @@ def _robustness(facts: Facts) -> Iterator[str]:
 
 
 def _chain(facts: Facts) -> Iterator[str]:
-    yield "".join(f"<p>{escaped(line)}</p>" for line in tables.chain(facts))
+    yield _list(tables.chain(facts))
     yield heat.releases(facts.matrix.get("releases", []))
-    yield shown(tables.forgetting(facts).first(CELLS))
+    if forgotten := shown(tables.forgetting(facts).first(CELLS)):
+        yield folded("forgetting, slice by slice", forgotten)
 
 
 def _labels(facts: Facts) -> Iterator[str]:
@@ -227,7 +245,7 @@ def _data(facts: Facts) -> Iterator[str]:
 
 
 def _training(facts: Facts) -> Iterator[str]:
-    lines = [*markdown.training(facts.training)]
+    lines = [*training.lines(facts.training)]
     yield _list(lines) or sentence("Nothing new: the parent's adapter is handed on, byte for byte.")
     steps = _columns(facts.curve)
     drawn = [

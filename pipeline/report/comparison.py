@@ -6,7 +6,7 @@ from typing import Any
 
 from pipeline.report.measures import lower_is_better, number, signed
 
-Check = Mapping[str, Any]  # of verdict.json
+Check = Mapping[str, Any]  # of verdict.json; here with `lower`: whether lower is better
 
 STATES = ("fail", "inconclusive", "undecided", "pass")  # the first that holds is a row's
 SIGNS = {"fail": "✗", "inconclusive": "?", "undecided": "–", "pass": "✓"}
@@ -42,11 +42,20 @@ class Row:
         return self.checks[against].get("reference") if against in self.checks else None
 
 
-def rows(checks: Iterable[Check]) -> list[Row]:
-    """Checks of one slice and metric together: pooled ones first, then by status, then by how much worse."""
+def rows(checks: Iterable[Mapping[str, Any]], gate: Mapping[str, Any]) -> list[Row]:
+    """Checks of one slice and metric together: pooled ones first, then by status, then by how much worse.
+
+    Args:
+        checks: of verdict.json.
+        gate: section `gate` of params.yaml, whose rules say which metrics are better the lower they are.
+    """
+    lower = lower_is_better(gate.get("rules", {}))
     together: dict[tuple[str, str], dict[str, Check]] = {}
     for check in checks:
-        together.setdefault((check["slice"], check["metric"]), {})[check["against"]] = check
+        together.setdefault((check["slice"], check["metric"]), {})[check["against"]] = {
+            **check,
+            "lower": check["metric"] in lower,
+        }
     every = [Row(slice=name, metric=metric, checks=found) for (name, metric), found in together.items()]
     return sorted(every, key=_order)
 
@@ -63,7 +72,7 @@ def arrow(check: Check) -> tuple[str, str] | None:
     if check["difference"] == 0 and not check.get("discordant"):
         return SAME
     low, high = check.get("low"), check.get("high")
-    if lower_is_better(check):
+    if check["lower"]:
         low, high = (None if high is None else -high), (None if low is None else -low)
     if low is not None and low > 0:
         return BETTER
@@ -72,7 +81,7 @@ def arrow(check: Check) -> tuple[str, str] | None:
 
 def bound(check: Check) -> str:
     """The one-sided bound that the gate looks at: how bad it may be."""
-    side, sign = ("high", "≤") if lower_is_better(check) else ("low", "≥")
+    side, sign = ("high", "≤") if check["lower"] else ("low", "≥")
     return "" if check.get(side) is None else f"{sign} {signed(check[side])}"
 
 
@@ -95,12 +104,12 @@ def below_floor(row: Row) -> str:
     check = row.checks.get("floor")
     if check is None or check["status"] != "fail":
         return ""
-    return f"{'at most' if lower_is_better(check) else 'at least'} {number(check.get('reference'))}"
+    return f"{'at most' if check['lower'] else 'at least'} {number(check.get('reference'))}"
 
 
 def _order(row: Row) -> tuple[bool, int, float, str]:
     worse = [
-        (check.get("difference") or 0) * (-1 if lower_is_better(check) else 1)
+        (check.get("difference") or 0) * (-1 if check["lower"] else 1)
         for against, check in row.checks.items()
         if against != "floor"
     ]

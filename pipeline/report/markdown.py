@@ -70,7 +70,7 @@ def _section(heading: str, content: Iterable[str]) -> list[str]:
 
 
 def _slices(facts: Facts) -> Iterator[str]:
-    rows = comparison.rows(facts.verdict["checks"])
+    rows = comparison.rows(facts.verdict["checks"], facts.gate)
     if not rows:
         return
     against = comparison.compared(rows)
@@ -105,7 +105,8 @@ def _compared(check: Check | None) -> list[str]:
     if check is None:
         return ["–", "–"]
     sign = comparison.arrow(check)
-    parts = [signed(check.get("difference")), comparison.bound(check), " ".join(sign) if sign else ""]
+    arrow = "" if sign is None else sign[0] if sign in (comparison.OPEN, comparison.SAME) else " ".join(sign)
+    parts = [signed(check.get("difference")), comparison.bound(check), arrow]
     return [number(check.get("reference")), ", ".join(filter(None, parts))]
 
 

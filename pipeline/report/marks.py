@@ -10,22 +10,23 @@ from collections.abc import Iterable, Sequence
 
 from pipeline.report.parts import line
 
+_START = re.compile(r"^(\d{0,9})([-+=.)](?= |$)|=)")  # of a list, or what makes a headline of the line above
 LONGEST = 60  # characters shown of a name
 _JOINER = "\N{WORD JOINER}"  # shows nothing, and ends what would be a name or a number
-_OPEN, _CLOSE = "\N{FIRST STRONG ISOLATE}", "\N{POP DIRECTIONAL ISOLATE}"
+_OWN, _LEFT, _CLOSE = "\N{FIRST STRONG ISOLATE}", "\N{LEFT-TO-RIGHT ISOLATE}", "\N{POP DIRECTIONAL ISOLATE}"
 _SIGNS = re.compile(r"([\\`*\[\]<>|~&$!#@])|(?<![^\W_])_|_(?![^\W_])|(?<=http):|(?<=https):|(?<=www)\.", re.IGNORECASE)
 
 
 def plain(value: object, longest: int = 600) -> str:
     """Words that may hold names from data, as one line of text: every sign that means something is escaped."""
-    return _isolated(_SIGNS.sub(_escaped, line(value, longest)))
+    return _isolated(_START.sub(r"\1\\\2", _SIGNS.sub(_escaped, line(value, longest))), _LEFT)
 
 
 def code(value: object, longest: int = LONGEST) -> str:
     """A name or text from data as code, in which nothing is Markdown; in a table's cell, too."""
     shown = line(value, longest).replace("`", "'")
     shown = re.sub(r"(\\+)\|", r"\1 |", shown).replace("|", "\\|")  # a cell ends at | unless there is one \ before it
-    return _isolated(f"`{shown}`") if shown else "*none*"
+    return _isolated(f"`{shown}`", _OWN) if shown else "*none*"
 
 
 def table(titles: Sequence[str], rows: Iterable[Sequence[str]], *, numbers: Iterable[int] = ()) -> str:
@@ -63,7 +64,7 @@ def _escaped(match: re.Match[str]) -> str:
     return f"\\{sign}{_JOINER}" if sign in "@#" else f"\\{sign}"
 
 
-def _isolated(text: str) -> str:
+def _isolated(text: str, opening: str) -> str:
     """A text with letters that run from right to left does not turn its surroundings around."""
     foreign = any(unicodedata.bidirectional(character) in ("R", "AL", "AN") for character in text)
-    return f"{_OPEN}{text}{_CLOSE}" if foreign else text
+    return f"{opening}{text}{_CLOSE}" if foreign else text

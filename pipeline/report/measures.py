@@ -16,6 +16,7 @@ TITLES = {
     "perplexity": "perplexity",
     "preference_accuracy": "preferred",
     "preference_margin": "margin",
+    "must_pass": "must-pass items",
 }
 COUNTS = ("items", "tokens")  # of a block of metrics.json: no measures
 NONE = "–"  # where there is no value
@@ -27,9 +28,10 @@ def title(metric: str) -> str:
     return TITLES.get(metric, metric)
 
 
-def lower_is_better(check: Mapping[str, Any]) -> bool:
-    """Whether a check's metric is better the lower it is: a loss, or whatever its rule bounds from above."""
-    return check["metric"] in _LOWER or "at_most" in check or "may_rise" in check
+def lower_is_better(rules: Mapping[str, Any]) -> set[str]:
+    """Metrics that are better the lower they are: losses, and whatever gate.rules bounds from above."""
+    asked = [rules.get("all", {}), rules.get("each_slice", {}), *rules.get("slices", {}).values()]
+    return _LOWER | {metric for section in asked for metric, rule in section.items() if "at_most" in rule}
 
 
 def number(value: float | None) -> str:

@@ -8,7 +8,7 @@ from pipeline.report import charts, comparison, data, examples, frame, headline,
 from pipeline.report.comparison import Check, Row
 from pipeline.report.examples import Example
 from pipeline.report.facts import Facts
-from pipeline.report.measures import lower_is_better, number, signed, title
+from pipeline.report.measures import number, signed, title
 from pipeline.report.parts import escaped, folded, name, section, sentence, text, words
 from pipeline.report.tables import Table
 from pipeline.words import counted
@@ -85,7 +85,7 @@ def _list(lines: Sequence[str]) -> str:
 
 
 def _slices(facts: Facts) -> Iterator[str]:
-    rows = comparison.rows(facts.verdict["checks"])
+    rows = comparison.rows(facts.verdict["checks"], facts.gate)
     if not rows:
         return
     against = comparison.compared(rows)
@@ -142,7 +142,7 @@ def _difference(check: Check) -> str:
 
 
 def _interval(check: Check, reach: float) -> str:
-    return charts.interval(check, reach, lower_is_better=lower_is_better(check))
+    return charts.interval(check, reach, lower_is_better=check["lower"])
 
 
 def _status(row: Row) -> str:

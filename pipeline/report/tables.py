@@ -78,17 +78,19 @@ def robustness(facts: Facts) -> Table:
             KINDS.get(kind, kind),
             f"{figures['items']:,}",
             number(figures["accuracy"]),
-            signed(_negative(figures["drop"])),
+            _fall(figures),
             *([signed(_negative(theirs.get(kind, {}).get("drop")))] if theirs else []),
+            number(figures.get("worst_case")),
             figures.get("worst_slice") or NONE,
             signed(_negative(figures.get("worst_drop"))),
         ]
         for kind, figures in ours.items()
     ]
     parent = [f"change of {facts.release}"] if theirs else []
-    titles = ["changed on purpose", "variants", "accuracy", "change", *parent, "worst slice", "change there"]
+    titles = ["changed on purpose", "items", "accuracy", "change", *parent]
+    titles += ["right however changed", "worst slice", "change there"]
     worst = titles.index("worst slice")
-    return Table(titles=titles, rows=rows, names=(worst,), numbers=[*range(1, worst), worst + 1] if rows else ())
+    return Table(titles=titles, rows=rows, names=(worst,), numbers=[*range(1, worst), worst + 1])
 
 
 def robustness_by_slice(facts: Facts) -> Table:
@@ -100,11 +102,10 @@ def robustness_by_slice(facts: Facts) -> Table:
     ]
     ordered = sorted(found, key=lambda row: (-(row[2]["drop"] or 0), row[0], row[1]))
     rows = [
-        [name, KINDS.get(kind, kind), f"{x['items']:,}", number(x["accuracy"]), signed(_negative(x["drop"]))]
-        for name, kind, x in ordered
+        [name, KINDS.get(kind, kind), f"{x['items']:,}", number(x["accuracy"]), _fall(x)] for name, kind, x in ordered
     ]
     return Table(
-        titles=["slice", "changed on purpose", "variants", "accuracy", "change"],
+        titles=["slice", "changed on purpose", "items", "accuracy", "change"],
         rows=rows,
         names=(0,),
         numbers=(2, 3, 4),
@@ -163,7 +164,10 @@ def chain(facts: Facts) -> list[str]:
     words = {
         "average_accuracy": ("average accuracy over the slices of all increments: {}", number),
         "backward_transfer": ("backward transfer, the mean change of older slices since their own release: {}", signed),
-        "forward_transfer": ("forward transfer, the gain on slices before they were trained on: {}", signed),
+        "forward_transfer": (
+            "forward transfer, what a release could do of the next increment, above chance: {}",
+            signed,
+        ),
     }
     return [words[key][0].format(words[key][1](found[key])) for key in words if found.get(key) is not None]
 
@@ -174,6 +178,13 @@ def changed(facts: Facts) -> Table:
     ours, theirs = known.get(CANDIDATE), known.get("parent")
     rows = settings.changed(theirs, ours) if ours is not None and theirs is not None else []
     return Table(titles=["setting", facts.release or "parent", CANDIDATE], rows=rows, names=(0, 1, 2))
+
+
+def _fall(figures: Mapping[str, Any]) -> str:
+    """A drop as a change, with the ends of its interval where it has one."""
+    low, high = figures.get("low"), figures.get("high")
+    ends = "" if low is None or high is None else f" ({signed(-high)} to {signed(-low)})"
+    return signed(_negative(figures["drop"])) + ends
 
 
 def _negative(drop: float | None) -> float | None:

@@ -17,7 +17,7 @@ def title(facts: Facts) -> str:
         return f"Fail: the candidate may not {what}"
     if decided["decision"] == "refused":
         return f"Inconclusive: too little to tell whether the candidate may {what}"
-    how = "by a person's override" if decided.get("override") else "with a warning"
+    how = "by an override" if decided.get("override") else "with a warning"
     return f"Inconclusive, let pass {how}: the candidate may {what}"
 
 

@@ -99,12 +99,12 @@ def power(row: Row) -> str:
     return ", ".join(filter(None, said))
 
 
-def below_floor(row: Row) -> str:
-    """The floor, or ceiling, that a row misses; empty where it holds."""
+def floor(row: Row) -> str:
+    """What the value itself must reach, or stay below; empty where nothing is asked of it."""
     check = row.checks.get("floor")
-    if check is None or check["status"] != "fail":
+    if check is None or check.get("reference") is None:
         return ""
-    return f"{'at most' if check['lower'] else 'at least'} {number(check.get('reference'))}"
+    return f"{'≤' if check['lower'] else '≥'} {number(check['reference'])}"
 
 
 def _order(row: Row) -> tuple[bool, int, float, str]:

@@ -82,9 +82,9 @@ def _slices(facts: Facts) -> Iterator[str]:
             [
                 "## Slices",
                 table(
-                    ["slice", "status", "measure", "candidate", *columns, "items"],
+                    ["slice", "status", "measure", "candidate", "asked", *columns, "items"],
                     [_cells(row, against) for row in rows[:ROWS]],
-                    numbers=[*range(3, 5 + len(columns))],
+                    numbers=[*range(3, 6 + len(columns))],
                 ),
                 _rest(rows[ROWS:]),
                 _legend(facts) if against else "",
@@ -97,7 +97,15 @@ def _cells(row: Row, against: Sequence[str]) -> list[str]:
     items = "–" if row.items is None else f"{row.items:,}"
     compared = [cell for side in against for cell in _compared(row.checks.get(side))]
     name = "**all**" if row.slice == "all" else code(row.slice)
-    return [name, _status(row), plain(title(row.metric)), number(row.candidate), *compared, items]
+    return [
+        name,
+        _status(row),
+        plain(title(row.metric)),
+        number(row.candidate),
+        comparison.floor(row),
+        *compared,
+        items,
+    ]
 
 
 def _compared(check: Check | None) -> list[str]:
@@ -113,7 +121,7 @@ def _compared(check: Check | None) -> list[str]:
 def _status(row: Row) -> str:
     sign = comparison.SIGNS.get(row.status, "")
     word = f"**{row.status}**" if row.status == "fail" else row.status
-    more = ", ".join(filter(None, [comparison.below_floor(row), comparison.power(row)]))
+    more = comparison.power(row)
     return f"{sign} {word}".strip() + (f": {more}" if more else "")
 
 

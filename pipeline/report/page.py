@@ -93,7 +93,7 @@ def _slices(facts: Facts) -> Iterator[str]:
     titles = ["slice", "status"]
     for side in against:
         titles += [f"change from {names[side]}", *(["bounds"] if side == "parent" else [])]
-    titles += ["candidate", *(names[side] for side in against), "items"]
+    titles += ["candidate", "asked", *(names[side] for side in against), "items"]
     numbers = [place for place, column in enumerate(titles) if place > 1 and column != "bounds"]
     reaches, first = _reaches(rows), rows[:ROWS]
     cells = [_cells(row, against, reaches) for row in first]
@@ -125,6 +125,7 @@ def _cells(row: Row, against: Sequence[str], reaches: dict[str, float]) -> list[
         _status(row),
         *changes,
         number(row.candidate),
+        comparison.floor(row),
         *(number(row.reference(side)) for side in against),
         number(None) if row.items is None else f"{row.items:,}",
     ]
@@ -146,7 +147,7 @@ def _interval(check: Check, reach: float) -> str:
 
 
 def _status(row: Row) -> str:
-    more = ", ".join(filter(None, [comparison.below_floor(row), comparison.power(row)]))
+    more = comparison.power(row)
     note = f'<span class="note">{escaped(more)}</span>' if more else ""
     sign = comparison.SIGNS.get(row.status, "")
     return f'<span class="status"><span aria-hidden="true">{sign}</span> {escaped(row.status)}{note}</span>'
@@ -186,7 +187,7 @@ def _items(some: Sequence[Example], facts: Facts) -> str:
         where = f'<span class="note where">{name(example.id[:12])}</span>'
         rows.append(
             [
-                text(facts.texts.get(example.id, "")) + where,
+                _said(facts.texts.get(example.id)) + where,
                 _said(example.answer),
                 *([_said(example.before)] if before else []),
                 _said(example.after),

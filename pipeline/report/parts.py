@@ -24,10 +24,11 @@ bdi { white-space: pre-wrap; overflow-wrap: anywhere; }
 .where, .small { opacity: .7; font-size: .85rem; }
 .plain { margin: .4rem 0 .4rem 1.1rem; }
 .wide { position: relative; }
-.wide th { white-space: normal; }
+.wide th { white-space: normal; vertical-align: bottom; }
 .wide bdi { display: inline-block; inline-size: max-content; max-inline-size: 14rem; overflow-wrap: break-word; }
-.texts td { white-space: normal; vertical-align: top; }
-.texts td:first-child bdi { max-inline-size: 30rem; }
+.texts td { white-space: normal; vertical-align: top; min-width: 7rem; }
+.texts td:first-child { min-width: 14rem; }
+.wide .texts bdi { display: inline; overflow-wrap: anywhere; }
 .sr { position: absolute; width: 1px; height: 1px; overflow: hidden; clip-path: inset(50%); white-space: nowrap; }
 .warn { border-left: 4px solid #d1242f; padding-left: .7rem; }
 @media (max-width: 30rem) {
@@ -44,7 +45,6 @@ bdi { white-space: pre-wrap; overflow-wrap: anywhere; }
   .texts td::before { content: attr(data-title) ": "; opacity: .7; }
   .texts td:first-child::before { content: none; }
   .texts tr { border-bottom: 1px solid var(--line); padding: .4rem 0; }
-  .texts td bdi, .texts td:first-child bdi { display: inline; max-inline-size: none; overflow-wrap: anywhere; }
 }
 """
 

@@ -10,18 +10,18 @@ from pipeline.report import frame, marks, parts
 from pipeline.report.measures import NONE
 
 TITLES = {
-    "p50_ms": "half of the answers within, ms",
-    "p95_ms": "95% of the answers within, ms",
-    "cpu_ms": "CPU time of an answer, ms",
-    "memory_gb": "memory at its peak, GB",
-    "prefill_tokens_per_s": "tokens read a second",
-    "decode_tokens_per_s": "tokens generated a second",
-    "rounds": "answers measured",
+    "p50_ms": "latency p50, ms",
+    "p95_ms": "latency p95, ms",
+    "cpu_ms": "CPU time, ms",
+    "memory_gb": "peak memory, GB",
+    "prefill_tokens_per_s": "prefill, tokens/s",
+    "decode_tokens_per_s": "decode, tokens/s",
+    "rounds": "rounds",
 }
 RUN = {
-    "seconds": "the whole stage, seconds",
-    "cpu_seconds": "CPU time of the stage, seconds",
-    "peak_memory_bytes": "memory of the stage at its peak, bytes",
+    "seconds": "wall time, s",
+    "cpu_seconds": "CPU time, s",
+    "peak_memory_bytes": "peak memory, bytes",
 }
 HEADLINE = "What an answer costs"
 NOTE = (
@@ -78,7 +78,7 @@ def _rows(ours: Timings, theirs: Timings) -> list[list[str]]:
         value, before = ours.get(key), theirs.get(key)
         if value is None:
             continue
-        change = f"{value / before - 1:+.1%}".replace("-", "−") if before else NONE
+        change = f"{value / before - 1:+.1%}".replace("-", "−") if before and value != before else NONE
         rows.append([title, _number(value), *([_number(before), change] if theirs else [])])
     return rows
 
@@ -86,4 +86,4 @@ def _rows(ours: Timings, theirs: Timings) -> list[list[str]]:
 def _number(value: float | None) -> str:
     if value is None:
         return NONE
-    return f"{value:,}" if isinstance(value, int) else f"{value:,.3f}"
+    return f"{value:,}" if isinstance(value, int) else f"{value:,.0f}" if value >= 1000 else f"{value:.3f}"

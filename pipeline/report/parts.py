@@ -39,6 +39,7 @@ bdi { white-space: pre-wrap; overflow-wrap: anywhere; }
   .bars.two td { font-size: .9rem; }
   th, td { padding: .3rem; }
   .wide bdi { max-inline-size: 8.5rem; }
+  .wide td:first-child { min-width: 6.5rem; }
   .texts, .texts tbody, .texts tr, .texts td { display: block; }
   .texts tr:first-child { display: none; }
   .texts td { border: 0; padding: 0 .3rem; }

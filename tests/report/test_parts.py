@@ -116,9 +116,9 @@ TIMINGS = {
 
 def test_efficiency_compares_with_the_parent() -> None:
     text = efficiency.markdown(TIMINGS, "v1.0.0")
-    assert "| half of the answers within, ms | 4.000 | 5.000 | −20.0% |" in text
+    assert "| latency p50, ms | 4.000 | 5.000 | −20.0% |" in text
     assert "## Prompts of 32 tokens" in text
-    assert "| half of the answers within, ms | 3.000 | 2.000 | +50.0% |" in text
+    assert "| latency p50, ms | 3.000 | 2.000 | +50.0% |" in text
     assert "900,000,000" in text
     page = Page(efficiency.html(TIMINGS, "v1.0.0"))
     assert page.open == []

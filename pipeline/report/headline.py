@@ -17,7 +17,7 @@ def title(facts: Facts) -> str:
         return f"Fail: the candidate may not {what}"
     if decided["decision"] == "refused":
         return f"Inconclusive: too little to tell whether the candidate may {what}"
-    how = "by an override" if decided.get("override") else "with a warning"
+    how = "by an override" if _used(decided) else "with a warning"
     return f"Inconclusive, let pass {how}: the candidate may {what}"
 
 
@@ -39,10 +39,16 @@ def others(facts: Facts) -> dict[str, str]:
 
 def override(decided: Mapping[str, Any]) -> str:
     """Who let an inconclusive candidate pass, why, and until when; empty where nobody did."""
-    found = decided.get("override")
+    found = _used(decided)
     if not found:
         return ""
     return f"Let pass by {found['who']}, compared with {found['release']} and until the parent moves on: {found['why']}"
+
+
+def _used(decided: Mapping[str, Any]) -> Mapping[str, Any] | None:
+    """The override, where it counts: one that lapsed or was not needed says nothing here."""
+    found: Mapping[str, Any] | None = decided.get("override")
+    return found if found and found.get("state", "used") == "used" else None
 
 
 def holds(facts: Facts) -> str:

@@ -2,16 +2,20 @@
 
 import math
 import re
+from dataclasses import replace
+from pathlib import Path
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from markdown_it import MarkdownIt
 
+from pipeline import files
 from pipeline.data import arrow
 from pipeline.data.records import Record, classification
-from pipeline.report import charts, comparison, efficiency, marks, settings, texts
+from pipeline.report import charts, comparison, efficiency, examples, gathered, marks, settings, texts
 from tests.report.conftest import Page
+from tests.report.made import facts
 
 GFM = MarkdownIt("commonmark").enable("table")
 
@@ -144,3 +148,23 @@ def test_texts_are_found_by_id(tmp_path) -> None:
     wanted = [records[1].id, records[4].id, plain.id, "0" * 63 + "9"]
     assert texts.read(tmp_path, wanted) == {records[1].id: "title 1", records[4].id: "title 4", plain.id: "prose"}
     assert texts.read(tmp_path, []) == {}
+
+
+def test_facts_are_read_from_the_files_of_the_stages(tmp_path, monkeypatch) -> None:
+    made = facts({"winter": 6})
+    monkeypatch.chdir(tmp_path)
+    for name in ("metrics", "details", "matrix", "training"):
+        files.write_json(Path(f"reports/{name}.json"), getattr(made, name))
+    for name in ("prepared", "assembled"):
+        files.write_json(Path(f"data/{name}/report.json"), getattr(made, name))
+    files.write_text(Path("reports/plots/loss.csv"), made.curve)
+    files.write_text(Path("reports/plots/learning_rate.csv"), made.rates)
+    shown = examples.shown(made.predictions, made.verdict)
+    records = [
+        Record(id=key, messages=classification(made.texts[key], "Toy"), increment="a", file="f", line=1)
+        for key in shown
+    ]
+    arrow.write_records(Path("data/assembled/slices/winter.arrow"), records)
+    predictions = {**made.predictions, "releases": {"parent": "v1.1.0", "anchor": None}}
+    found = gathered.read(made.verdict, made.gate, predictions, made.increment)
+    assert found == replace(made, predictions=predictions, texts={key: made.texts[key] for key in shown})

@@ -106,12 +106,14 @@ def test_override_is_said_with_who_and_why(render) -> None:
     tiny = candidate("tiny")
     verdict = {
         **tiny.verdict, "decision": "pass", "reasons": [], "warnings": tiny.verdict["reasons"],
-        "override": {"who": "A. Person", "why": "few titles of this kind exist", "release": "v1.1.0"},
+        "override": {"who": "A. Person", "why": "few titles of this kind exist", "release": "v1.1.0", "state": "used"},
     }  # fmt: skip
     text = render(replace(tiny, verdict=verdict))
     assert "Inconclusive, let pass by an override: the candidate may replace v1.1.0" in text
     assert "Let pass by A. Person, compared with v1.1.0 and until the parent moves on: few titles" in text
     assert "Warnings" in text
+    lapsed = {**tiny.verdict, "override": {**verdict["override"], "state": "lapsed", "release": "v1.0.0"}}
+    assert "A. Person" not in render(replace(tiny, verdict=lapsed))
     warned = render(replace(tiny, verdict={**verdict, "override": None}))
     assert "Inconclusive, let pass with a warning: the candidate may replace v1.1.0" in warned
 

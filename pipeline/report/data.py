@@ -26,7 +26,7 @@ def html(prepared: Report, assembled: Report) -> str:
     body = [
         f"<h1>Data of {text(name)}</h1>",
         *_summary(prepared, assembled),
-        section("From rows read to records trained on", _funnel(prepared, assembled)),
+        section("From rows read to records trained on", flow(prepared, assembled)),
         section("Dropped, by reason", *_dropped(prepared, assembled)),
         section("Masked", _masked(prepared)),
         section("Labels", balance(assembled)),
@@ -53,7 +53,7 @@ def _summary(prepared: Report, assembled: Report) -> Iterator[str]:
         yield f'<p class="warn">{counted(lost, "row")} not accounted for: this is a fault of the pipeline.</p>'
 
 
-def _funnel(prepared: Report, assembled: Report) -> str:
+def flow(prepared: Report, assembled: Report) -> str:
     """The stages as full bars, and between them what left, paler."""
     dropped = funnel.dropped(assembled)
     rows = [

@@ -9,8 +9,10 @@ _TEMPLATE = """<!doctype html>
 <meta name="viewport" content="width=device-width, initial-scale=1">
 <title>{title}</title>
 <style>
-:root {{ color-scheme: light dark; --line: #8886; --accent: #0b6bcb; }}
-@media (prefers-color-scheme: dark) {{ :root {{ --accent: #6cb6ff; }} }}
+:root {{ color-scheme: light dark; --line: #8886; --accent: #0b6bcb;
+  --good: #1a7f37; --bad: #d1242f; --unsure: #9a6700; }}
+@media (prefers-color-scheme: dark) {{ :root {{ --accent: #6cb6ff;
+  --good: #3fb950; --bad: #ff7b72; --unsure: #d29922; }} }}
 body {{ font: 16px/1.5 system-ui, sans-serif; max-width: 60rem; margin: 0 auto; padding: 1rem; }}
 h1 {{ font-size: 1.6rem; line-height: 1.25; }}
 h2 {{ font-size: 1.2rem; margin-top: 2rem; }}

@@ -1,109 +1,209 @@
 """reports/report.md: the verdict first and in words, then why, then what it rests on. Fits a pull request's comment."""
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any
 
-from pipeline.report import funnel
+from pipeline.report import comparison, examples, funnel, headline, tables, training
+from pipeline.report.comparison import Check, Row
+from pipeline.report.examples import Example
+from pipeline.report.facts import Facts
+from pipeline.report.marks import bullets, code, fitted, plain, table
+from pipeline.report.measures import number, signed, title
+from pipeline.report.tables import Table
 from pipeline.words import counted
 
-METRICS = {
-    "accuracy": "accuracy",
-    "macro_f1": "macro-F1",
-    "loss": "loss",
-    "perplexity": "perplexity",
-    "preference_accuracy": "preferred",
-    "preference_margin": "margin",
-}  # a table has columns for those that a slice has
+__all__ = ["Facts", "render"]
+
+LIMIT = 59_000  # characters; GitHub takes 65,536, of which what stands around the report needs some
+REASONS = 20
+ROWS = 60  # of the table of slices
+EXAMPLES = 10  # of each sort
+PAIRS = 10  # of labels taken for one another
+SETTINGS = 30
+RELEASES = 6  # the last ones, in the table of accuracy over releases
+SLICES = 20  # of that table and of forgetting
 FEW_LABELS = 10
-FEW = 30  # evaluation items; one of them is then more than 0.03 of a score
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Facts:
-    """What the report is made of: contents of the files that the gate reads."""
-
-    verdict: Mapping[str, Any]
-    metrics: Mapping[str, Any]
-    release: str | None  # the parent
-    increment: str
-    prepared: Mapping[str, Any]
-    assembled: Mapping[str, Any]
-    training: Mapping[str, Any]
+LONGEST = 160  # characters shown of an item's text or answer
+MORE = "all of them are in `reports/report.html`"
 
 
 def render(facts: Facts) -> str:
-    """The whole report; the same facts give the same text."""
-    blocks = [*_verdict(facts), *_scores(facts), *_data(facts), *_training(facts)]
-    return "\n\n".join(blocks) + "\n"
+    """The whole report, shorter than `LIMIT` whatever the data; the same facts give the same text."""
+    blocks = [
+        *_verdict(facts),
+        *_slices(facts),
+        *_examples(facts),
+        *_section("Measures", [_table(tables.pooled(facts)), *_truncated(facts)]),
+        *_section("Robustness", [_table(tables.robustness(facts))]),
+        *_section("Over the releases", _chain(facts)),
+        *_section("Taken for one another", [_table(tables.confused(facts.details).first(PAIRS))]),
+        *_section("Changed params", [_table(tables.changed(facts).first(SETTINGS))]),
+        *_section("Data", _data(facts)),
+        *_section("Training", _training(facts)),
+    ]
+    return fitted(blocks, LIMIT, "*Some of it is left out, to fit a comment: `reports/report.html` holds it all.*")
 
 
 def _verdict(facts: Facts) -> Iterator[str]:
-    checks, reasons = facts.verdict["checks"], facts.verdict["reasons"]
-    if reasons:
-        failed = sum(not check["ok"] for check in checks)
-        yield f"# Refused: {failed} of {len(checks)} checks failed" if checks else "# Refused: no rule judged it"
-    elif facts.release:
-        yield f"# Pass: the candidate may replace {facts.release}"
-    else:
-        yield "# Pass: the candidate may become the first release"
-    parent = f"the parent, {facts.release}" if facts.release else "the base: there is no release before it"
-    yield f"Increment `{facts.increment}`, on top of {parent}."
+    decided = facts.verdict
+    reasons, warnings = decided["reasons"], decided.get("warnings") or []
+    yield f"# {headline.title(facts)}"
+    yield f"Increment {code(facts.increment)}, on top of {headline.parent(facts)}."
+    if said := headline.override(decided):
+        yield plain(said)
     yield "## Why"
-    yield _list(reasons or [f"all {len(checks)} checks hold: every metric is at its floor or above" + _drops(facts)])
+    yield _list(reasons or [headline.holds(facts)], "reports/reasons.json")
+    if warnings:
+        yield "## Warnings"
+        yield _list(warnings, "reports/verdict.json")
 
 
-def _drops(facts: Facts) -> str:
-    return f", and none fell further below {facts.release} than allowed" if facts.release else ""
+def _list(lines: Sequence[str], where: str) -> str:
+    more = [f"and {len(lines) - REASONS:,} more, in `{where}`"] if len(lines) > REASONS else []
+    return bullets([*map(plain, lines[:REASONS]), *more])
 
 
-def _scores(facts: Facts) -> Iterator[str]:
-    candidate, parent = facts.metrics["candidate"], facts.metrics["parent"]
-    refused = {(check["slice"], check["metric"]) for check in facts.verdict["checks"] if not check["ok"]}
-    metrics = {key: title for key, title in METRICS.items() if key in candidate["all"]}
-    columns = [title for name in metrics.values() for title in ([name, "parent", "change"] if parent else [name])]
-    rows = []
-    for name in ["all", *sorted(candidate["slices"])]:
-        ours, theirs = _block(candidate, name), _block(parent, name) if parent else None
-        cells = [_cells(ours.get(key), theirs, key, (name, key) in refused) for key in metrics]
-        rows.append(
-            ["**all**" if name == "all" else name, str(ours["items"]), *(cell for part in cells for cell in part)]
+def _section(heading: str, content: Iterable[str]) -> list[str]:
+    """A heading and what stands below it, as one block; nothing without content."""
+    body = "\n\n".join(filter(None, content))
+    return [f"## {heading}\n\n{body}"] if body else []
+
+
+def _slices(facts: Facts) -> Iterator[str]:
+    rows = comparison.rows(facts.verdict["checks"], facts.gate)
+    if not rows:
+        return
+    against = comparison.compared(rows)
+    names = headline.others(facts)
+    columns = [column for side in against for column in (names[side], "difference")]
+    yield "\n\n".join(
+        filter(
+            None,
+            [
+                "## Slices",
+                table(
+                    ["slice", "status", "measure", "candidate", "asked", *columns, "items"],
+                    [_cells(row, against) for row in rows[:ROWS]],
+                    numbers=[*range(3, 6 + len(columns))],
+                ),
+                _rest(rows[ROWS:]),
+                _legend(facts) if against else "",
+            ],
         )
-    yield "## Scores"
-    yield _table(["slice", "items", *columns], rows)
-    small = [name for name, block in candidate["slices"].items() if block["items"] < FEW]
-    if {"loss", "preference_margin"} & set(metrics):
-        yield (
-            "Loss: nats per learned token, over what is no classification; the lower, the better. Preferred: share of "
-            "pairs whose chosen answer is the likelier one; margin: by how many nats, on average."
-        )
-    if small:
-        yield f"Fewer than {FEW} items, so one answer moves a score by more than 0.03: {', '.join(sorted(small))}."
-    if facts.metrics["truncated"]:
-        yield f"{facts.metrics['truncated']} items were longer than `train.max_length`; they were cut."
+    )
 
 
-def _cells(value: float | None, parent: Mapping[str, Any] | None, key: str, refused: bool) -> list[str]:
-    shown = f"**{_number(value)}** ✗" if refused else _number(value)
-    if parent is None:
-        return [shown]
-    before = parent.get(key)
-    change = "–" if value is None or before is None else f"{value - before:+.4f}"
-    return [shown, _number(before), change]
+def _cells(row: Row, against: Sequence[str]) -> list[str]:
+    items = "–" if row.items is None else f"{row.items:,}"
+    compared = [cell for side in against for cell in _compared(row.checks.get(side))]
+    name = "**all**" if row.slice == "all" else code(row.slice)
+    return [
+        name,
+        _status(row),
+        plain(title(row.metric)),
+        number(row.candidate),
+        comparison.floor(row),
+        *compared,
+        items,
+    ]
+
+
+def _compared(check: Check | None) -> list[str]:
+    """The reference, then the difference with its bound and arrow."""
+    if check is None:
+        return ["–", "–"]
+    sign = comparison.arrow(check)
+    arrow = "" if sign is None else sign[0] if sign in (comparison.OPEN, comparison.SAME) else " ".join(sign)
+    parts = [signed(check.get("difference")), comparison.bound(check), arrow]
+    return [number(check.get("reference")), ", ".join(filter(None, parts))]
+
+
+def _status(row: Row) -> str:
+    sign = comparison.SIGNS.get(row.status, "")
+    word = f"**{row.status}**" if row.status == "fail" else row.status
+    more = comparison.power(row)
+    return f"{sign} {word}".strip() + (f": {more}" if more else "")
+
+
+def _rest(rows: Sequence[Row]) -> str:
+    if not rows:
+        return ""
+    counts = {state: sum(row.status == state for row in rows) for state in comparison.STATES}
+    words = ", ".join(f"{count:,} {state}" for state, count in counts.items() if count)
+    return f"And {counted(len(rows), 'further row')} ({words}): {MORE}."
+
+
+def _legend(facts: Facts) -> str:
+    confidence = f"{facts.gate.get('confidence', 0.95):.0%}"
+    return (
+        f"Differences with the {confidence} one-sided bound that the gate looks at. ▲ better and ▼ worse: the bounds "
+        "exclude chance; ≈: it may be chance. *undecided*: too few items to tell, and not proven worse."
+    )
+
+
+def _examples(facts: Facts) -> Iterator[str]:
+    found = examples.changes(facts.predictions, facts.verdict)
+    broken, fixed = ("Broken", "Fixed") if facts.release else ("Wrong", "")
+    for name, some, number_of in (
+        (broken, found.broken, found.broken_items),
+        (fixed, found.fixed, found.fixed_items),
+    ):
+        if some:
+            kept = some[:EXAMPLES]
+            shown = f": {counted(number_of, 'item')}" + (f", {len(kept)} of them" if len(kept) < number_of else "")
+            yield f"## {name}{shown}\n\n{_items(kept, facts)}"
+
+
+def _items(some: Sequence[Example], facts: Facts) -> str:
+    before = [facts.release] if facts.release else []
+    return table(
+        ["text", "right answer", *before, "candidate", "slice"],
+        [
+            [
+                code(facts.texts.get(example.id, example.id[:12]), LONGEST),
+                code(example.answer, LONGEST),
+                *([code(example.before or "", LONGEST)] if before else []),
+                code(example.after, LONGEST),
+                ", ".join(map(code, example.slices[:2])) + (" **must pass**" if example.must_pass else ""),
+            ]
+            for example in some
+        ],
+    )
+
+
+def _truncated(facts: Facts) -> Iterator[str]:
+    if number_of := facts.metrics.get("truncated"):
+        yield f"{counted(number_of, 'item')} longer than `train.max_length`; cut to it, and counted here."
+
+
+def _chain(facts: Facts) -> Iterator[str]:
+    yield bullets(tables.chain(facts))
+    yield _releases(facts.matrix.get("releases", []))
+    yield _table(tables.forgetting(facts).first(SLICES))
+
+
+def _releases(releases: Sequence[Mapping[str, Any]]) -> str:
+    """Accuracy of the last releases on each slice."""
+    if len(releases) < 2:
+        return ""
+    last = releases[-RELEASES:]
+    names = list(dict.fromkeys(name for release in last for name in release["accuracy"]))
+    rows = [[code(name), *(number(release["accuracy"].get(name)) for release in last)] for name in names[:SLICES]]
+    titles = ["accuracy on", *(plain(release["release"] or "candidate") for release in last)]
+    more = f"\n\nAnd {counted(len(names) - SLICES, 'further slice')}: {MORE}." if len(names) > SLICES else ""
+    return table(titles, rows, numbers=range(1, 1 + len(last))) + more
 
 
 def _data(facts: Facts) -> Iterator[str]:
     prepared, assembled = facts.prepared, facts.assembled
-    yield "## Data"
-    yield _table(["", "count"], [[name, f"{count:,}"] for name, count in funnel.lines(prepared, assembled)])
-    remarks = [*_remarks(prepared, assembled), *(_label_changes(assembled) if facts.release else [])]
-    if remarks:
-        yield _list(remarks)
+    lines = [[name, f"{count:,}"] for name, count in funnel.lines(prepared, assembled)]
+    yield table(["", "count"], lines, numbers=(1,))
+    yield bullets([*_remarks(prepared, assembled), *(_label_changes(assembled) if facts.release else [])])
 
 
 def _remarks(prepared: Mapping[str, Any], assembled: Mapping[str, Any]) -> Iterator[str]:
     """What deserves a look, a line each; reports/data.html shows it with examples."""
-    yield from funnel.replay(assembled)
+    yield from map(plain, funnel.replay(assembled))
     if masked := {kind: count for kind, count in prepared.get("masked", {}).items() if count}:
         yield "masked: " + ", ".join(f"{kind} {count:,}" for kind, count in sorted(masked.items()))
     if keys := assembled.get("keys"):
@@ -112,59 +212,28 @@ def _remarks(prepared: Mapping[str, Any], assembled: Mapping[str, Any]) -> Itera
 
 def _label_changes(assembled: Mapping[str, Any]) -> Iterator[str]:
     changes = assembled.get("label_changes", {})
-    for title in ("new", "vanished"):
-        if names := changes.get(title):
-            yield f"{title} labels: {_names(names)}"
+    for name in ("new", "vanished"):
+        if names := changes.get(name):
+            yield f"{name} labels: {_names(names)}"
     if renamed := changes.get("renamed"):
         yield f"labels that differ in case or spaces: {_names(f'{old} → {new}' for old, new in renamed)}"
 
 
 def _names(names: Iterable[str]) -> str:
-    """A list of labels; of a long one its beginning. As code, so that nothing in a label is Markdown."""
-    every = ["`" + " ".join(name.replace("`", "'").split()) + "`" for name in names]
+    """A list of labels; of a long one its beginning."""
+    every = list(names)
     more = f" and {len(every) - FEW_LABELS:,} more" if len(every) > FEW_LABELS else ""
-    return ", ".join(every[:FEW_LABELS]) + more
+    return ", ".join(map(code, every[:FEW_LABELS])) + more
 
 
 def _training(facts: Facts) -> Iterator[str]:
-    training = facts.training
-    yield "## Training"
-    if not training["steps"]:
-        yield "Nothing new: the parent's adapter is handed on, byte for byte."
-        return
-    trainable, total = training["trainable_parameters"], training["total_parameters"]
-    machine = ", ".join(f"{name} {value}" for name, value in sorted(training["machine_class"].items()))
-    lines = [
-        f"{counted(training['records'], 'record')}, {counted(training['epochs'], 'epoch')}, "
-        f"{counted(training['steps'], 'step')}, {training['tokens']:,} tokens; "
-        f"loss of the last steps {training['final_loss']:.4f}",
-        f"{trainable:,} of {total:,} parameters trained, "
-        + ("continuing the parent's adapter" if training["continued_from"] else "in a new adapter"),
-        f"machine class: {machine}",
-    ]
-    if training["truncated"]:
-        lines.append(f"{training['truncated']:,} examples were longer than `train.max_length` and were cut")
-    if training.get("dropped"):
-        lines.append(f"{counted(training['dropped'], 'record')} left out: too long, or with no answer to learn")
-    if training.get("undesirable"):
-        lines.append(f"{counted(training['undesirable'], 'undesirable answer')} left out")
-    yield _list(lines)
+    yield (
+        bullets(map(plain, training.lines(facts.training)))
+        or "Nothing new: the parent's adapter is handed on, byte for byte."
+    )
 
 
-def _block(measured: Mapping[str, Any], name: str) -> Mapping[str, Any]:
-    found: Mapping[str, Any] = measured["all"] if name == "all" else measured["slices"][name]
-    return found
-
-
-def _number(value: float | None) -> str:
-    return "–" if value is None else f"{value:.4f}"
-
-
-def _list(lines: Iterable[str]) -> str:
-    return "\n".join(f"- {line}" for line in lines)
-
-
-def _table(titles: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
-    """A table whose first column holds names and whose others hold numbers."""
-    lines = [titles, ["---", *["---:"] * (len(titles) - 1)], *rows]
-    return "\n".join(f"| {' | '.join(cell.replace('|', chr(92) + '|') for cell in line)} |" for line in lines)
+def _table(found: Table) -> str:
+    rows = [[code(cell) if place in found.names else cell for place, cell in enumerate(row)] for row in found.rows]
+    more = f"\n\nAnd {counted(found.left_out, 'further row')}: {MORE}." if found.left_out else ""
+    return table(list(map(plain, found.titles)), rows, numbers=found.numbers) + more

@@ -6,6 +6,7 @@ from html import escape
 from typing import Any
 
 LONGEST = 300  # characters shown of a text
+_DIRECTIONS = {"LRE", "RLE", "LRO", "RLO", "PDF", "LRI", "RLI", "FSI", "PDI"}  # they reorder what stands beside
 STYLE = """\
 .bars { width: 100%; table-layout: fixed; }
 .bars th { width: 38%; font-weight: normal; white-space: normal; overflow-wrap: anywhere; padding-left: 0; }
@@ -22,6 +23,13 @@ summary { cursor: pointer; }
 bdi { white-space: pre-wrap; overflow-wrap: anywhere; }
 .where, .small { opacity: .7; font-size: .85rem; }
 .plain { margin: .4rem 0 .4rem 1.1rem; }
+.wide { position: relative; }
+.wide th { white-space: normal; vertical-align: bottom; }
+.wide bdi { display: inline-block; inline-size: max-content; max-inline-size: 14rem; overflow-wrap: break-word; }
+.texts td { white-space: normal; vertical-align: top; min-width: 7rem; }
+.texts td:first-child { min-width: 14rem; }
+.wide .texts bdi { display: inline; overflow-wrap: anywhere; }
+.sr { position: absolute; width: 1px; height: 1px; overflow: hidden; clip-path: inset(50%); white-space: nowrap; }
 .warn { border-left: 4px solid #d1242f; padding-left: .7rem; }
 @media (max-width: 30rem) {
   .bars th { width: 40%; }
@@ -30,6 +38,14 @@ bdi { white-space: pre-wrap; overflow-wrap: anywhere; }
   .bars.two td.n { width: 3rem; }
   .bars.two td { font-size: .9rem; }
   th, td { padding: .3rem; }
+  .wide bdi { max-inline-size: 8.5rem; }
+  .wide td:first-child { min-width: 6.5rem; }
+  .texts, .texts tbody, .texts tr, .texts td { display: block; }
+  .texts tr:first-child { display: none; }
+  .texts td { border: 0; padding: 0 .3rem; }
+  .texts td::before { content: attr(data-title) ": "; opacity: .7; }
+  .texts td:first-child::before { content: none; }
+  .texts tr { border-bottom: 1px solid var(--line); padding: .4rem 0; }
 }
 """
 
@@ -39,8 +55,34 @@ def text(value: object, longest: int = LONGEST) -> str:
     shown = str(value)
     if len(shown) > longest:
         shown = f"{shown[:longest]}… ({len(shown):,} characters)"
-    visible = "".join(map(_visible, shown))
-    return f"<bdi>{escape(visible)}</bdi>"
+    return f"<bdi>{escape(visible(shown))}</bdi>"
+
+
+def name(value: object, longest: int = 60) -> str:
+    """A name that came from data, in a line of its own: as `text`, but cut without a count."""
+    shown = " ".join(str(value).split())
+    return text(shown if len(shown) <= longest else f"{shown[: longest - 1]}…") if shown else "<i>none</i>"
+
+
+def words(value: object, longest: int = 600) -> str:
+    """Our own words in which names from data may stand, as one line from left to right."""
+    return f'<bdi dir="ltr">{escape(line(value, longest))}</bdi>'
+
+
+def line(value: object, longest: int) -> str:
+    """One line of characters that can be seen; none of them turns around what stands beside it. Not escaped."""
+    shown = " ".join("".join(map(_without_direction, str(value))).split())
+    return visible(shown if len(shown) <= longest else f"{shown[: longest - 1]}…")
+
+
+def escaped(words: str) -> str:
+    """Our own words, in which nothing is markup."""
+    return escape(words)
+
+
+def visible(value: str) -> str:
+    """A text whose control characters and lone surrogates are seen as signs in their place."""
+    return "".join(map(_visible, value))
 
 
 def section(title: str, *content: str) -> str:
@@ -54,21 +96,34 @@ def sentence(words: str) -> str:
     return f"<p>{escape(words)}</p>"
 
 
-def table(titles: Sequence[str], rows: Iterable[Sequence[str]], *, numbers: Iterable[int] = ()) -> str:
+def table(
+    titles: Sequence[str],
+    rows: Iterable[Sequence[str]],
+    *,
+    numbers: Iterable[int] = (),
+    kinds: Sequence[str] = (),
+    wraps: bool = False,
+) -> str:
     """A table of cells that are HTML already; nothing without rows.
 
     Args:
         titles: of the columns, plain text.
         rows: cells.
         numbers: which columns stand flush right.
+        kinds: a CSS class for each row, or "".
+        wraps: whether every cell may break into lines, as texts must.
     """
     right = dict.fromkeys(numbers, ' class="n"')
-    head = "".join(f"<th{right.get(place, '')}>{escape(title)}</th>" for place, title in enumerate(titles))
-    body = "\n".join(
-        "<tr>" + "".join(f"<td{right.get(place, '')}>{cell}</td>" for place, cell in enumerate(row)) + "</tr>"
-        for row in rows
-    )
-    return f'<div class="wide"><table>\n<tr>{head}</tr>\n{body}\n</table></div>' if body else ""
+    head = "".join(f'<th scope="col"{right.get(place, "")}>{escape(title)}</th>' for place, title in enumerate(titles))
+    said = [f' data-title="{escape(title)}"' if wraps else "" for title in titles]  # beside each cell on a phone
+    lines = []
+    for at, row in enumerate(rows):
+        kind = f' class="{kinds[at]}"' if at < len(kinds) and kinds[at] else ""
+        cells = "".join(f"<td{right.get(place, '')}{said[place]}>{cell}</td>" for place, cell in enumerate(row))
+        lines.append(f"<tr{kind}>{cells}</tr>")
+    opening = '<table class="texts">' if wraps else "<table>"
+    whole = "\n".join([opening, f"<tr>{head}</tr>", *lines, "</table>"])
+    return f'<div class="wide" tabindex="0">{whole}</div>' if lines else ""
 
 
 def bars(rows: Iterable[tuple[str, int, str]], most: int | None = None) -> str:
@@ -109,6 +164,11 @@ def places(examples: Iterable[Mapping[str, Any]]) -> str:
 def place(row: Mapping[str, Any]) -> str:
     """file:line of an example."""
     return text(f"{row.get('file', '?')}:{row.get('line', '?')}") if "file" in row else ""
+
+
+def _without_direction(character: str) -> str:
+    foreign = unicodedata.bidirectional(character) in _DIRECTIONS
+    return "\N{REPLACEMENT CHARACTER}" if foreign else character
 
 
 def _visible(character: str) -> str:

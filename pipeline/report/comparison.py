@@ -1,0 +1,119 @@
+"""The gate's checks as rows of a table: one for each slice and metric, what needs a look first."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from pipeline.report.measures import lower_is_better, number, signed
+
+Check = Mapping[str, Any]  # of verdict.json; here with `lower`: whether lower is better
+
+STATES = ("fail", "inconclusive", "undecided", "pass")  # the first that holds is a row's
+SIGNS = {"fail": "✗", "inconclusive": "?", "undecided": "–", "pass": "✓"}
+BETTER, WORSE, SAME, OPEN = ("▲", "better"), ("▼", "worse"), ("=", "the same"), ("≈", "may be chance")
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Row:
+    """One metric of one slice, against all that it was held against."""
+
+    slice: str  # all: every slice pooled
+    metric: str
+    checks: Mapping[str, Check]  # by what the candidate is compared with: floor, parent, anchor
+
+    @property
+    def status(self) -> str:
+        """The worst of its checks'."""
+        found = [check["status"] for check in self.checks.values()]
+        return next((state for state in STATES if state in found), found[0])
+
+    @property
+    def items(self) -> int | None:
+        """Evaluation items of the slice; None where no check says how many."""
+        return next((check["items"] for check in self.checks.values() if check.get("items") is not None), None)
+
+    @property
+    def candidate(self) -> float | None:
+        """The candidate's value."""
+        return next((check["candidate"] for check in self.checks.values() if check["candidate"] is not None), None)
+
+    def reference(self, against: str) -> float | None:
+        """Value of floor, parent or anchor."""
+        return self.checks[against].get("reference") if against in self.checks else None
+
+
+def rows(checks: Iterable[Mapping[str, Any]], gate: Mapping[str, Any]) -> list[Row]:
+    """Checks of one slice and metric together: pooled ones first, then by status, then by how much worse.
+
+    Args:
+        checks: of verdict.json.
+        gate: section `gate` of params.yaml, whose rules say which metrics are better the lower they are.
+    """
+    lower = lower_is_better(gate.get("rules", {}))
+    together: dict[tuple[str, str], dict[str, Check]] = {}
+    for check in checks:
+        together.setdefault((check["slice"], check["metric"]), {})[check["against"]] = {
+            **check,
+            "lower": check["metric"] in lower,
+        }
+    every = [Row(slice=name, metric=metric, checks=found) for (name, metric), found in together.items()]
+    return sorted(every, key=_order)
+
+
+def compared(rows: Sequence[Row]) -> list[str]:
+    """With what of parent and anchor any row compares, in this order."""
+    return [against for against in ("parent", "anchor") if any(against in row.checks for row in rows)]
+
+
+def arrow(check: Check) -> tuple[str, str] | None:
+    """A sign and its word: better or worse only where the bounds say so; None without a difference."""
+    if check.get("difference") is None:
+        return None
+    if check["difference"] == 0 and not check.get("discordant"):
+        return SAME
+    low, high = check.get("low"), check.get("high")
+    if check["lower"]:
+        low, high = (None if high is None else -high), (None if low is None else -low)
+    if low is not None and low > 0:
+        return BETTER
+    return WORSE if high is not None and high < 0 else OPEN
+
+
+def bound(check: Check) -> str:
+    """The one-sided bound that the gate looks at: how bad it may be."""
+    side, sign = ("high", "≤") if check["lower"] else ("low", "≥")
+    return "" if check.get(side) is None else f"{sign} {signed(check[side])}"
+
+
+def power(row: Row) -> str:
+    """What so many items can tell, and how many would be needed; only where the status is open."""
+    if row.status not in ("inconclusive", "undecided"):
+        return ""
+    open_ones = [check for check in row.checks.values() if check["status"] == row.status]
+    detectable = max((check["detectable"] for check in open_ones if check.get("detectable") is not None), default=None)
+    needed = max((check["needed"] for check in open_ones if check.get("needed") is not None), default=None)
+    said = [
+        None if detectable is None else f"detects {number(detectable)}",
+        None if needed is None else f"needs {needed:,} items",
+    ]
+    return ", ".join(filter(None, said))
+
+
+def floor(row: Row) -> str:
+    """What the value itself must reach, or stay below; empty where nothing is asked of it."""
+    check = row.checks.get("floor")
+    if check is None or check.get("reference") is None:
+        return ""
+    return f"{'≤' if check['lower'] else '≥'} {number(check['reference'])}"
+
+
+def _order(row: Row) -> tuple[bool, int, float, str]:
+    worse = [
+        (check.get("difference") or 0) * (-1 if check["lower"] else 1)
+        for against, check in row.checks.items()
+        if against != "floor"
+    ]
+    state = STATES.index(row.status) if row.status in STATES else len(STATES)
+    if row.slice == "all":
+        return False, 0, 0, ""  # in the gate's order
+    return True, state, min(worse, default=0.0), row.slice

@@ -1,0 +1,97 @@
+"""Items whose answer changed between parent and candidate: the ones fixed, the ones broken, the worst first."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+MOST = 30  # of each sort on the page
+Row = Mapping[str, Any]  # what one model said of one item
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Example:
+    """One item: what was right, what the parent said, what the candidate says."""
+
+    id: str
+    slices: Sequence[str]
+    answer: str
+    before: str | None  # None before the first release
+    after: str
+    must_pass: bool
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Changes:
+    """How many items changed sides, and the first `MOST` of them."""
+
+    broken: Sequence[Example]  # right with the parent, wrong now; without a parent: wrong
+    fixed: Sequence[Example]
+    broken_items: int
+    fixed_items: int
+
+
+def changes(predictions: Mapping[str, Any], verdict: Mapping[str, Any]) -> Changes:
+    """Those that must pass first, then those of slices that fail, then by id, which is as good as by lot.
+
+    Args:
+        predictions: predictions.json; may be empty.
+        verdict: verdict.json.
+    """
+    failed = {check["slice"] for check in verdict["checks"] if check["status"] == "fail"}
+    broken: list[Row] = []
+    fixed: list[Row] = []
+    for item in predictions.get("items", []):
+        after, before = right(item, item["candidate"]), right(item, item.get("parent"))
+        if after is None or after == before or (before is None and after):
+            continue
+        (fixed if after else broken).append(item)
+    return Changes(
+        broken=_first(broken, failed),
+        fixed=_first(fixed, failed),
+        broken_items=len(broken),
+        fixed_items=len(fixed),
+    )
+
+
+def shown(predictions: Mapping[str, Any], verdict: Mapping[str, Any]) -> list[str]:
+    """Ids of the items whose texts a report shows, sorted."""
+    found = changes(predictions, verdict)
+    return sorted(example.id for example in (*found.broken, *found.fixed))
+
+
+def right(item: Row, row: Row | None) -> bool | None:
+    """Whether a model was right about an item; None where there is no right or wrong, as with a loss."""
+    if row is None:
+        return None
+    if "predicted" in row:
+        return bool(row["predicted"] == item.get("answer"))
+    if "chosen" in row:
+        return bool(row["chosen"] > row["rejected"])
+    if "text" in row and "answer" in item:
+        return bool(row["text"].strip() == item["answer"].strip())
+    return None
+
+
+def _first(items: Iterable[Row], failed: set[str]) -> list[Example]:
+    def order(item: Row) -> tuple[bool, bool, str]:
+        return not item.get("must_pass"), failed.isdisjoint(item["slices"]), item["id"]
+
+    return [
+        Example(
+            id=item["id"],
+            slices=item["slices"],
+            answer=str(item.get("answer", "the chosen answer")),
+            before=_said(item.get("parent")),
+            after=_said(item["candidate"]) or "",
+            must_pass=bool(item.get("must_pass")),
+        )
+        for item in sorted(items, key=order)[:MOST]
+    ]
+
+
+def _said(row: Row | None) -> str | None:
+    if row is None:
+        return None
+    if "chosen" in row:
+        return "the chosen answer" if row["chosen"] > row["rejected"] else "the rejected answer"
+    return str(row["predicted"] if "predicted" in row else row.get("text", ""))

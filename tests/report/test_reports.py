@@ -1,0 +1,238 @@
+"""report.md and report.html of every sort of candidate: bounded, harmless, complete, the same bytes each time."""
+
+import re
+from dataclasses import replace
+
+import pytest
+from markdown_it import MarkdownIt
+
+from pipeline.report import examples, markdown, page
+from pipeline.report.facts import Facts
+from tests.report.conftest import TWO, Page, candidate
+from tests.report.made import HOSTILE, facts
+
+GITHUB = 60_000  # characters: with what stands around it, a report fits a comment
+
+
+def rendered(text: str) -> Page:
+    """Markdown as GitHub reads it, HTML in it obeyed."""
+    return Page(MarkdownIt("commonmark").enable("table").render(text))
+
+
+def test_markdown_fits_a_comment_and_is_the_same_each_time(case: Facts) -> None:
+    text = markdown.render(case)
+    assert len(text) < GITHUB
+    assert text == markdown.render(case)
+    text.encode()  # no lone surrogate is left
+
+
+def test_markdown_that_would_not_fit_leaves_out_what_matters_least(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(markdown, "LIMIT", 20_000)
+    text = markdown.render(candidate("huge"))
+    assert len(text) < 20_000
+    assert text.startswith("# Fail")
+    assert "## Why" in text
+    assert "left out, to fit a comment" in text
+
+
+def test_markdown_holds_no_html_link_or_mention_from_data(case: Facts) -> None:
+    text = markdown.render(case)
+    found = rendered(text)
+    assert set(found.tags) <= {
+        "h1",
+        "h2",
+        "p",
+        "ul",
+        "li",
+        "table",
+        "thead",
+        "tbody",
+        "tr",
+        "th",
+        "td",
+        "strong",
+        "em",
+        "code",
+    }
+    assert found.open == []
+    outside = re.sub(r"(?s)<code>.*?</code>", "", MarkdownIt("commonmark").enable("table").render(text))
+    assert not re.search(r"@\w|#\d|https?://|www\.", re.sub(r"&#?\w+;", "", outside)) or "⁠" in outside
+    assert not re.search(r"@\w|#\d", re.sub(r"&#?\w+;", "", outside))
+
+
+def test_every_row_of_a_markdown_table_has_as_many_cells_as_its_head(case: Facts) -> None:
+    html = MarkdownIt("commonmark").enable("table").render(markdown.render(case))
+    for table in re.findall(r"(?s)<table>.*?</table>", html):
+        cells = {len(re.findall(r"<t[hd][ >]", row)) for row in re.findall(r"(?s)<tr>.*?</tr>", table)}
+        assert len(cells) == 1, table
+
+
+def test_page_is_well_formed_loads_nothing_and_obeys_nothing(case: Facts) -> None:
+    html = page.html(case)
+    found = Page(html)
+    assert found.open == []
+    assert not {"script", "img", "link", "iframe", "object", "a"} & set(found.tags)
+    assert not {name for name, _ in found.attributes if name.startswith("on") or name in ("src", "href")}
+    style = html[html.index("<style>") : html.index("</style>")]
+    assert not re.search(r"url\(|@import|https?:|//", style)
+    assert html == page.html(case)
+    html.encode()
+
+
+def test_page_is_bounded(case: Facts) -> None:
+    assert len(page.html(case)) < 700_000
+
+
+@pytest.mark.parametrize("render", [markdown.render, page.html])
+@pytest.mark.parametrize(
+    ("name", "headline"),
+    [
+        ("pass", "Pass: the candidate may replace v1.1.0"),
+        ("first", "Pass: the candidate may become the first release"),
+        ("fail", "Fail: the candidate may not replace v1.1.0"),
+        ("tiny", "Inconclusive: too little to tell whether the candidate may replace v1.1.0"),
+    ],
+)
+def test_verdict_stands_first_and_in_words(name, headline, render) -> None:
+    text = render(candidate(name))
+    assert text.startswith(f"# {headline}\n") or f"<title>{headline}</title>" in text
+    first = text.index(headline)
+    for reason in candidate(name).verdict["reasons"]:
+        assert first < text.index(reason.split(":")[0]) < text.index("Slices")
+
+
+@pytest.mark.parametrize("render", [markdown.render, page.html])
+def test_override_is_said_with_who_and_why(render) -> None:
+    tiny = candidate("tiny")
+    verdict = {
+        **tiny.verdict, "decision": "pass", "reasons": [], "warnings": tiny.verdict["reasons"],
+        "override": {"who": "A. Person", "why": "few titles of this kind exist", "release": "v1.1.0", "state": "used"},
+    }  # fmt: skip
+    text = render(replace(tiny, verdict=verdict))
+    assert "Inconclusive, let pass by an override: the candidate may replace v1.1.0" in text
+    assert "Let pass by A. Person, compared with v1.1.0 and until the parent moves on: few titles" in text
+    assert "Warnings" in text
+    lapsed = {**tiny.verdict, "override": {**verdict["override"], "state": "lapsed", "release": "v1.0.0"}}
+    assert "A. Person" not in render(replace(tiny, verdict=lapsed))
+    warned = render(replace(tiny, verdict={**verdict, "override": None}))
+    assert "Inconclusive, let pass with a warning: the candidate may replace v1.1.0" in warned
+
+
+@pytest.mark.parametrize("render", [markdown.render, page.html])
+def test_slices_come_with_bounds_status_and_what_they_would_need(render) -> None:
+    tiny = candidate("tiny")
+    text = Page(render(tiny)).text if render is page.html else render(tiny)
+    open_ones = [check for check in tiny.verdict["checks"] if check["status"] in ("inconclusive", "undecided")]
+    assert {check["status"] for check in open_ones} == {"inconclusive", "undecided"}
+    for check in open_ones:
+        assert f"detects {check['detectable']:.4f}, needs {check['needed']:,} items" in text
+        assert f"≥ {check['low']:+.4f}".replace("-", "−") in text
+
+
+def test_what_needs_a_look_comes_first_and_the_rest_is_counted() -> None:
+    sixty = candidate("sixty")
+    checks = [
+        {**check, "status": "fail" if check["slice"].startswith("2025-42") else "pass"}
+        for check in sixty.verdict["checks"]
+    ]
+    text = markdown.render(replace(sixty, verdict={**sixty.verdict, "verdict": "fail", "checks": checks}))
+    rows = [line for line in text.splitlines() if line.startswith("| `2025")]
+    assert "2025-42" in rows[0]
+    assert "And 1 further row (1 pass): all of them are in `reports/report.html`." in text
+
+
+@pytest.mark.parametrize("render", [markdown.render, page.html])
+def test_examples_show_text_answer_before_and_after(render) -> None:
+    found = facts(TWO, right=0.85)
+    changes = examples.changes(found.predictions, found.verdict)
+    assert changes.broken_items > len(changes.broken) == examples.MOST
+    text = render(found)
+    assert f"Broken: {changes.broken_items} items, " in text
+    first = changes.broken[0]
+    assert found.texts[first.id] in text
+    shown = text[text.index(found.texts[first.id]) :]
+    assert shown.index(first.answer) < shown.index(first.after)
+
+
+def test_must_pass_items_and_failing_slices_come_first_among_examples() -> None:
+    found = facts({"a": 300, "b": 300}, right=0.7)
+    verdict = {"checks": [{"slice": "b", "status": "fail"}]}
+    broken = examples.changes(found.predictions, verdict).broken
+    keys = [(not example.must_pass, "b" not in example.slices, example.id) for example in broken]
+    assert keys == sorted(keys)
+    assert not keys[-1][1]
+
+
+@pytest.mark.parametrize(
+    ("item", "row", "right"),
+    [
+        ({"answer": "A"}, {"predicted": "A"}, True),
+        ({"answer": "A"}, {"predicted": ""}, False),
+        ({"answer": "42"}, {"text": " 42\n"}, True),
+        ({"answer": "42"}, {"text": "about 42"}, False),
+        ({}, {"chosen": -1.0, "rejected": -2.0}, True),
+        ({}, {"chosen": -2.0, "rejected": -2.0}, False),
+        ({}, {"nats": 3.0, "tokens": 2}, None),
+        ({"answer": "A"}, None, None),
+    ],
+)
+def test_right(item, row, right) -> None:
+    assert examples.right(item, row) is right
+
+
+def test_page_shows_texts_as_they_read() -> None:
+    text = Page(page.html(candidate("hostile"))).text
+    assert HOSTILE[0] in text
+    assert "a␀b␛[31m�" in text
+    assert "苹果 iPhone 15 蓝色钛金属" in Page(page.html(candidate("chinese"))).text
+
+
+def test_few_labels_are_a_matrix_and_many_a_table_of_pairs() -> None:
+    few, many = page.html(candidate("pass")), page.html(candidate("labels"))
+    assert "Rows: the right answer" in few
+    assert "too many for a matrix" in many
+    assert "Rows: the right answer" not in many
+    assert "Taken for one another" in many
+
+
+def test_every_section_of_a_rich_report_is_there() -> None:
+    found = [re.sub(":.*", "", name) for name in re.findall("<h2>(.*?)</h2>", page.html(candidate("pass")))]
+    assert found == [
+        "Why", "Slices", "Broken", "Fixed", "Measures", "Robustness", "Over the releases", "Labels", "Calibration",
+        "Changed params", "Data", "Training",
+    ]  # fmt: skip
+    html = page.html(candidate("pass"))
+    assert html.count('<svg class="chart"') == 5
+    assert "loss in the test of learning rates" in html
+    assert "prefers-color-scheme: dark" in html
+    assert 'name="viewport"' in html
+
+
+def test_changed_params_are_named_with_both_values() -> None:
+    text = markdown.render(candidate("pass"))
+    assert "| `train.rank` | `8` | `16` |" in text
+    assert "| `gate.x` | `not there` | `[1, 2]` |" in text
+    assert "alpha" not in text
+    unknown = replace(candidate("pass"), predictions={"params": {"candidate": {"train": {}}}})
+    assert "Changed params" not in markdown.render(unknown)
+
+
+def test_loss_is_better_the_lower_it_is() -> None:
+    check = {
+        "slice": "all", "metric": "loss", "against": "parent", "candidate": 1.0, "reference": 1.3, "difference": -0.3,
+        "low": -0.4, "high": -0.2, "margin": 0.05, "items": 50, "discordant": 50, "status": "pass", "reason": None,
+    }  # fmt: skip
+    verdict = {
+        "verdict": "pass",
+        "decision": "pass",
+        "reasons": [],
+        "warnings": [],
+        "override": None,
+        "checks": [check],
+    }
+    better = markdown.render(replace(candidate("pass"), verdict=verdict))
+    assert "−0.3000, ≤ −0.2000, ▲ better" in better
+    custom = {**check, "metric": "price_error", "difference": 0.3, "low": 0.2, "high": 0.4}
+    gate = {"rules": {"all": {"price_error": {"at_most": None, "may_rise": 0.1}}, "each_slice": {}, "slices": {}}}
+    worse = markdown.render(replace(candidate("pass"), verdict={**verdict, "checks": [custom]}, gate=gate))
+    assert "+0.3000, ≤ +0.4000, ▼ worse" in worse

@@ -148,6 +148,10 @@ def _beside(
     if params.anchor and models.get("anchor") is None and params.anchor != releases.get("parent"):
         found.append(f"gate.anchor: {params.anchor} was not measured; `graft lock` resolves it")
     stated = asked_for.stated(params.rules)
+    missed = {check.metric for check in checks if check.status == FAIL}
+    for metric in sorted(stated - set(BUILT_IN) - missed):
+        if not any(applies(metric, item) for item in slices["all"]):
+            found.append(f"{metric}: no item has it; evaluate.custom measures metrics of your own")
     if stated and slices["all"] and not any(check.metric != "must_pass" for check in checks):
         measured = [name for name in sorted(BUILT_IN) if any(applies(name, item) for item in slices["all"])]
         found.append(

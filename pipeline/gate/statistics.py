@@ -111,7 +111,7 @@ def detectable(factor: float, spread: float, items: int) -> float | None:
 
 
 def student(confidence: float, freedom: int) -> float:
-    """Quantile of Student's t; exact for 1 and 2 degrees of freedom, from 3 on within 0.02.
+    """Quantile of Student's t; exact for 1 and 2 degrees of freedom, from 3 on within 0.002.
 
     Source: Abramowitz & Stegun 1964, 26.7.5.
     """

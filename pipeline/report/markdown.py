@@ -41,7 +41,7 @@ def render(facts: Facts) -> str:
 def _verdict(facts: Facts) -> Iterator[str]:
     checks, reasons = facts.verdict["checks"], facts.verdict["reasons"]
     if reasons:
-        failed = sum(not check["ok"] for check in checks)
+        failed = sum(check["reason"] in reasons for check in checks)
         yield f"# Refused: {failed} of {len(checks)} checks failed" if checks else "# Refused: no rule judged it"
     elif facts.release:
         yield f"# Pass: the candidate may replace {facts.release}"
@@ -59,7 +59,7 @@ def _drops(facts: Facts) -> str:
 
 def _scores(facts: Facts) -> Iterator[str]:
     candidate, parent = facts.metrics["candidate"], facts.metrics["parent"]
-    refused = {(check["slice"], check["metric"]) for check in facts.verdict["checks"] if not check["ok"]}
+    refused = {(check["slice"], check["metric"]) for check in facts.verdict["checks"] if check["status"] == "fail"}
     metrics = {key: title for key, title in METRICS.items() if key in candidate["all"]}
     columns = [title for name in metrics.values() for title in ([name, "parent", "change"] if parent else [name])]
     rows = []

@@ -2,14 +2,15 @@
 
 from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 from pipeline.gate import override, paired
 from pipeline.gate import rules as asked_for
-from pipeline.gate.check import FAIL, INCONCLUSIVE, PASS, UNDECIDED, Check
+from pipeline.gate.check import DIGITS, FAIL, INCONCLUSIVE, PASS, UNDECIDED, Check
 from pipeline.gate.judge import Case, judge
 from pipeline.gate.rules import Params, Rule
-from pipeline.gate.values import BUILT_IN, Item, applies, right
+from pipeline.gate.values import BUILT_IN, Book, Item, applies, right
 from pipeline.words import counted
 
 ALWAYS = ("accuracy", "macro_f1", "loss", "preference_accuracy")  # rules for kinds of records that may be absent
@@ -17,6 +18,7 @@ SHOWN = 5  # must-pass items by name
 UNSET = {"confidence": 0.95, "critical": [], "inconclusive": "block", "override": None, "anchor": None}
 
 Predictions = Mapping[str, Any]
+Slices = Mapping[str, list[Item]]
 
 
 def decide(predictions: Predictions, params: Params | Mapping[str, Any]) -> dict[str, Any]:
@@ -27,11 +29,11 @@ def decide(predictions: Predictions, params: Params | Mapping[str, Any]) -> dict
         params: section `gate` of params.yaml.
     """
     asked = params if isinstance(params, Params) else Params(**{**UNSET, "fail_alpha": 0.025, **params})
-    slices = _slices(predictions)
+    slices, book = _slices(predictions), Book(predictions.get("language"))
     checks = [
         *_must_pass(slices["all"]),
-        *_floors(predictions, slices, asked),
-        *_references(predictions, slices, asked),
+        *_floors(slices, asked, book),
+        *_references(predictions, slices, asked, book),
     ]
     return _verdict(checks, _beside(predictions, slices, asked, checks), predictions, asked)
 
@@ -45,7 +47,7 @@ def _slices(predictions: Predictions) -> dict[str, list[Item]]:
     return dict(found)
 
 
-def _asked(slices: Mapping[str, list[Item]], params: Params) -> Iterator[tuple[str, Rule, list[Item]]]:
+def _asked(slices: Slices, params: Params) -> Iterator[tuple[str, Rule, list[Item]]]:
     """Each slice and rule with the items that it speaks of; without items only where that is a fault.
 
     A rule for a metric that the slice's kinds of records do not have is not applied. Where a rule names a slice, where
@@ -72,75 +74,51 @@ def _must_pass(items: Sequence[Item]) -> Iterator[Check]:
     yield check.but(FAIL, said) if wrong else check
 
 
-def _floors(predictions: Predictions, slices: Mapping[str, list[Item]], params: Params) -> Iterator[Check]:
+def _floors(slices: Slices, params: Params, book: Book) -> Iterator[Check]:
     """Each metric's own value: measured at all, and on the right side of its bound."""
     for name, rule, items in _asked(slices, params):
         check = Check(slice=name, metric=rule.metric, against="floor", reference=rule.bound, items=len(items))
-        if not items:
-            yield check.but(FAIL, f"{name} {rule.metric}: not measured")
-            continue
-        value = paired.measure(rule.metric, items, "candidate", predictions.get("language"))
+        value = paired.measure(rule.metric, items, "candidate", book) if items else None
         if value is None:
-            yield check.but(FAIL, f"{name} {rule.metric}: an item's value is missing or no number")
+            missing = "an item's value is missing or no number" if items else "not measured"
+            yield check.but(FAIL, f"{name} {rule.metric}: {missing}")
             continue
-        value = round(value, 6)
-        check = Check(
-            slice=name,
-            metric=rule.metric,
-            against="floor",
-            candidate=value,
-            reference=rule.bound,
-            difference=None if rule.bound is None else value - rule.bound,
-            items=len(items),
-        )
+        value = round(value, DIGITS)
+        check = replace(check, candidate=value, difference=None if rule.bound is None else value - rule.bound)
         needs = "allowed is at most" if rule.lower else "needs at least"
         reason = f"{name} {rule.metric}: {value:.4f}, {needs} {rule.bound or 0:.4f}"
         yield check.but(FAIL, reason) if rule.misses(value) else check
 
 
-def _references(predictions: Predictions, slices: Mapping[str, list[Item]], params: Params) -> Iterator[Check]:
+def _references(predictions: Predictions, slices: Slices, params: Params, book: Book) -> Iterator[Check]:
     """Parent and anchor, each held against; an anchor that is the parent is judged once."""
-    releases, models = predictions.get("releases") or {}, predictions["models"]
-    for side in ("parent", "anchor"):
-        once = side == "anchor" and (
-            models.get("anchor") == models.get("parent") or releases.get("anchor") == releases.get("parent")
-        )
-        if models.get(side) is None or once:
+    models, releases = predictions["models"], predictions.get("releases") or {}
+    parent, anchor = models.get("parent"), models.get("anchor")
+    if parent is not None:
+        named = releases.get("parent") or "the parent"
+        yield from _reference("parent", named, models["candidate"] == parent, slices, params, book)
+    released = releases.get("anchor")
+    if anchor is not None and anchor != parent and (released is None or released != releases.get("parent")):
+        named = f"the anchor {released}" if released else "the anchor"
+        yield from _reference("anchor", named, models["candidate"] == anchor, slices, params, book)
+
+
+def _reference(side: str, named: str, same: bool, slices: Slices, params: Params, book: Book) -> Iterator[Check]:
+    """Every comparison with one of them; `same`: it is the candidate's own model."""
+    cases = []
+    for name, rule, items in _asked(slices, params):
+        if rule.margin is None or not items:
             continue
-        named = releases.get(side) or f"the {side}"
-        if side == "anchor":
-            named = f"the anchor {named}" if releases.get(side) else named
-        cases: list[Case] = []
-        for name, rule, items in _asked(slices, params):
-            if rule.margin is None or not items:
-                continue
-            compared = paired.compare(
-                rule.metric,
-                items,
-                side,
-                confidence=params.confidence,
-                same=models["candidate"] == models[side],
-                asked=predictions.get("language"),
-            )
-            if compared is not None:
-                cases.append(Case(slice=name, rule=rule, compared=compared))
-            elif paired.measure(rule.metric, items, "candidate", predictions.get("language")) is not None:
-                reason = f"{name} {rule.metric}: not measured for {named} on every item"
-                yield Check(
-                    slice=name,
-                    metric=rule.metric,
-                    against=side,
-                    margin=rule.margin,
-                    items=len(items),
-                    status=FAIL,
-                    reason=reason,
-                )
-        yield from judge(cases, side, named, params)
+        compared = paired.compare(rule.metric, items, side, confidence=params.confidence, same=same, book=book)
+        if compared is not None:
+            cases.append(Case(slice=name, rule=rule, compared=compared))
+        elif paired.measure(rule.metric, items, "candidate", book) is not None:  # else its own check says so
+            check = Check(slice=name, metric=rule.metric, against=side, margin=rule.margin, items=len(items))
+            yield check.but(FAIL, f"{name} {rule.metric}: not measured for {named} on every item")
+    yield from judge(cases, side, named, params)
 
 
-def _beside(
-    predictions: Predictions, slices: Mapping[str, list[Item]], params: Params, checks: Sequence[Check]
-) -> list[str]:
+def _beside(predictions: Predictions, slices: Slices, params: Params, checks: Sequence[Check]) -> list[str]:
     """Reasons to refuse that belong to no metric: what was asked for and nobody judged."""
     judged = {check.slice for check in checks}
     found = [f"{name}: declared critical, and no rule judged it" for name in params.critical if name not in judged]

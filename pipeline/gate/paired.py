@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from pipeline.gate import bootstrap, scores, statistics
-from pipeline.gate.values import BINARY, TOP, Item, Value, language, value
+from pipeline.gate.values import BINARY, TOP, Book, Item, Value
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -25,14 +25,14 @@ class Compared:
     method: str  # identical | tango | bootstrap
 
 
-def measure(metric: str, items: Sequence[Item], side: str, asked: str | None) -> float | None:
+def measure(metric: str, items: Sequence[Item], side: str, book: Book) -> float | None:
     """One model's metric of items that it applies to, at least one; None where one of them has no value."""
-    values = _values(metric, items, side, asked)
+    values = book.values(metric, items, side)
     return None if None in values else scores.score(metric, [found for found in values if found])
 
 
 def compare(
-    metric: str, items: Sequence[Item], side: str, *, confidence: float, same: bool, asked: str | None
+    metric: str, items: Sequence[Item], side: str, *, confidence: float, same: bool, book: Book
 ) -> Compared | None:
     """The comparison on items of the metric, at least one.
 
@@ -42,12 +42,12 @@ def compare(
         side: the reference, parent or anchor.
         confidence: of one-sided bounds.
         same: candidate and reference are one model; where they say the same, there is nothing to estimate.
-        asked: the language of generated texts; None: their answers' script tells.
+        book: of the values.
 
     Returns:
         None where an item has no value for either model.
     """
-    both = zip(_values(metric, items, "candidate", asked), _values(metric, items, side, asked), strict=True)
+    both = zip(book.values(metric, items, "candidate"), book.values(metric, items, side), strict=True)
     pairs = [(ours, theirs) for ours, theirs in both if ours is not None and theirs is not None]
     if len(pairs) < len(items):
         return None
@@ -70,11 +70,6 @@ def compare(
         spread=drawn.spread,
         method=method,
     )
-
-
-def _values(metric: str, items: Sequence[Item], side: str, asked: str | None) -> list[Value | None]:
-    told = language(metric, items, asked)
-    return [value(metric, item, side, told) for item in items]
 
 
 def _judge(

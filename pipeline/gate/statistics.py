@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 POWER = 0.80  # with which a slice that is called big enough would pass, were nothing changed
-_STEPS = 60  # of bisection: the interval of length 2 shrinks below 1e-17
+_STEPS = 40  # of bisection: the interval of length 2 shrinks below 1e-11
 _NORMAL = NormalDist()
 
 

@@ -1,7 +1,7 @@
 """What one model's row of predictions.json contributes to a metric, and how contributions add up to its value."""
 
 import math
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 Item = Mapping[str, Any]  # of predictions.json
@@ -27,10 +27,27 @@ def applies(metric: str, item: Item) -> bool:
     return any(metric in ((item.get(side) or {}).get("custom") or {}) for side in ("candidate", "parent", "anchor"))
 
 
-def language(metric: str, items: Iterable[Item], asked: str | None) -> str:
-    """The language that BLEU tokenises by: asked for, or told from the answers of all these items."""
-    if metric not in TEXTS:
-        return ""
+class Book:
+    """The values of items, each made once: an item stands in several slices, and the candidate meets two references."""
+
+    def __init__(self, language: str | None) -> None:
+        """`language`: of generated texts, as asked for; None: their answers' script tells."""
+        self._language = language
+        self._known: dict[tuple[str, str, str, str], Value | None] = {}
+
+    def values(self, metric: str, items: Sequence[Item], side: str) -> list[Value | None]:
+        """Each item's, as `value` has it. The language that BLEU tokenises by is that of all these items."""
+        told = _language(items, self._language) if metric in TEXTS else ""
+        found = []
+        for item in items:
+            key = (metric, side, told, item["id"])
+            if key not in self._known:
+                self._known[key] = value(metric, item, side, told)
+            found.append(self._known[key])
+        return found
+
+
+def _language(items: Iterable[Item], asked: str | None) -> str:
     from pipeline.evaluation import generation
 
     return generation.language((item["answer"] for item in items), asked)

@@ -6,6 +6,7 @@ docs/decisions/gate.md gives the rules' reasons and their measured error rates.
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
+from pipeline.gate import wording
 from pipeline.gate.check import FAIL, INCONCLUSIVE, PASS, UNDECIDED, Check
 from pipeline.gate.paired import Compared
 from pipeline.gate.rules import Params, Rule
@@ -79,13 +80,25 @@ def _spreads(cases: Sequence[Case]) -> list[float]:
     wrong metric that drops by d has changed on a share d of its items at least: a spread of 0 among five items is no
     proof that five are enough.
     """
-    pooled = {case.rule.metric: case.compared.spread for case in cases if case.slice == "all"}
+    pooled = _pooled(cases)
     found = []
     for case in cases:
         own, clusters, metric = case.compared.spread, case.compared.clusters, case.rule.metric
-        if case.slice != "all" and metric in pooled:
+        if case.slice != "all":
             own = (clusters * own + WEIGHT * pooled[metric]) / (clusters + WEIGHT)
         found.append(max(own, TOP.get(metric, 0.0) * (case.rule.margin or 0.0)))
+    return found
+
+
+def _pooled(cases: Sequence[Case]) -> dict[str, float]:
+    """Each metric's spread in `all`; where no rule speaks of that, the slices' mean, by their sizes."""
+    found = {}
+    for metric in {case.rule.metric for case in cases}:
+        of = [case for case in cases if case.rule.metric == metric]
+        of = [case for case in of if case.slice == "all"] or of
+        clusters = [case.compared.clusters for case in of]
+        spreads = [case.compared.spread for case in of]
+        found[metric] = sum(n * spread for n, spread in zip(clusters, spreads, strict=True)) / sum(clusters)
     return found
 
 
@@ -111,8 +124,8 @@ def _check(case: Case, against: str, p_value: float, spread: float, params: Para
         p_value=p_value,
         items=compared.items,
         discordant=compared.discordant,
-        detectable=detectable(factor, spread, compared.clusters),
-        needed=needed(factor, spread, margin),
+        detectable=detectable(factor, spread, compared.clusters) if compared.low is not None else None,
+        needed=needed(factor, spread, margin) if compared.low is not None else None,
         method=compared.method,
     )
 
@@ -123,41 +136,7 @@ def _decided(check: Check, case: Case, named: str, params: Params, *, must: bool
     if check.method == "identical" or (worst is not None and worst < margin):
         return check.but(PASS)
     if check.p_value is not None and check.p_value <= params.fail_alpha:
-        return check.but(FAIL, _worse(check, case.rule, named))
+        return check.but(FAIL, wording.worse(check, case.rule, named))
     if must:
-        return check.but(INCONCLUSIVE, _unsure(check, case, named))
-    return check.but(UNDECIDED, _small(check, case.rule))
-
-
-def _worse(check: Check, rule: Rule, named: str) -> str:
-    return (
-        f"{check.slice} {check.metric}: {check.candidate:.4f}, proven worse than {named}'s {check.reference:.4f} "
-        f"(p = {_p(check.p_value)}; {_may(rule)})"
-    )
-
-
-def _unsure(check: Check, case: Case, named: str) -> str:
-    least = "no difference" if check.detectable is None else f"a difference of {check.detectable:.4f}"
-    worst = "not told" if case.worst is None else f"at worst {(1 if case.rule.lower else -1) * case.worst:+.4f}"
-    more = f"needed are about {check.needed:,}" if check.needed else "no number of items shows a margin of 0"
-    return (
-        f"{check.slice} {check.metric}: {check.candidate:.4f} beside {named}'s {check.reference:.4f}, {worst}, "
-        f"{_may(case.rule)}: {check.items:,} items can tell {least}; {more}"
-    )
-
-
-def _small(check: Check, rule: Rule) -> str:
-    text = f"{check.slice} {check.metric}: "
-    if not check.needed:
-        return text + "no number of items shows a margin of 0"
-    if check.items >= check.needed:
-        return text + "its bound lies beyond the margin, as one of several unchanged slices' may by chance"
-    return text + f"{check.items:,} items are too few to tell {rule.margin:.4f}; needed are about {check.needed:,}"
-
-
-def _may(rule: Rule) -> str:
-    return f"may {'rise' if rule.lower else 'drop'} {rule.margin:.4f}"
-
-
-def _p(value: float | None) -> str:
-    return "?" if value is None else f"{value:.4f}" if value >= 0.0001 else "below 0.0001"
+        return check.but(INCONCLUSIVE, wording.unsure(check, case.rule, named))
+    return check.but(UNDECIDED, wording.small(check, case.rule))

@@ -128,3 +128,11 @@ def student(confidence: float, freedom: int) -> float:
         (79 * z**9 + 776 * z**7 + 1482 * z**5 - 1920 * z**3 - 945 * z) / 92160,
     )
     return z + math.fsum(term / freedom**power for power, term in enumerate(terms, 1))
+
+
+def tail(t: float, freedom: int) -> float:
+    """Probability that Student's t exceeds a positive `t`; far out rather too large.
+
+    Source: Abramowitz & Stegun 1964, 26.7.8.
+    """
+    return _NORMAL.cdf(-t * (1 - 1 / (4 * freedom)) / math.sqrt(1 + t * t / (2 * freedom)))

@@ -302,6 +302,23 @@ def test_preferences_and_metrics_of_ones_own_are_judged():
     assert status(found, "all", metric="price") == "fail"
 
 
+def test_one_item_of_a_score_tells_nothing_and_says_so():
+    found = decide(predictions(spoken(1.6, 1.5, items=1)), gate(LOSS))
+    assert outcome(found) == ("inconclusive", "refused")
+    assert found["reasons"][0].endswith("may rise 0.1000: nothing to tell from 1 item")
+
+
+def test_margin_of_0_is_shown_by_no_number_of_items():
+    rules = {"all": {"accuracy": {"at_least": 0, "may_drop": 0}}, "each_slice": {}, "slices": {}}
+    found = decide(predictions(counted("winter", 5000, 10, 10)), gate(rules))
+    assert found["reasons"][0].endswith("may drop 0.0000: no number of items shows a margin of 0")
+
+
+def test_enough_items_and_still_in_doubt_says_so():
+    found = decide(predictions(counted("winter", 2000, 89, 111)), gate())
+    assert found["reasons"][0].endswith("2,000 items would do, were the two alike; a decline is likely, and not proven")
+
+
 # Policy
 
 

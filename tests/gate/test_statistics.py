@@ -108,3 +108,8 @@ def test_needed_items_and_detectable_difference_are_one_formula():
 )
 def test_student_equals_the_tables(freedom, t):
     assert statistics.student(0.95, freedom) == pytest.approx(t, abs=0.002)
+
+
+@pytest.mark.parametrize(("freedom", "t"), [(5, 2.0150), (10, 1.8125), (30, 1.6973), (1000, 1.6464)])
+def test_tail_undoes_student(freedom, t):
+    assert statistics.tail(t, freedom) == pytest.approx(0.05, abs=0.005)

@@ -29,7 +29,8 @@ def decide(predictions: Predictions, params: Params | Mapping[str, Any]) -> dict
         params: section `gate` of params.yaml.
     """
     asked = params if isinstance(params, Params) else Params(**{**UNSET, "fail_alpha": 0.025, **params})
-    slices, book = _slices(predictions), Book(predictions.get("language"))
+    evaluated = ((predictions.get("params") or {}).get("candidate") or {}).get("evaluate") or {}
+    slices, book = _slices(predictions), Book(evaluated.get("language"))
     checks = [
         *_must_pass(slices["all"]),
         *_floors(slices, asked, book),

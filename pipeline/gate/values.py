@@ -7,6 +7,7 @@ from typing import Any
 Item = Mapping[str, Any]  # of predictions.json
 Value = tuple[Any, ...]  # what `value` gives; two models that say the same give the same
 
+SIDES = ("candidate", "parent", "anchor")
 BINARY = ("accuracy", "preference_accuracy", "exact_match")
 TEXTS = ("bleu", "chrf", "rouge_l")
 BUILT_IN = (*BINARY, *TEXTS, "macro_f1", "loss")
@@ -14,17 +15,17 @@ TOP = {"bleu": 100.0, "chrf": 100.0} | dict.fromkeys((*BINARY, "macro_f1", "roug
 
 
 def applies(metric: str, item: Item) -> bool:
-    """Whether the metric is one of this item's; of a metric of the user's own, whether any model has it."""
+    """Whether the metric is one of this item's; of texts and of metrics of one's own, whether any model has them."""
     if metric in ("accuracy", "macro_f1"):
         return bool(item["kind"] == "classification")
     if metric == "preference_accuracy":
         return bool(item["kind"] == "preference")
     if metric in ("exact_match", *TEXTS):
-        return item["kind"] != "classification" and "answer" in item
+        return any("text" in (item.get(side) or {}) for side in SIDES)
     if metric == "loss":
         row = item["candidate"] or {}
         return item["kind"] not in ("classification", "preference") and row.get("desirable") is not False
-    return any(metric in ((item.get(side) or {}).get("custom") or {}) for side in ("candidate", "parent", "anchor"))
+    return any(metric in ((item.get(side) or {}).get("custom") or {}) for side in SIDES)
 
 
 class Book:

@@ -134,8 +134,8 @@ def test_metrics_apply_by_kind():
     [talk] = spoken([1.0], [1.0])
     assert applies("loss", talk)
     assert not applies("loss", talk | {"candidate": talk["candidate"] | {"desirable": False}})
-    assert not applies("exact_match", talk)
-    assert applies("exact_match", talk | {"answer": "yes"})
+    assert not applies("exact_match", talk | {"answer": "yes"})
+    assert applies("exact_match", talk | {"answer": "yes", "candidate": {"text": "no"}})
     assert not applies("price", talk)
 
 

@@ -24,6 +24,15 @@ ROOT = Path(__file__).resolve().parent.parent
 ENVIRONMENT = os.environ | {
     f"GIT_{who}_{what}": f"{who.lower()}@example.com" for who in ("AUTHOR", "COMMITTER") for what in ("NAME", "EMAIL")
 }
+VERDICT = {
+    "verdict": "pass",
+    "decision": "pass",
+    "reasons": [],
+    "warnings": [],
+    "override": None,
+    "checks": [],
+    "undecided": [],
+}
 INCREMENT = """\
 version: 1
 task: classification
@@ -152,7 +161,7 @@ def reports(number: int) -> dict[str, str]:
             {"candidate": measured, "parent": measured if number else None, "truncated": 0}
         ),
         "reports/training.json": files.dumps({"records": 100 + number, "increments": {name_of(number): 100}}),
-        "reports/verdict.json": files.dumps({"verdict": "pass", "reasons": [], "checks": []}),
+        "reports/verdict.json": files.dumps(VERDICT),
         "reports/decision.json": files.dumps("pass"),
         "reports/reasons.json": files.dumps([]),
         "reports/report.md": f"# {name_of(number)}\n",

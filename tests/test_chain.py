@@ -136,7 +136,7 @@ def test_colleague_pulls_a_refused_candidate_without_weights(chain: Chain, tmp_p
 
 def test_refusal_names_slices_with_numbers(chain: Chain) -> None:
     verdict = json.loads(chain.work.git("show", "origin/refused:reports/verdict.json"))
-    assert verdict["verdict"] == "refused"
+    assert (verdict["verdict"], verdict["decision"]) == ("fail", "refused")
     assert any("2026-01-winter" in reason or "all" in reason for reason in verdict["reasons"])
 
 

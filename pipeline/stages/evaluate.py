@@ -16,6 +16,7 @@ from pipeline.evaluation import custom, figures, perturb, predictions, sides
 from pipeline.evaluation import items as evaluated
 from pipeline.evaluation.sides import ADAPTER, RELEASED, Params
 from pipeline.model import pinned, saved
+from pipeline.report import efficiency
 
 SLICES = Path("data/assembled/slices")
 TRAINING = Path("reports/training.json")
@@ -24,6 +25,7 @@ METRICS = Path("reports/metrics.json")
 DETAILS = Path("reports/details.json")
 MATRIX = Path("reports/matrix.json")
 PLOTS = Path("reports/plots")
+TIMINGS = Path("reports/timings")
 
 
 def variants(found: evaluated.Items, asked: Mapping[str, Any] | None) -> list[perturb.Variant]:
@@ -111,6 +113,9 @@ def main() -> None:
             files.write_text(PLOTS / name, text)
         timings["adapter"] = files.sha256(ADAPTER / saved.WEIGHTS)  # whose timings these are
         timings |= {name: said.cost.get(name) for name in predictions.SIDES}
+        release = lock.parent.release if lock.parent else None
+        files.write_text(TIMINGS / "efficiency.md", efficiency.markdown(timings, release))
+        files.write_text(TIMINGS / "efficiency.html", efficiency.html(timings, release))
         cut = [item.record for item in found.items if said.rows["candidate"][item.record.id]["truncated"]]
         for line in [*evaluated.budget(found), *evaluated.cut(cut)]:
             print(f"evaluate: {line}", flush=True)

@@ -1,0 +1,1 @@
+"""The gate: from predictions of candidate, parent and anchor to a verdict."""

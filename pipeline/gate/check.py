@@ -1,0 +1,39 @@
+"""One finding of the gate: a line of `checks` in verdict.json."""
+
+from dataclasses import asdict, dataclass, replace
+from typing import Any
+
+PASS, FAIL, INCONCLUSIVE, UNDECIDED = "pass", "fail", "inconclusive", "undecided"
+DIGITS = 6
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Check:
+    """One metric of one slice against one thing. Numbers are in the metric's unit; None: it does not apply."""
+
+    slice: str  # all: every slice pooled
+    metric: str
+    against: str  # floor | parent | anchor
+    candidate: float | None = None
+    reference: float | None = None  # the parent's or anchor's value, or the floor
+    difference: float | None = None  # candidate - reference
+    low: float | None = None  # one-sided bounds of the difference
+    high: float | None = None
+    margin: float | None = None  # how much worse it may be
+    p_value: float | None = None  # that it is worse; of slices after Holm's correction
+    items: int = 0
+    discordant: int | None = None  # items on which the two say otherwise
+    detectable: float | None = None  # the difference that so many items tell
+    needed: int | None = None  # items that would tell a difference of `margin`
+    method: str | None = None  # identical | tango | bootstrap
+    status: str = PASS
+    reason: str | None = None  # why it is not pass
+
+    def but(self, status: str, reason: str | None = None) -> "Check":
+        """The same check with another outcome."""
+        return replace(self, status=status, reason=reason)
+
+    def plain(self) -> dict[str, Any]:
+        """As it stands in verdict.json; floats rounded to 6 digits."""
+        found = asdict(self)
+        return {name: round(value, DIGITS) if isinstance(value, float) else value for name, value in found.items()}

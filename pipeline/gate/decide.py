@@ -1,0 +1,165 @@
+"""predictions.json and section `gate` -> the verdict. Reads no file, clock or model: anybody can compute it again."""
+
+from collections import defaultdict
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
+from typing import Any
+
+from pipeline.gate import override, paired
+from pipeline.gate import rules as asked_for
+from pipeline.gate.check import DIGITS, FAIL, INCONCLUSIVE, PASS, UNDECIDED, Check
+from pipeline.gate.judge import Case, judge
+from pipeline.gate.rules import Params, Rule
+from pipeline.gate.values import BUILT_IN, Book, Item, applies, right
+from pipeline.words import counted
+
+ALWAYS = ("accuracy", "macro_f1", "loss", "preference_accuracy")  # rules for kinds of records that may be absent
+SHOWN = 5  # must-pass items by name
+UNSET = {"confidence": 0.95, "critical": [], "inconclusive": "block", "override": None, "anchor": None}
+
+Predictions = Mapping[str, Any]
+Slices = Mapping[str, list[Item]]
+
+
+def decide(predictions: Predictions, params: Params | Mapping[str, Any]) -> dict[str, Any]:
+    """The content of verdict.json; schemas/verdict.schema.json.
+
+    Args:
+        predictions: content of reports/predictions.json.
+        params: section `gate` of params.yaml.
+    """
+    asked = params if isinstance(params, Params) else Params(**{**UNSET, "fail_alpha": 0.025, **params})
+    evaluated = ((predictions.get("params") or {}).get("candidate") or {}).get("evaluate") or {}
+    slices, book = _slices(predictions), Book(evaluated.get("language"))
+    checks = [
+        *_must_pass(slices["all"]),
+        *_floors(slices, asked, book),
+        *_references(predictions, slices, asked, book),
+    ]
+    return _verdict(checks, _beside(predictions, slices, asked, checks), predictions, asked)
+
+
+def _slices(predictions: Predictions) -> dict[str, list[Item]]:
+    """The items of each slice; `all` holds each item once. By id, so that no order of theirs has a say."""
+    found: dict[str, list[Item]] = defaultdict(list, {"all": []})
+    for item in sorted(predictions["items"], key=lambda item: str(item["id"])):
+        for name in ("all", *sorted(set(item["slices"]) - {"all"})):
+            found[name].append(item)
+    return dict(found)
+
+
+def _asked(slices: Slices, params: Params) -> Iterator[tuple[str, Rule, list[Item]]]:
+    """Each slice and rule with the items that it speaks of; without items only where that is a fault.
+
+    A rule for a metric that the slice's kinds of records do not have is not applied. Where a rule names a slice, where
+    one for `all` names what is no default, and without any items at all, what was asked for was not measured.
+    """
+    names = [name for name in slices if name != "all"]
+    for name, rule in asked_for.by_slice(params.rules, names):
+        items = [item for item in slices.get(name, []) if applies(rule.metric, item)]
+        strict = name in params.rules["slices"] or (name == "all" and rule.metric not in ALWAYS)
+        if items or strict or not slices.get(name):
+            yield name, rule, items
+
+
+def _must_pass(items: Sequence[Item]) -> Iterator[Check]:
+    """Zero tolerance: one check over all items that must be right."""
+    found = [item for item in items if item.get("must_pass")]
+    if not found:
+        return
+    wrong = [str(item["id"])[:12] for item in found if not right(item)]
+    share = 1 - len(wrong) / len(found)
+    check = Check(slice="all", metric="must_pass", against="floor", candidate=share, reference=1.0, items=len(found))
+    more = f" and {len(wrong) - SHOWN} more" if len(wrong) > SHOWN else ""
+    said = f"must-pass: {counted(len(wrong), 'item')} of {len(found)} wrong: {', '.join(wrong[:SHOWN])}{more}"
+    yield check.but(FAIL, said) if wrong else check
+
+
+def _floors(slices: Slices, params: Params, book: Book) -> Iterator[Check]:
+    """Each metric's own value: measured at all, and on the right side of its bound."""
+    for name, rule, items in _asked(slices, params):
+        check = Check(slice=name, metric=rule.metric, against="floor", reference=rule.bound, items=len(items))
+        value = paired.measure(rule.metric, items, "candidate", book) if items else None
+        if value is None:
+            missing = "an item's value is missing or no number" if items else "not measured"
+            yield check.but(FAIL, f"{name} {rule.metric}: {missing}")
+            continue
+        value = round(value, DIGITS)
+        check = replace(check, candidate=value, difference=None if rule.bound is None else value - rule.bound)
+        needs = "allowed is at most" if rule.lower else "needs at least"
+        reason = f"{name} {rule.metric}: {value:.4f}, {needs} {rule.bound or 0:.4f}"
+        yield check.but(FAIL, reason) if rule.misses(value) else check
+
+
+def _references(predictions: Predictions, slices: Slices, params: Params, book: Book) -> Iterator[Check]:
+    """Parent and anchor, each held against; an anchor that is the parent is judged once."""
+    models, releases = predictions["models"], predictions.get("releases") or {}
+    parent, anchor = models.get("parent"), models.get("anchor")
+    if parent is not None:
+        named = releases.get("parent") or "the parent"
+        yield from _reference("parent", named, models["candidate"] == parent, slices, params, book)
+    released = releases.get("anchor")
+    if anchor is not None and anchor != parent and (released is None or released != releases.get("parent")):
+        named = f"the anchor {released}" if released else "the anchor"
+        yield from _reference("anchor", named, models["candidate"] == anchor, slices, params, book)
+
+
+def _reference(side: str, named: str, same: bool, slices: Slices, params: Params, book: Book) -> Iterator[Check]:
+    """Every comparison with one of them; `same`: it is the candidate's own model."""
+    cases = []
+    for name, rule, items in _asked(slices, params):
+        if rule.margin is None or not items:
+            continue
+        compared = paired.compare(rule.metric, items, side, confidence=params.confidence, same=same, book=book)
+        if compared is not None:
+            cases.append(Case(slice=name, rule=rule, compared=compared))
+        elif paired.measure(rule.metric, items, "candidate", book) is not None:  # else its own check says so
+            check = Check(slice=name, metric=rule.metric, against=side, margin=rule.margin, items=len(items))
+            yield check.but(FAIL, f"{name} {rule.metric}: not measured for {named} on every item")
+    yield from judge(cases, side, named, params)
+
+
+def _beside(predictions: Predictions, slices: Slices, params: Params, checks: Sequence[Check]) -> list[str]:
+    """Reasons to refuse that belong to no metric: what was asked for and nobody judged."""
+    judged = {check.slice for check in checks}
+    found = [f"{name}: declared critical, and no rule judged it" for name in params.critical if name not in judged]
+    models, releases = predictions["models"], predictions.get("releases") or {}
+    if params.anchor and models.get("anchor") is None and params.anchor != releases.get("parent"):
+        found.append(f"gate.anchor: {params.anchor} was not measured; `graft lock` resolves it")
+    stated = asked_for.stated(params.rules)
+    missed = {check.metric for check in checks if check.status == FAIL}
+    for metric in sorted(stated - set(BUILT_IN) - missed):
+        if not any(applies(metric, item) for item in slices["all"]):
+            found.append(f"{metric}: no item has it; evaluate.custom measures metrics of your own")
+    if stated and slices["all"] and not any(check.metric != "must_pass" for check in checks):
+        measured = [name for name in sorted(BUILT_IN) if any(applies(name, item) for item in slices["all"])]
+        found.append(
+            f"no rule judged the candidate: measured are {', '.join(measured)}, "
+            f"and gate.rules speaks of {', '.join(sorted(stated))}"
+        )
+    return found
+
+
+def _verdict(
+    checks: Sequence[Check], beside: Sequence[str], predictions: Predictions, params: Params
+) -> dict[str, Any]:
+    by_status: dict[str, list[str]] = defaultdict(list)
+    for check in checks:
+        by_status[check.status].append(check.reason or "")
+    failed = [*by_status[FAIL], *beside]
+    unsure = by_status[INCONCLUSIVE]
+    verdict = FAIL if failed else INCONCLUSIVE if unsure else PASS
+    overridden = override.judge(params, (predictions.get("releases") or {}).get("parent"), verdict)
+    allowed = verdict == INCONCLUSIVE and (params.inconclusive == "warn" or overridden.counts)
+    refused = verdict != PASS and not allowed
+    reasons = (failed or unsure) if refused else []
+    warnings = [] if refused and not failed else unsure
+    return {
+        "verdict": verdict,
+        "decision": "refused" if refused else "pass",
+        "reasons": reasons,
+        "warnings": [*warnings, *overridden.said],
+        "override": overridden.shown,
+        "checks": [check.plain() for check in checks],
+        "undecided": sorted({check.slice for check in checks if check.status == UNDECIDED}),
+    }

@@ -1,0 +1,53 @@
+"""Why a check is no pass, in a line of words that needs no other."""
+
+from pipeline.gate.check import Check
+from pipeline.gate.rules import Rule
+from pipeline.words import counted
+
+UNTOLD = "no number of items shows a margin of 0"
+
+
+def worse(check: Check, rule: Rule, named: str) -> str:
+    """A decline that is proven."""
+    return (
+        f"{check.slice} {check.metric}: {check.candidate:.4f}, proven worse than {named}'s {check.reference:.4f} "
+        f"(p = {_p(check.p_value)}; {_may(rule)})"
+    )
+
+
+def unsure(check: Check, rule: Rule, named: str) -> str:
+    """Neither shown to be as good nor proven worse: what so many items can tell, and how many would be needed."""
+    bound = check.high if rule.lower else check.low
+    worst = "" if bound is None else f"at worst {bound:+.4f}, "
+    return (
+        f"{check.slice} {check.metric}: {check.candidate:.4f} beside {named}'s {check.reference:.4f}, "
+        f"{worst}{_may(rule)}: {_tells(check)}"
+    )
+
+
+def small(check: Check, rule: Rule) -> str:
+    """A slice that says too little to block."""
+    text = f"{check.slice} {check.metric}: "
+    if check.needed is None:
+        return text + (UNTOLD if not rule.margin else f"nothing to tell from {counted(check.items, 'item')}")
+    if check.items >= check.needed:
+        return text + "its bound lies beyond the margin, as one of several unchanged slices' may by chance"
+    few = f"{counted(check.items, 'item')}, too few to tell {rule.margin:.4f}"
+    return text + f"{few}; needed are about {check.needed:,}"
+
+
+def _tells(check: Check) -> str:
+    items = counted(check.items, "item")
+    if check.needed is None or check.detectable is None:
+        return UNTOLD if check.margin == 0 else f"nothing to tell from {items}"
+    if check.items >= check.needed:
+        return f"{items} would do, were the two alike; a decline is likely, and not proven"
+    return f"{items} can tell a difference of {check.detectable:.4f}; needed are about {check.needed:,}"
+
+
+def _may(rule: Rule) -> str:
+    return f"may {'rise' if rule.lower else 'drop'} {rule.margin:.4f}"
+
+
+def _p(value: float | None) -> str:
+    return "?" if value is None else f"{value:.4f}" if value >= 0.0001 else "below 0.0001"

@@ -27,6 +27,7 @@ def predictions() -> list[dict]:
 def takes_adapter(finished: Path) -> None:
     """As if the stage `train` had made the finished candidate's adapter here."""
     shutil.copytree(finished / "models/adapter", "models/adapter")
+    Path("reports").mkdir(exist_ok=True)
     shutil.copy2(finished / "reports/training.json", "reports")
 
 

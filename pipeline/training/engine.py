@@ -66,7 +66,7 @@ def learn(
     precision.use(made.model, numbers, device)
     group.share_weights(made.model)
     micro = Micro(size=asked.machine.micro_batch)
-    objective = objectives.load(made.model, found.examples, asked, micro)
+    objective = objectives.load(made.model, found.examples, asked, micro, group)
     hold = pull.hold(loop.trained(made), asked.parent) if continues else None
     keeper = keeping.keeper(asked, scratch, run)
     rate, tested = finder.rate(made, learned, asked, objective, micro, keeper.store.folder, group)
@@ -88,7 +88,7 @@ def learn(
     )
     kept = None
     if hold and held and asked.parent.average:
-        kept = blending.blend(made, hold, held, objective, micro, asked.batch_size)
+        kept = blending.blend(made, hold, held, objective, micro, asked.batch_size, group)
     seconds = time.monotonic() - started
     told = made.save(draft) if group.is_main else {}
     facts = {

@@ -139,7 +139,7 @@ def _rows(
         rate = LOWEST * (HIGHEST / LOWEST) ** (step / (STEPS - 1))
         loop.set_rate(optimizer, rate)
         compute = partial(_gradients, made.model, batch, objective, asked.machine, group)
-        loss = group.total(memory.with_less(micro, group.share(batch), optimizer, compute))
+        loss = group.total(memory.with_less(micro, group.most(batch), optimizer, compute, group))
         group.sum_gradients(loop.trained(made))
         mean = SMOOTHING * mean + (1 - SMOOTHING) * loss
         smoothed = mean / (1 - SMOOTHING ** (step + 1))

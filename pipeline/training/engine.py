@@ -26,6 +26,7 @@ from pipeline.training import (
     tokens,
     validation,
 )
+from pipeline.training.example import Example
 from pipeline.training.examples import Made
 from pipeline.training.fingerprint import fingerprint
 from pipeline.training.memory import Micro
@@ -122,7 +123,7 @@ def _asked(asked: Params) -> Mapping[str, Any]:
     return {"method": asked.method, "objective": asked.objective, "epochs": asked.epochs}
 
 
-def _data(found: Made, learned: Sequence[examples.Example], records: Sequence[Record]) -> Mapping[str, int]:
+def _data(found: Made, learned: Sequence[Example], records: Sequence[Record]) -> Mapping[str, int]:
     return {
         "records": len(records) - found.dropped - found.undesirable,
         "examples": len(learned),

@@ -18,7 +18,7 @@ import torch
 from pipeline import files
 from pipeline.errors import GraftError
 from pipeline.training import batches, loop, memory, snapshot
-from pipeline.training.examples import Example
+from pipeline.training.example import Example
 from pipeline.training.loop import Objective
 from pipeline.training.memory import Micro
 from pipeline.training.methods import Trainable

@@ -12,7 +12,7 @@ import torch
 from pipeline.errors import GraftError
 from pipeline.training import batches, losses, memory, observers, rates, snapshot, stop, validation, watch
 from pipeline.training.checkpoint import Saved
-from pipeline.training.examples import Example
+from pipeline.training.example import Example
 from pipeline.training.keeping import Keeper
 from pipeline.training.memory import Micro
 from pipeline.training.methods import Trainable

@@ -5,7 +5,7 @@ from functools import partial
 from typing import Any
 
 from pipeline.training import loop, memory, preference
-from pipeline.training.examples import Example
+from pipeline.training.example import Example
 from pipeline.training.memory import Micro
 from pipeline.training.processes import ALONE, Group
 from pipeline.training.settings import Params

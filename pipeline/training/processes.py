@@ -15,7 +15,7 @@ import torch
 from torch import distributed
 
 from pipeline.errors import GraftError
-from pipeline.training.examples import Example
+from pipeline.training.example import Example
 
 BUCKET = 2**26  # numbers that are summed at a time: 256 MB
 

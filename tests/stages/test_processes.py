@@ -14,7 +14,7 @@ from safetensors.numpy import load_file
 from pipeline import files, yaml
 from pipeline.errors import GraftError
 from pipeline.training import memory
-from pipeline.training.examples import Example
+from pipeline.training.example import Example
 from pipeline.training.memory import Micro
 from pipeline.training.processes import Group
 from tests.conftest import ENVIRONMENT, ROOT
@@ -77,7 +77,7 @@ def attempts(rank: int, folder: Path) -> None:
 
 
 def test_where_one_process_runs_out_of_memory_all_begin_again_with_less(tmp_path: Path) -> None:
-    both = [get_context("spawn").Process(target=attempts, args=(rank, tmp_path)) for rank in (0, 1)]
+    both = [get_context("spawn").Process(target=attempts, args=(rank, tmp_path), daemon=True) for rank in (0, 1)]
     for process in both:
         process.start()
     for process in both:
@@ -105,11 +105,10 @@ def test_two_processes_give_the_result_of_one(candidate: Path, tmp_path: Path) -
 
 @pytest.mark.slow
 def test_shared_weights_give_the_result_of_one_process(candidate: Path, tmp_path: Path) -> None:
-    params = {"train__batch_size": 7, "train__learning_rate": 1e-3}
+    params = {"train__batch_size": 7, "train__learning_rate": 1e-3, "train__machine": machine(candidate, micro_batch=3)}
     one, two = pair(candidate, tmp_path, "configs/fsdp2-cpu.yaml", **params)
     shared = (CONFIGS / "fsdp2.yaml").read_text()
     shared = shared.replace("num_processes: 8", "num_processes: 2").replace("use_cpu: false", "use_cpu: true")
     (two / "configs/fsdp2-cpu.yaml").write_text(shared)
-    set_params(two, train__machine=machine(two, launch="configs/fsdp2-cpu.yaml", micro_batch=3))
     train(two)
     compare(one, two)

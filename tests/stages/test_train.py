@@ -14,7 +14,7 @@ from pipeline.model.lora_settings import Settings
 from pipeline.stages import train
 from pipeline.training import batches, examples, loop, losses, rates
 from pipeline.training.batches import Order
-from pipeline.training.examples import Example
+from pipeline.training.example import Example
 from pipeline.training.methods import Trainable
 from pipeline.training.settings import Encoding
 from pipeline.training.steps import Step

@@ -11,6 +11,7 @@ from pipeline.model import chat, lean, machine, pinned, templates
 from pipeline.model.pinned import Base
 from pipeline.training import (
     blending,
+    continuing,
     examples,
     finder,
     fit_checks,
@@ -52,7 +53,7 @@ def learn(
     """
     if asked.objective == "dpo" and isinstance(asked.learning_rate, float) and asked.learning_rate > DPO_RATE:
         print(f"train: learning_rate {asked.learning_rate:g} is high for dpo; 1e-5 to 5e-4 suits LoRA", flush=True)
-    _refuse_pulls(asked, parent)
+    continuing.refuse_unfit(asked, parent)
     group = processes.join() if launch.inside() else processes.ALONE
     continues = parent is not None and asked.chain == "continue"
     asked = asked.continued() if continues else asked
@@ -107,16 +108,6 @@ def learn(
         "stack_error": told.get("stack_error"),
     }
     return Outcome(facts=facts, steps=steps, tested=tested, clear=keeper.clear, seconds=seconds, run=run)
-
-
-def _refuse_pulls(asked: Params, parent: Path | None) -> None:
-    """Raise GraftError where the training is to be held near a parent that it does not continue."""
-    wanted = asked.parent
-    if parent and asked.chain == "stack" and (wanted.kl or wanted.l2 or wanted.ema is not None or wanted.average):
-        raise GraftError(
-            f"train.parent: holds a continued adapter near its parent; train.chain is {asked.chain}",
-            help="0, null and false in train.parent, or train.chain: continue",
-        )
 
 
 def _asked(asked: Params) -> Mapping[str, Any]:

@@ -1,7 +1,6 @@
 """What else PEFT has, by its own name: taken if it trains, saves, continues and merges on a small model."""
 
 import tempfile
-from collections.abc import Mapping
 from dataclasses import fields, replace
 from pathlib import Path
 from typing import Any
@@ -73,9 +72,7 @@ def config(body: Any, asked: Settings) -> Any:
 
 def told(asked: Settings) -> dict[str, Any]:
     """What an adapter is saved with, so that a child which asks for something else is refused."""
-    plain = asked.targets if isinstance(asked.targets, str) else list(asked.targets)
-    layers = dict(asked.layers) if isinstance(asked.layers, Mapping) else asked.layers and list(asked.layers)
-    return {"rank": asked.rank, "alpha": asked.alpha, "targets": plain, "layers": layers}
+    return {"rank": asked.rank, "alpha": asked.alpha} | lora_settings.modules(asked)
 
 
 def refuse_unless_it_works(asked: Settings) -> None:

@@ -26,6 +26,7 @@ class Counted:
     prepared: dict[str, Any]  # data/prepared/report.json
     assembled: dict[str, Any]  # data/assembled/report.json
     train: Any  # pa.Table: records to train on
+    slices: dict[str, Any]  # name -> pa.Table: items to evaluate on
 
 
 def count(tree: Tree, asked: dict[str, Any], store: Store) -> Counted | None:
@@ -50,7 +51,7 @@ def count(tree: Tree, asked: dict[str, Any], store: Store) -> Counted | None:
             _link_state(tree.lock.parent, store, Path(scratch))
         parent = state.load(Path(scratch)) if tree.lock.parent else state.Parent()
         made = assemble.assemble(new, parent, options)
-        return Counted(prepared=prepared, assembled=made.report, train=made.train)
+        return Counted(prepared=prepared, assembled=made.report, train=made.train, slices=made.slices)
 
 
 def _link_state(parent: Parent, store: Store, folder: Path) -> None:

@@ -12,6 +12,7 @@ import click
 from pipeline import files, params, yaml
 from pipeline.chain import candidate, staleness
 from pipeline.chain.candidate import Tree
+from pipeline.chain.lockfile import Lock
 from pipeline.chain.store import Store
 from pipeline.commands import counts, plan_memory
 from pipeline.commands.lock import differences
@@ -91,6 +92,8 @@ def make_plan(gpu: str | None = None, config: Path | None = None) -> Plan:
     found = staleness.reasons(status)
     stages = staleness.would_run(_declared(tree.lock.increment), status)
     counted = counts.count(tree, asked, store)
+    if counted:
+        _refuse_unreadable(counted.slices, asked["train"], tree.lock)
     train = params.build(Params, asked["train"])
     steps = _steps(counted.train, train, tree.lock.parent is not None) if counted and "train" in stages else None
     seconds, memory = _last_run(steps)
@@ -162,6 +165,15 @@ def _steps(records: Any, asked: Params, has_parent: bool) -> int | None:
     ]
     learned = held_out.split(drawn, asked.validation.share)[0] if drawn else []
     return batches.count_steps(learned, batches.Order.of(asked), asked.max_steps)
+
+
+def _refuse_unreadable(slices: dict[str, Any], train: dict[str, Any], lock: Lock) -> None:
+    """As `assemble` does, where the base is here."""
+    from pipeline.stages import assemble
+
+    config = plan_memory.pinned(lock)
+    here = config and (config.parent / "tokenizer_config.json").is_file()
+    assemble.refuse_unreadable(slices, train, lambda: config.parent if config and here else None)
 
 
 def _last_run(steps: int | None) -> tuple[float | None, float | None]:

@@ -95,7 +95,7 @@ def test_plan_counts_what_repro_then_does(chain: Chain, tmp_path: Path) -> None:
     assert plan["steps"] == trained["steps"]
 
 
-def test_plan_counts_weights_and_the_validation_part_as_train_does(fresh: Clone) -> None:
+def test_plan_counts_weights_and_the_validation_part_and_refuses_slices_as_the_stages_do(fresh: Clone) -> None:
     fresh.dvc("repro", "-q", "prepare")
     augment = yaml.load_unchecked(fresh.path / "params.yaml")["assemble"]["augment"] | {"weights": "inverse"}
     part = {"share": 0.1, "every": 1000, "patience": 5}
@@ -106,6 +106,9 @@ def test_plan_counts_weights_and_the_validation_part_as_train_does(fresh: Clone)
     assert planned == trained["steps"] != -(-trained["examples"] // 32) * 2
     set_params(fresh.path, train__batch_tokens=4000)
     assert "training     as many steps as the records' tokens make" in fresh.graft("plan")
+    (fresh.path / "examples/base/chat_template.jinja").unlink()
+    set_params(fresh.path, train__objective="pretrain")
+    assert "examples/base: the base has no chat template\n  slice 2026-01-winter: " in fresh.graft("plan", code=1)
 
 
 def test_plan_says_the_counts_and_leaves_the_tree_as_it_was(chain: Chain, tmp_path: Path) -> None:

@@ -56,7 +56,7 @@ def verdict(losses: list[float], norms: list[float] | None = None, *, new: bool 
     for number, (loss, norm) in enumerate(zip(losses, norms or [0.5] * len(losses), strict=True), start=1):
         said = watcher.see(Step(loss=loss, learning_rate=0.1, gradient_norm=norm))
         if said:
-            return number, said
+            return number, said.reason
     return None
 
 

@@ -227,6 +227,17 @@ def test_loss_that_is_no_number_stops_with_step_and_records(candidate, run):
     assert not train.ADAPTER.exists()
 
 
+def test_loss_that_does_not_fall_stops_with_step_records_and_the_advice_to_raise_the_rate(candidate, run):
+    watch = {"divergence": 3.0, "spike": 20.0, "no_fall": 40}
+    set_params(candidate, train__learning_rate=1e-12, train__epochs=8, train__watch=watch)
+    with pytest.raises(GraftError, match=r"train: step 40: the loss does not fall: .* over 20 steps") as error:
+        run(train)
+    ids = {record.id for record in arrow.read_records(train.RECORDS)}
+    assert {problem.removeprefix("record ") for problem in error.value.problems} <= ids
+    assert "help: raise train.learning_rate" in str(error.value)
+    assert not train.ADAPTER.exists()
+
+
 def test_too_long_prompt_loses_its_beginning_and_is_counted(candidate, run):
     set_params(candidate, train__max_length=40)
     run(train)

@@ -149,11 +149,14 @@ def _declared(name: str) -> dict[str, Any]:
 def _steps(records: Any, asked: Params, has_parent: bool) -> int | None:
     """Optimiser steps, drawn and counted as `train` does; None where tokens and not examples make a batch.
 
-    A conversation that its template splits makes more of them, one that is dropped for its length fewer.
+    A conversation that its template splits makes more of them; one that is dropped for its length, or an end by
+    `train.validation.patience`, fewer.
 
     Raises:
         GraftError: the validation part, or what it leaves, would be empty.
     """
+    if not records.num_rows:  # the parent's adapter is handed on
+        return 0
     if asked.batch_tokens or asked.objective == "pretrain":
         return None
     asked = asked.continued() if has_parent and asked.chain == "continue" else asked
@@ -163,7 +166,7 @@ def _steps(records: Any, asked: Params, has_parent: bool) -> int | None:
         for row in rows
         if row["desirable"] is not False
     ]
-    learned = held_out.split(drawn, asked.validation.share)[0] if drawn else []
+    learned, _ = held_out.split(drawn, asked.validation.share)
     return batches.count_steps(learned, batches.Order.of(asked), asked.max_steps)
 
 
@@ -214,6 +217,8 @@ def _training(made: Plan) -> str:
         return "none"
     if made.steps is None:
         return "known once the data is here" if made.data is None else "as many steps as the records' tokens make"
+    if made.steps == 0:
+        return "nothing new: the parent's adapter is handed on"
     if made.seconds is None or made.memory_gib is None:
         return f"{made.steps} steps (time and memory are known after a first run here)"
     return f"{made.steps} steps, about {made.seconds:.0f} s and {made.memory_gib:.1f} GiB, as the last run here"

@@ -19,7 +19,7 @@ FALL = 0.01  # of the first window's level that a falling loss has lost: less is
 NORMS = 100  # steps that the usual gradient norm is the median of
 LASTING = 5  # steps in a row: a spike that is no accident
 LOWER = "lower train.learning_rate"
-OTHER = "raise train.learning_rate if it is low for this base, such as below 1e-5 for LoRA; auto finds one"
+RAISE = "raise train.learning_rate where it is low (1e-4 to 1e-2 suits LoRA; auto finds one)"
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -67,7 +67,7 @@ class Watcher:
         if mean <= (1 - FALL) * self.first:
             return None
         reason = f"the loss does not fall: {mean:.3g} over {WINDOW} steps, {self.first:.3g} over the first"
-        return Problem(reason=reason, advice=OTHER)
+        return Problem(reason=reason, advice=RAISE)
 
     def _spiked(self, norm: float) -> Problem | None:
         usual = statistics.median(self.norms) if len(self.norms) >= WINDOW else math.inf

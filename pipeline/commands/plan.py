@@ -5,6 +5,7 @@ import os
 import shutil
 import subprocess
 import sys
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -19,6 +20,7 @@ from pipeline.commands import counts, plan_memory
 from pipeline.commands.lock import differences
 from pipeline.commands.plan_memory import Memory
 from pipeline.errors import GraftError
+from pipeline.report import funnel
 from pipeline.training.settings import Params
 
 TIMINGS = Path("reports/timings/train.json")
@@ -92,7 +94,7 @@ def make_plan(gpu: str | None = None, config: Path | None = None) -> Plan:
     stages = staleness.would_run(_declared(tree.lock.increment), status)
     reports = counts.count(tree, asked, store)
     data = counts.summed(*reports) if reports else None
-    steps = _steps(data, asked["train"], tree.lock.parent is not None) if data and "train" in stages else None
+    steps = _steps(reports[1], asked["train"], tree.lock.parent is not None) if reports and "train" in stages else None
     seconds, memory = _last_run(steps)
     machine = _machine()
     return Plan(
@@ -143,11 +145,11 @@ def _declared(name: str) -> dict[str, Any]:
     }
 
 
-def _steps(data: dict[str, int], train: dict[str, Any], has_parent: bool) -> int | None:
+def _steps(assembled: Mapping[str, Any], train: dict[str, Any], has_parent: bool) -> int | None:
     """Optimiser steps; None where tokens and not examples fill a batch."""
     if train["batch_tokens"]:
         return None
-    records = data["new"] + data["replayed"] + data["augmented"]
+    records = funnel.an_epoch(assembled)
     asked = params.build(Params, train)
     epochs = asked.continued().epochs if has_parent and asked.chain == "continue" else asked.epochs
     return min(math.ceil(records / asked.batch_size) * epochs, asked.max_steps or sys.maxsize)

@@ -70,11 +70,18 @@ def lines(prepared: Mapping[str, Any], assembled: Mapping[str, Any]) -> Iterator
     yield "**trained on**", trained(assembled)
 
 
+def an_epoch(assembled: Mapping[str, Any]) -> int:
+    """Records that an epoch draws: of the replayed ones not all."""
+    replayed = assembled.get("replayed", 0)
+    return trained(assembled) - replayed + int(assembled.get("replay", {}).get("an_epoch", replayed))
+
+
 def replay(assembled: Mapping[str, Any]) -> Iterator[str]:
     """How much is replayed, and why; nothing is said where there is nothing to replay."""
     chosen = assembled.get("replay")
     if chosen and chosen["measured"]:
-        yield f"replay {chosen['share']:.0%} of the tokens: {chosen['why']}"
+        few = f", {chosen['an_epoch']:,} of these records an epoch" if "an_epoch" in chosen else ""
+        yield f"replay {chosen['share']:.0%} of the tokens{few}: {chosen['why']}"
     if chosen and chosen["warning"]:
         yield f"warning: {chosen['warning']}"
 

@@ -72,7 +72,7 @@ def lines(prepared: Mapping[str, Any], assembled: Mapping[str, Any]) -> Iterator
 
 def an_epoch(assembled: Mapping[str, Any]) -> int:
     """Records that an epoch draws: of the replayed ones not all."""
-    replayed = assembled.get("replayed", 0)
+    replayed: int = assembled.get("replayed", 0)
     return trained(assembled) - replayed + int(assembled.get("replay", {}).get("an_epoch", replayed))
 
 

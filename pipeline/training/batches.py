@@ -61,7 +61,7 @@ def _cut(pool: Sequence[Example], order: Order) -> Iterator[list[Example]]:
 
 
 def drawn(examples: Sequence[Example], seed: int, epoch: int) -> list[Example]:
-    """Each example as often as its weight says: 2.3 is twice, and a third time in 3 of 10 epochs; 0.25: in each fourth."""
+    """Each example as often as its weight says: 2.3 is twice, a third time in 3 of 10 epochs; 0.25 is once in four."""
     return [example for example in examples for _ in range(_times(example, seed, epoch))]
 
 

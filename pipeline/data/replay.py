@@ -15,7 +15,7 @@ from pipeline.data.shift import Shift
 
 AUTO = "auto"
 BASE = 0.10  # without any shift: TRACE (arXiv:2310.06762) found a tenth to keep most of what sequential training loses
-PER_SHIFT = 4.0  # of a measured shift of balance or texts: a shift of 0.11 is worth HALF; docs/decisions/replay.md
+PER_SHIFT = 8.0  # of a measured shift of balance or texts: one of 0.06 is worth HALF; docs/decisions/replay.md
 HALF = 0.55  # more was no better for labels that come again
 MOST = 0.8  # never more than four old tokens for one new
 LITTLE = 0.01  # a share under it is as good as none

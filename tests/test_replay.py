@@ -9,6 +9,8 @@ import pytest
 from pipeline.data import arrow, records, replay, shift, views
 from pipeline.data.records import Record
 from pipeline.data.shift import Shift
+from pipeline.training import batches
+from pipeline.training.examples import Example
 
 WORDS = ["lamp", "sofa", "chair", "spoon", "radio", "kettle", "mirror", "basket", "blanket", "hammer", "pencil"]
 OTHERS = ["Lampe", "Sessel", "Stuhl", "Löffel", "Funk", "Kessel", "Spiegel", "Korb", "Decke", "Hammer", "Stift"]
@@ -28,6 +30,14 @@ def table(labels, words=WORDS, seed=0):
 
 def labels_of(found):
     return views.counted(views.view(found).labels)
+
+
+def often(found):
+    """How often an epoch draws each label."""
+    counts = Counter()
+    for label, weight in zip(views.view(found).labels.to_pylist(), found.column("weight").to_pylist(), strict=True):
+        counts[label] += weight
+    return counts
 
 
 def choose(now, before, asked="auto", words=WORDS):
@@ -135,9 +145,44 @@ def test_share_is_of_the_bytes(share):
 
 def test_each_label_is_drawn_equally_often_whatever_the_increment_brings():
     learned, old = table(["a"] * 90 + ["b"] * 10), table(["a"] * 400 + ["b", "c"] * 100, seed=1)
-    found = labels_of(replay.drawn(old, learned, 0.5, salt="spring"))
+    found = often(replay.drawn(old, learned, 0.5, salt="spring"))
     assert set(found) == {"a", "b", "c"}
-    assert max(found.values()) - min(found.values()) <= 1
+    assert max(found.values()) - min(found.values()) < 1.1
+
+
+def test_every_epoch_draws_other_old_records():
+    learned, old = table(EVEN[:40], seed=1), table(EVEN, seed=2)
+    found = replay.drawn(old, learned, 0.5, salt="spring")
+    assert found.num_rows == pytest.approx(replay.SPREAD * 40, abs=12)
+    examples = [
+        Example(id=id_, tokens=[0], learned=[True], weight=weight)
+        for id_, weight in zip(found.column("id").to_pylist(), found.column("weight").to_pylist(), strict=True)
+    ]
+    epochs = [[example.id for example in batches.drawn(examples, 1, epoch)] for epoch in range(replay.SPREAD)]
+    assert max(Counter(id_ for epoch in epochs for id_ in epoch).values()) == 1
+    assert all(len(epoch) == pytest.approx(40, abs=20) for epoch in epochs)
+
+
+def test_an_example_is_drawn_as_often_as_its_weight_says_over_any_epochs():
+    for weight in (0.25, 1.0, 2.3):
+        example = Example(id="a", tokens=[0], learned=[True], weight=weight)
+        counts = [len(batches.drawn([example], 1, epoch)) for epoch in range(40)]
+        assert sum(counts) == pytest.approx(40 * weight, abs=1)
+        assert max(counts) - min(counts) <= 1
+
+
+def test_a_weight_of_its_own_stays():
+    old = table(EVEN, seed=2)
+    twice = old.set_column(old.column_names.index("weight"), "weight", pc.add(pc.fill_null(old.column("weight"), 1), 1))
+    weights = pc.unique(replay.drawn(twice, table(EVEN[:40]), 0.5, salt="x").column("weight")).to_pylist()
+    assert weights == [pytest.approx(2 / replay.SPREAD, rel=0.1)]
+
+
+def test_plain_texts_are_no_more_than_an_epoch_takes():
+    old = table(EVEN, seed=2)
+    texts = old.set_column(old.column_names.index("kind"), "kind", [["text"] * old.num_rows])
+    found = replay.drawn(texts, table(EVEN[:40]), 0.5, salt="x")
+    assert found.num_rows == pytest.approx(40, abs=3)
 
 
 def test_draw_depends_on_contents_and_name_alone():
@@ -153,6 +198,6 @@ def test_draw_depends_on_contents_and_name_alone():
 
 def test_a_small_reservoir_is_drawn_more_often_up_to_a_bound():
     learned, old = table(EVEN, seed=1), table(["a", "b"] * 5, seed=2)
-    often = pc.unique(replay.drawn(old, learned, 0.04, salt="x").column("weight")).to_pylist()
-    assert often == [pytest.approx(0.04 / 0.96 * 40, rel=0.05)]
+    weights = pc.unique(replay.drawn(old, learned, 0.04, salt="x").column("weight")).to_pylist()
+    assert weights == [pytest.approx(0.04 / 0.96 * 40, rel=0.05)]
     assert pc.unique(replay.drawn(old, learned, 0.9, salt="x").column("weight")).to_pylist() == [replay.MOST_OFTEN]

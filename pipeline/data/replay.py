@@ -1,7 +1,6 @@
 """train.replay: how much of what was trained on before is trained on again, and which records of it."""
 
 import hashlib
-import heapq
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from typing import Any
@@ -11,16 +10,17 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from pipeline.data import shift, views
+from pipeline.data import reservoir, shift, views
 from pipeline.data.shift import Shift
 
 AUTO = "auto"
 BASE = 0.10  # without any shift: TRACE (arXiv:2310.06762) found a tenth to keep most of what sequential training loses
-PER_SHIFT = 4.0  # of a measured shift of balance or texts: a shift of 0.11 is worth HALF; docs/decisions/replay.md
+PER_SHIFT = 8.0  # of a measured shift of balance or texts: one of 0.06 is worth HALF; docs/decisions/replay.md
 HALF = 0.55  # more was no better for labels that come again
 MOST = 0.8  # never more than four old tokens for one new
 LITTLE = 0.01  # a share under it is as good as none
 MARKS = 16  # bytes that a chat template puts around a message, about
+SPREAD = 4  # epochs, until an old record is drawn again: what is drawn twice says little the second time
 MOST_OFTEN = 4.0  # that one old record is drawn in an epoch, where the reservoir is small
 
 
@@ -33,6 +33,7 @@ class Choice:
     measured: Shift | None = None  # None: there is nothing to replay, or nothing to replay beside
     warning: str | None = None
     reached: float = 0.0  # of the bytes trained on, by what was drawn
+    an_epoch: int = 0  # records drawn in one: of those in train.arrow each is drawn by its weight
 
     def report(self) -> dict[str, Any]:
         """What data/assembled/report.json holds of it."""
@@ -96,7 +97,8 @@ def after(chosen: Choice, drawn: pa.Table, learned: pa.Table) -> Choice:
     warning = chosen.warning
     if warning is None and reached < min(max(LITTLE, chosen.share / 2), chosen.share):
         warning = f"only {reached:.1%} of the tokens are replayed, not {chosen.share:.0%}: the reservoir is too small"
-    return replace(chosen, warning=warning, reached=round(reached, 4))
+    an_epoch = round(float(pc.sum(pc.fill_null(drawn.column("weight"), 1.0)).as_py() or 0))
+    return replace(chosen, warning=warning, reached=round(reached, 4), an_epoch=an_epoch)
 
 
 def _warning(share: float) -> str | None:
@@ -110,41 +112,48 @@ def drawn(old: pa.Table, learned: pa.Table, share: float, *, salt: str) -> pa.Ta
     """Old records to train on, so that they are `share` of all tokens, as far as bytes tell tokens.
 
     Each label equally often, whatever the increment brings of it: its old records say what the new ones do not. Of a
-    label the lowest salted hashes: each increment draws another sample, and draws it again when run again. Where all
-    there is does not suffice, every record is drawn several times, by its weight.
+    label the lowest salted hashes: each increment draws another sample, and draws it again when run again. They are
+    more than an epoch takes, and weigh less than one for it, so that every epoch draws others. Where all there is does
+    not suffice, every record is drawn several times.
     """
     costs = sizes(old)
     wanted = float(sizes(learned).sum()) * share / (1 - share)
-    if not wanted or not old.num_rows:
+    room = round(wanted / float(costs.mean())) if old.num_rows else 0
+    if not room:
         return old.slice(0, 0)
-    if costs.sum() <= wanted:
-        often = min(MOST_OFTEN, wanted / float(costs.sum()))
-        weights = pa.array(np.full(old.num_rows, often), pa.float32())
-        return old.set_column(old.column_names.index("weight"), "weight", weights) if often > 1 else old
-    return old.take(pa.array(_evenly(old, costs, wanted, salt), pa.int64()))
-
-
-def _evenly(old: pa.Table, costs: npt.NDArray[np.int64], wanted: float, salt: str) -> Sequence[int]:
-    """Places in `old`, until their bytes are as near to `wanted` as can be: always of the label with least so far."""
     labels = pc.fill_null(views.view(old).labels, "").to_pylist()
+    spread = (
+        1 if "text" in pc.unique(old.column("kind")).to_pylist() else SPREAD
+    )  # texts are packed once for all epochs
+    places, weights = _evenly(labels, _hashes(old, salt), room, spread)
+    often = min(MOST_OFTEN, wanted / float(costs[places] @ weights))
+    found = old.take(pa.array(places))
+    own = pc.fill_null(found.column("weight"), 1.0).to_numpy()
+    return found.set_column(found.column_names.index("weight"), "weight", pa.array(own * weights * often, pa.float32()))
+
+
+def _evenly(
+    labels: Sequence[str], hashes: Sequence[bytes], room: int, spread: int
+) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.float64]]:
+    """Places of the lowest hashes of each label, `spread` times as many as it has room for; and their weights.
+
+    Args:
+        labels: of all there is.
+        hashes: of the same.
+        room: records to draw in an epoch.
+        spread: epochs until one is drawn again.
+    """
     waiting: dict[str, list[int]] = {}
-    hashes = [hashlib.sha256(f"{salt}\n{id_}".encode()).digest() for id_ in old.column("id").to_pylist()]
-    for place in sorted(range(len(hashes)), key=hashes.__getitem__, reverse=True):
+    for place in sorted(range(len(hashes)), key=hashes.__getitem__):
         waiting.setdefault(labels[place], []).append(place)
-    least = [(0, label) for label in waiting]
-    heapq.heapify(least)
-    chosen: list[int] = []
-    left = wanted
-    while least:
-        count, label = heapq.heappop(least)
-        place = waiting[label].pop()
-        if costs[place] > 2 * left:  # nearer without it
-            break
-        left -= float(costs[place])
-        chosen.append(place)
-        if waiting[label]:
-            heapq.heappush(least, (count + 1, label))
-    return chosen
+    rooms = reservoir.divided({label: len(places) for label, places in waiting.items()}, room)
+    chosen = {label: places[: spread * rooms[label]] for label, places in waiting.items()}
+    weights = {place: rooms[label] / len(places) for label, places in chosen.items() for place in places}
+    return np.array(sorted(weights), np.int64), np.array([weights[place] for place in sorted(weights)])
+
+
+def _hashes(table: pa.Table, salt: str) -> list[bytes]:
+    return [hashlib.sha256(f"{salt}\n{id_}".encode()).digest() for id_ in table.column("id").to_pylist()]
 
 
 def sizes(table: pa.Table) -> npt.NDArray[np.int64]:

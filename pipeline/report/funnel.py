@@ -74,7 +74,8 @@ def replay(assembled: Mapping[str, Any]) -> Iterator[str]:
     """How much is replayed, and why; nothing is said where there is nothing to replay."""
     chosen = assembled.get("replay")
     if chosen and chosen["measured"]:
-        yield f"replay {chosen['share']:.0%} of the tokens: {chosen['why']}"
+        few = f", {chosen['an_epoch']:,} of these records an epoch" if "an_epoch" in chosen else ""
+        yield f"replay {chosen['share']:.0%} of the tokens{few}: {chosen['why']}"
     if chosen and chosen["warning"]:
         yield f"warning: {chosen['warning']}"
 

@@ -1,11 +1,12 @@
 """Examples -> batches, in an order that follows from ids, seed and epoch alone."""
 
 import hashlib
+import math
 import sys
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-from pipeline.training.examples import Example
+from pipeline.training.example import Example
 from pipeline.training.settings import Params
 
 POOL = 50  # batches that are grouped by length together: the larger, the less padding and the less mixing
@@ -60,7 +61,7 @@ def _cut(pool: Sequence[Example], order: Order) -> Iterator[list[Example]]:
 
 
 def drawn(examples: Sequence[Example], seed: int, epoch: int) -> list[Example]:
-    """Each example as often as its weight says: 2.3 is twice, and a third time in 3 of 10 epochs."""
+    """Each example as often as its weight says: 2.3 is twice, a third time in 3 of 10 epochs; 0.25 is once in four."""
     return [example for example in examples for _ in range(_times(example, seed, epoch))]
 
 
@@ -90,9 +91,11 @@ def micro(batch: Sequence[Example], size: int | None) -> list[Sequence[Example]]
 
 
 def _times(example: Example, seed: int, epoch: int) -> int:
-    whole = int(example.weight)
-    chance = int.from_bytes(_draw(seed, epoch, f"weight {example.id}")[:8], "big") / 2**64
-    return whole + (chance < example.weight - whole)
+    """Times in one epoch; over any number of epochs it is drawn as often as its weight says, but for less than one."""
+    if example.weight == 1:
+        return 1
+    begin = int.from_bytes(_draw(seed, 0, f"weight {example.id}")[:8], "big") / 2**64
+    return math.floor(begin + (epoch + 1) * example.weight) - math.floor(begin + epoch * example.weight)
 
 
 def _draw(seed: int, epoch: int, name: str) -> bytes:

@@ -25,7 +25,7 @@ from transformers import AutoModelForCausalLM, Qwen2Config
 from pipeline import params
 from pipeline.model import machine
 from pipeline.training import loop, precision
-from pipeline.training.examples import Example
+from pipeline.training.example import Example
 from pipeline.training.methods import Trainable
 from pipeline.training.settings import Params
 

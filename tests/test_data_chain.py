@@ -34,6 +34,7 @@ def test_the_same_data_again_trains_nothing_and_is_no_release(chain: Chain, tmp_
     assert "again: opened" in said
     plan = clone.graft("plan")
     assert "0 new" in plan or "new 0" in plan
+    assert "training     nothing new: the parent's adapter is handed on" in plan
     said = clone.dvc("repro")
     assert "nothing new: the parent's adapter is handed on" in said
     assert "loading torch and the base" not in said.partition("Running stage 'train'")[2].partition("Running stage")[0]

@@ -1,6 +1,8 @@
 """Model families with tiny random weights: train, save, continue, merge; the results load by documented calls."""
 
+import contextlib
 import dataclasses
+import re
 from pathlib import Path
 from typing import Any
 
@@ -8,12 +10,13 @@ import pytest
 import torch
 import transformers
 from peft import PeftModel
+from peft.mapping import PEFT_TYPE_TO_CONFIG_MAPPING
 from transformers import AutoModelForCausalLM
 
 from pipeline import params
 from pipeline.errors import GraftError
 from pipeline.model import pinned, saved, shards, weights
-from pipeline.training import methods
+from pipeline.training import methods, others
 from pipeline.training.settings import Params
 from tests.conftest import ROOT
 
@@ -42,6 +45,7 @@ METHODS: dict[str, dict[str, Any]] = {
     "freeze": {"method": "freeze", "layers": {"top": 1}, "modules": r"lm_head|embed_tokens|word_embeddings\.|wte"},
     "expand": {"method": "expand", "layers": {"top": 2}},
 }
+OTHERS = ("deft", "gralora", "hira")  # of PEFT's further kinds, some that take GPT-2's transposed layers
 IDS = torch.tensor([[5, 80, 81, 90, 7, 33, 12, 60, 61, 62, 5, 80]])
 
 
@@ -56,7 +60,7 @@ PAIRS = [
     pytest.param(family, method, id=f"{family}-{method}", marks=() if quick(family, method) else pytest.mark.slow)
     for family in FAMILIES
     for method in METHODS
-]
+] + [pytest.param("gpt2", method, id=f"gpt2-{method}") for method in OTHERS]
 
 
 def tiny(family: str, folder: Path) -> pinned.Base:
@@ -103,7 +107,7 @@ def logits(model: Any) -> torch.Tensor:
 @pytest.mark.parametrize(("family", "method"), PAIRS)
 def test_family_trains_continues_merges_and_loads_by_documented_calls(family, method, asked, tmp_path):
     base = tiny(family, tmp_path / "base")
-    wanted = dataclasses.replace(asked, **METHODS[method])
+    wanted = dataclasses.replace(asked, **METHODS.get(method, {"method": method}))
     first = learn(base, None, wanted, tmp_path / "first")
     second = learn(base, tmp_path / "first", wanted, tmp_path / "second")
     untouched = AutoModelForCausalLM.from_pretrained(base.folder)
@@ -178,9 +182,17 @@ def test_a_part_of_the_base_has_no_more_ranks_than_a_modules_smaller_side(init, 
         methods.trainable(tiny("llama", tmp_path), None, wanted, torch.device("cpu"))
 
 
-def test_a_kind_that_peft_cannot_put_on_transposed_layers_is_one_message(asked, tmp_path):
-    wanted = dataclasses.replace(asked, method="lokr", rank=8)
-    with pytest.raises(GraftError, match=r"train\.method: lokr: Target module of type .*Conv1D"):
+@pytest.mark.parametrize(
+    ("method", "said"),
+    [
+        ("lokr", "Target module of type .*Conv1D"),
+        ("peanut", "PEANuT does not support target modules of type .*Conv1D"),
+        ("osf", "it finds nothing here that it could train"),
+    ],
+)
+def test_a_kind_that_peft_cannot_put_on_transposed_layers_is_one_message(method, said, asked, tmp_path):
+    wanted = dataclasses.replace(asked, method=method, rank=8)
+    with pytest.raises(GraftError, match=rf"train\.method: {method}: {said}"):
         methods.trainable(tiny("gpt2", tmp_path), None, wanted, torch.device("cpu"))
 
 
@@ -190,3 +202,37 @@ def test_a_pattern_that_peft_cannot_take_is_one_short_line(asked, tmp_path):
     assert "is not supported" in error.value.message
     assert len(error.value.message) < 250
     assert "\n" not in error.value.message
+
+
+@pytest.mark.parametrize(
+    ("method", "said"),
+    [
+        ("adaption_prompt", "ADAPTION_PROMPT cannot be made here"),  # not Python's words alone
+        ("randlora", "RANDLORA cannot be saved and continued here"),
+        ("beft", "BEFT cannot be merged here"),
+    ],
+)
+def test_a_kind_that_makes_no_release_is_refused_with_the_reason(method, said, asked, tmp_path):
+    with pytest.raises(GraftError, match=rf"train\.method: {method}: PEFT's {said}") as error:
+        methods.trainable(tiny("llama", tmp_path), None, dataclasses.replace(asked, method=method), torch.device("cpu"))
+    assert all(len(problem) > len("RuntimeError: ...") for problem in error.value.problems)
+
+
+@pytest.mark.slow  # every kind that PEFT has
+def test_the_page_of_methods_lists_what_is_taken(asked, tmp_path, monkeypatch):
+    page = (ROOT / "docs/how-to/methods.md").read_text()
+    everywhere, elsewhere = (
+        set(re.findall(r"`(\w+)`", page.partition(f"\n| {row}")[2].partition("\n")[0].partition(" | ")[2]))
+        for row in ("taken, also on transposed", "taken, on other")
+    )
+    wide = FAMILIES["gpt2"][1] | {"n_embd": 256}
+    monkeypatch.setitem(FAMILIES, "gpt2", ("GPT2Config", wide))
+    base, taken, on_transposed = tiny("gpt2", tmp_path), set(), set()
+    for kind in (kind.value.lower() for kind in PEFT_TYPE_TO_CONFIG_MAPPING if kind.value != "LORA"):
+        wanted = dataclasses.replace(asked, method=kind).lora
+        with contextlib.suppress(GraftError):
+            others.refuse_unless_it_works(wanted)
+            taken.add(kind)
+            others.new(AutoModelForCausalLM.from_pretrained(base.folder), wanted, 0)
+            on_transposed.add(kind)
+    assert (on_transposed, taken - on_transposed) == (everywhere, elsewhere)

@@ -10,8 +10,8 @@ import torch
 
 from pipeline import params
 from pipeline.errors import GraftError
-from pipeline.training import finder, mirror, rates, validation, watch
-from pipeline.training.examples import Example
+from pipeline.training import finder, held_out, mirror, rates, watch
+from pipeline.training.example import Example
 from pipeline.training.settings import Params, Validation, Watch
 from pipeline.training.steps import Step
 from pipeline.training.validation import Held
@@ -56,7 +56,7 @@ def verdict(losses: list[float], norms: list[float] | None = None, *, new: bool 
     for number, (loss, norm) in enumerate(zip(losses, norms or [0.5] * len(losses), strict=True), start=1):
         said = watcher.see(Step(loss=loss, learning_rate=0.1, gradient_norm=norm))
         if said:
-            return number, said
+            return number, said.reason
     return None
 
 
@@ -113,13 +113,13 @@ def example(name: str) -> Example:
 
 def test_the_held_out_part_follows_from_ids_alone():
     made = [example(f"{number:064x}") for number in range(200)]
-    learned, held = validation.split(made, 0.1)
+    learned, held = held_out.split(made, 0.1)
     assert len(held) == 20
     assert sorted([*learned, *held], key=lambda e: e.id) == made
-    assert {e.id for e in validation.split(made[::-1], 0.1)[1]} == {e.id for e in held}
-    assert validation.split(made, 0.0) == (made, [])
+    assert {e.id for e in held_out.split(made[::-1], 0.1)[1]} == {e.id for e in held}
+    assert held_out.split(made, 0.0) == (made, [])
     with pytest.raises(GraftError, match=r"train\.validation\.share: 0\.1 of 3 records"):
-        validation.split(made[:3], 0.1)
+        held_out.split(made[:3], 0.1)
 
 
 def test_patience_ends_a_training_and_the_best_weights_come_back():

@@ -2,6 +2,7 @@
 
 import tempfile
 from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -18,8 +19,18 @@ _SAID = {"near-duplicates": "near-duplicate", "conflicts": "in conflict"}  # wha
 FEW = 4  # reasons of rejection that the table names
 
 
-def count(tree: Tree, asked: dict[str, Any], store: Store) -> tuple[dict[str, Any], dict[str, Any]] | None:
-    """What prepare and assemble would report of the increment; nothing is written in the tree.
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Counted:
+    """What prepare and assemble would come to."""
+
+    prepared: dict[str, Any]  # data/prepared/report.json
+    assembled: dict[str, Any]  # data/assembled/report.json
+    train: Any  # pa.Table: records to train on
+    slices: dict[str, Any]  # name -> pa.Table: items to evaluate on
+
+
+def count(tree: Tree, asked: dict[str, Any], store: Store) -> Counted | None:
+    """What prepare and assemble would make of the increment; nothing is written in the tree.
 
     None when the increment's files are not here.
     """
@@ -35,11 +46,12 @@ def count(tree: Tree, asked: dict[str, Any], store: Store) -> tuple[dict[str, An
         prepared = prepare.prepare(loaded, folder, prepare.Params(**asked["prepare"]), out)
         new = assemble.load_increment(folder, jsonl.read(out / "records.jsonl"), rejects.read(out / "rejects.jsonl"))
     options = assemble.Params(**asked["assemble"])
-    if tree.lock.parent is None:
-        return prepared, assemble.assemble(new, state.Parent(), options).report
     with tempfile.TemporaryDirectory() as scratch:  # models/parent may still be the last candidate's
-        _link_state(tree.lock.parent, store, Path(scratch))
-        return prepared, assemble.assemble(new, state.load(Path(scratch)), options).report
+        if tree.lock.parent:
+            _link_state(tree.lock.parent, store, Path(scratch))
+        parent = state.load(Path(scratch)) if tree.lock.parent else state.Parent()
+        made = assemble.assemble(new, parent, options)
+        return Counted(prepared=prepared, assembled=made.report, train=made.train, slices=made.slices)
 
 
 def _link_state(parent: Parent, store: Store, folder: Path) -> None:

@@ -1,10 +1,8 @@
 """graft plan: what `dvc repro` would do, and whether this machine can."""
 
-import math
 import os
 import shutil
 import subprocess
-import sys
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -14,11 +12,14 @@ import click
 from pipeline import files, params, yaml
 from pipeline.chain import candidate, staleness
 from pipeline.chain.candidate import Tree
+from pipeline.chain.lockfile import Lock
 from pipeline.chain.store import Store
 from pipeline.commands import counts, plan_memory
 from pipeline.commands.lock import differences
 from pipeline.commands.plan_memory import Memory
 from pipeline.errors import GraftError
+from pipeline.training import batches, held_out
+from pipeline.training.example import Example
 from pipeline.training.settings import Params
 
 TIMINGS = Path("reports/timings/train.json")
@@ -93,9 +94,11 @@ def make_plan(gpu: str | None = None, config: Path | None = None) -> Plan:
     status = store.stale()
     found = staleness.reasons(status)
     stages = staleness.would_run(_declared(tree.lock.increment), status)
-    reports = counts.count(tree, asked, store)
-    data = counts.summed(*reports) if reports else None
-    steps = _steps(data, asked["train"], tree.lock.parent is not None) if data and "train" in stages else None
+    counted = counts.count(tree, asked, store)
+    if counted:
+        _refuse_unreadable(counted.slices, asked["train"], tree.lock)
+    train = params.build(Params, asked["train"])
+    steps = _steps(counted.train, train, tree.lock.parent is not None) if counted and "train" in stages else None
     seconds, memory = _last_run(steps)
     machine = _machine()
     return Plan(
@@ -103,9 +106,9 @@ def make_plan(gpu: str | None = None, config: Path | None = None) -> Plan:
         anchor=tree.lock.anchor.release if tree.lock.anchor else None,
         stages=stages,
         why=staleness.words(found),
-        data=data,
-        prepared=reports[0] if reports else None,
-        assembled=reports[1] if reports else None,
+        data=counts.summed(counted.prepared, counted.assembled) if counted else None,
+        prepared=counted.prepared if counted else None,
+        assembled=counted.assembled if counted else None,
         steps=steps,
         seconds=seconds,
         memory_gib=memory,
@@ -147,14 +150,37 @@ def _declared(name: str) -> dict[str, Any]:
     }
 
 
-def _steps(data: dict[str, int], train: dict[str, Any], has_parent: bool) -> int | None:
-    """Optimiser steps; None where tokens and not examples fill a batch."""
-    if train["batch_tokens"]:
+def _steps(records: Any, asked: Params, has_parent: bool) -> int | None:
+    """Optimiser steps, drawn and counted as `train` does; None where tokens and not examples make a batch.
+
+    A conversation that its template splits makes more of them; one that is dropped for its length, or an end by
+    `train.validation.patience`, fewer.
+
+    Raises:
+        GraftError: the validation part, or what it leaves, would be empty.
+    """
+    if not records.num_rows:  # the parent's adapter is handed on
+        return 0
+    if asked.batch_tokens or asked.objective == "pretrain":
         return None
-    records = data["new"] + data["replayed"] + data["augmented"]
-    asked = params.build(Params, train)
-    epochs = asked.continued().epochs if has_parent and asked.chain == "continue" else asked.epochs
-    return min(math.ceil(records / asked.batch_size) * epochs, asked.max_steps or sys.maxsize)
+    asked = asked.continued() if has_parent and asked.chain == "continue" else asked
+    rows = records.select(["id", "weight", "desirable"]).to_pylist()
+    drawn = [
+        Example(id=row["id"], weight=1.0 if row["weight"] is None else row["weight"], tokens=(), learned=())
+        for row in rows
+        if row["desirable"] is not False
+    ]
+    learned, _ = held_out.split(drawn, asked.validation.share)
+    return batches.count_steps(learned, batches.Order.of(asked), asked.max_steps)
+
+
+def _refuse_unreadable(slices: dict[str, Any], train: dict[str, Any], lock: Lock) -> None:
+    """As `assemble` does, where the base is here."""
+    from pipeline.stages import assemble
+
+    config = plan_memory.pinned(lock)
+    here = config and (config.parent / "tokenizer_config.json").is_file()
+    assemble.refuse_unreadable(slices, train, lambda: config.parent if config and here else None)
 
 
 def _last_run(steps: int | None) -> tuple[float | None, float | None]:
@@ -194,7 +220,9 @@ def _training(made: Plan) -> str:
     if "train" not in made.stages:
         return "none"
     if made.steps is None:
-        return "known once the data is here" if made.data is None else "as many steps as train.batch_tokens makes"
+        return "known once the data is here" if made.data is None else "as many steps as the records' tokens make"
+    if made.steps == 0:
+        return "nothing new: the parent's adapter is handed on"
     if made.seconds is None or made.memory_gib is None:
         return f"{made.steps} steps (time and memory are known after a first run here)"
     return f"{made.steps} steps, about {made.seconds:.0f} s and {made.memory_gib:.1f} GiB, as the last run here"

@@ -39,7 +39,7 @@ def training(learned: pa.Table, evaluated: pa.Table, options: Options, seed: int
         return Training(learned=learned, added=empty, lineage=lineage.rows(empty, "augmented"))
     avoid = set(views.hexes(views.digests(evaluated)[0]).to_pylist())
     made = augment.augment(learned, options, seed, avoid)
-    apart = pa.array(_apart(made.table, evaluated, similarity))
+    apart = pa.array(_apart(made.table, evaluated, similarity), pa.bool_())
     added = made.table.filter(apart)
     return Training(
         learned=learned.set_column(learned.column_names.index("weight"), "weight", made.weights),

@@ -11,6 +11,7 @@ from transformers import AutoTokenizer
 
 from pipeline.data.records import Message, Messages
 from pipeline.errors import GraftError
+from pipeline.model import templates
 
 # What a template raises on messages that it does not fit: its own errors, and Python's of what it computes.
 UNFIT = (jinja2.TemplateError, ArithmeticError, AttributeError, LookupError, TypeError, ValueError)
@@ -98,10 +99,7 @@ def load(base: Path, template: str | None = None, *, needed: bool = True) -> Cha
     if tokenizer.chat_template is not None:
         return _with_ends(tokenizer, base)
     if needed:
-        raise GraftError(
-            f"{base}: the base has no chat template",
-            help="train.chat_template: chatml, or plain, or a file; or choose an instruction-tuned base",
-        )
+        raise templates.missing(base)
     return Chat(folder=base, tokenizer=tokenizer, end_of_turn=_end_of_text(tokenizer, base))
 
 

@@ -114,8 +114,8 @@ def inject(body: Any, asked: Settings) -> Any:
 
 def brief(error: Exception) -> str:
     """PEFT's message without the model that it may print: its first and last line, 200 characters at most."""
-    lines = str(error).splitlines() or [type(error).__name__]
-    line = lines[0] if len(lines) == 1 else f"{lines[0]} ... {lines[-1].strip()}"
+    lines = [line.strip() for line in str(error).splitlines() if line.strip()] or [type(error).__name__]
+    line = lines[0] if len(lines) == 1 else f"{lines[0]} ... {lines[-1]}"
     return line if len(line) <= _BRIEF else f"{line[:_BRIEF]}..."
 
 

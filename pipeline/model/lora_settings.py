@@ -72,6 +72,23 @@ def refuse_unfit(asked: Settings) -> None:
         raise GraftError("train: settings that do not go together", problems, help="docs/how-to/methods.md")
 
 
+def modules(asked: Settings) -> dict[str, Any]:
+    """Which modules are asked for, in plain values: what an adapter is saved with."""
+    layers = asked.layers
+    return {
+        "targets": asked.targets if isinstance(asked.targets, str) else list(asked.targets),
+        "layers": dict(layers) if isinstance(layers, Mapping) else None if layers is None else list(layers),
+    }
+
+
+def says_so_itself(asked: Settings, adapter: Path) -> bool:
+    """Does an adapter say that it was asked for in these very words? If not, its modules tell, on the base alone."""
+    has = saved.read(adapter)
+    if {asked.method, has.method} <= set(LORA):
+        return has.modules == modules(asked)
+    return asked.layers is None or has.method not in saved.EXPAND
+
+
 def differences(asked: Settings, adapter: Path) -> list[str]:
     """Which settings of a saved adapter differ from what is asked for; targets can only be compared on a model."""
     has = saved.read(adapter)
@@ -89,6 +106,21 @@ def differences(asked: Settings, adapter: Path) -> list[str]:
         for name, (wanted, value) in found.items()
         if wanted != value
     ]
+
+
+def obstacles_to_stacking(asked: Settings, adapter: Path) -> list[str]:
+    """Why a new LoRA cannot be stacked on a saved adapter; its own rank, alpha, dropout and targets are free."""
+    has = saved.read(adapter)
+    found = []
+    if asked.method not in ("lora", QUANTIZED):
+        found.append(f"train.method: {asked.method}: only LoRA adds up to one adapter; lora or qlora can be stacked")
+    elif asked.method != has.method:
+        found.append(f"train.method: {asked.method} asked for, the parent's adapter has {has.method}")
+    elif has.quantize and has.quantize != asked.quantize:
+        found.append(f"train.quantize: {asked.quantize} asked for, the parent's adapter has {has.quantize}")
+    if asked.from_base:
+        found.append(f"train.init: {asked.init}: a part of the base is not what is left to learn beside a parent")
+    return found
 
 
 def _settings(has: saved.Saved) -> dict[str, Any]:

@@ -1,7 +1,7 @@
 """What a saved adapter is, by its two files alone. Loads no torch.
 
-Plain LoRA needs no word of ours. The others say in `adapter_config.json` (changed tensors) or in the metadata of
-the weights (PEFT's own format, whose config takes no further keys) what they are and what was asked for.
+Changed tensors say in `adapter_config.json`, PEFT's own format (whose config takes no further keys) in the metadata of
+the weights, what they are and what was asked for.
 """
 
 import json
@@ -10,6 +10,8 @@ from pathlib import Path
 from typing import Any
 
 from pipeline import files
+from pipeline.errors import GraftError
+from pipeline.model.pinned import Base
 
 WEIGHTS, CONFIG = "adapter_model.safetensors", "adapter_config.json"
 EXPAND = ("expand", "qexpand")  # qexpand: on a quantised base
@@ -24,6 +26,7 @@ class Saved:
     method: str
     quantize: str | None  # of the base that it was trained on: nf4, int8
     asked: dict[str, Any]  # settings that its config does not show as they were asked for: rank, alpha, init, rslora
+    modules: dict[str, Any] | None  # LoRA: `targets` and `layers`, in the words in which they were asked for
     config: dict[str, Any]
 
 
@@ -37,8 +40,25 @@ def read(adapter: Path) -> Saved:
         method=config.get("graft_method") or notes.get("method") or _method(config),
         quantize=notes.get("quantize", config.get("graft_quantize")),
         asked=notes.get("asked", {}),
+        modules=notes.get("modules"),
         config=config,
     )
+
+
+def check_base(adapter: Path, base: Base) -> Saved:
+    """What an adapter is, once it is sure that it was trained on the pinned base.
+
+    Raises:
+        GraftError: it was not.
+    """
+    told = read(adapter)
+    if told.base != base.fingerprint:
+        raise GraftError(
+            f"{adapter}: trained on another base than the pinned one",
+            [f"fingerprint of its base: {told.base}", f"of the pinned one, {base.name}: {base.fingerprint}"],
+            help="a chain keeps its base: set base.source and base.revision back, or begin a chain of its own",
+        )
+    return told
 
 
 def metadata(path: Path) -> dict[str, str]:

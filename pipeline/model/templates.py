@@ -1,7 +1,9 @@
 """Chat templates that take the place of a base's own: two that are shipped, or a file of the repository."""
 
+from collections.abc import Iterable
 from pathlib import Path
 
+from pipeline import files
 from pipeline.errors import GraftError
 
 SHIPPED = Path(__file__).parent / "templates"
@@ -28,3 +30,18 @@ def text(name: str | None) -> str | None:
         return path.read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError) as error:
         raise GraftError(f"train.chat_template: {name}: {error}", help=help_text) from None
+
+
+def missing(base: Path, problems: Iterable[str] = ()) -> GraftError:
+    """The error of a base that has none, where records can only be shown by one."""
+    return GraftError(
+        f"{base}: the base has no chat template",
+        list(problems),
+        help="train.chat_template: chatml, or plain, or a file; or choose an instruction-tuned base",
+    )
+
+
+def base_has_one(base: Path) -> bool:
+    """Whether a base brings a chat template of its own, by its files alone."""
+    config = base / "tokenizer_config.json"
+    return any(base.glob("chat_template*")) or (config.is_file() and bool(files.read_json(config).get("chat_template")))

@@ -10,7 +10,6 @@ from transformers import AutoModelForCausalLM
 from transformers.initialization import no_init_weights
 from transformers.utils import logging
 
-from pipeline.errors import GraftError
 from pipeline.model import changed, saved
 from pipeline.model.pinned import Base
 
@@ -45,26 +44,10 @@ def add_adapter(model: Any, adapter: Path, base: Base, *, trainable: bool = Fals
     Raises:
         GraftError: the adapter was trained on another base.
     """
-    told = check_base(adapter, base)
+    told = saved.check_base(adapter, base)
     if told.method in saved.CHANGED:
         return changed.put(model, adapter)
     return PeftModel.from_pretrained(model, str(adapter), is_trainable=trainable)
-
-
-def check_base(adapter: Path, base: Base) -> saved.Saved:
-    """What an adapter is, once it is sure that it was trained on the pinned base.
-
-    Raises:
-        GraftError: it was not.
-    """
-    told = saved.read(adapter)
-    if told.base != base.fingerprint:
-        raise GraftError(
-            f"{adapter}: trained on another base than the pinned one",
-            [f"fingerprint of its base: {told.base}", f"of the pinned one, {base.name}: {base.fingerprint}"],
-            help="a chain keeps its base: set base.source and base.revision back, or begin a chain of its own",
-        )
-    return told
 
 
 def load_trained_on(base: Base, adapter: Path) -> Any:

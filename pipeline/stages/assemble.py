@@ -4,7 +4,7 @@ Each record meets exactly one fate, decided by contents alone: no order, no rand
 never changes side, never stands in train and in a slice, and the same records come to the same bytes.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
@@ -42,12 +42,15 @@ from pipeline.data.facts import Facts, Flags
 from pipeline.data.fates import Decided
 from pipeline.data.runs import EVAL, ID, KEY, LABEL, STATE, Rows
 from pipeline.data.state import Parent
+from pipeline.model import base_files, templates
 from pipeline.report import data as page
 from pipeline.report import funnel
+from pipeline.words import counted
 
 PREPARED, GOLDEN = Path("data/prepared"), Path("data/golden")
 OUT = Path("data/assembled")
 PAGE = Path("reports/data.html")
+TEXT = "text"  # the kind of record that needs no chat template
 SIMILARITY = 0.95  # of near-duplicates, where prepare.near_duplicates is off: the split follows them all the same
 
 
@@ -217,6 +220,33 @@ def load_increment(folder: Path, table: pa.Table, rejected: pa.Table) -> Increme
     )
 
 
+def refuse_unreadable(
+    evaluated: Mapping[str, pa.Table], asked: Mapping[str, Any], base: Callable[[], Path | None]
+) -> None:
+    """Refuse slices that only a chat template shows, where there is none: training on texts alone needs none.
+
+    Args:
+        evaluated: slice name -> items.
+        asked: section `train` of params.yaml.
+        base: finds the base's folder; None: it is not here, and nothing can be said.
+
+    Raises:
+        GraftError: such slices, each named; `evaluate` would stop at them, after the training.
+    """
+    if asked["chat_template"] is not None or kinds.KINDS[asked["objective"]] != (TEXT,):  # else `train` says so at once
+        return
+    others = {name: _count_others(items) for name, items in evaluated.items()}
+    problems = [
+        f"slice {name}: {counted(count, 'item')} that only a template shows" for name, count in others.items() if count
+    ]
+    if problems and (folder := base()) and not templates.base_has_one(folder):
+        raise templates.missing(folder, problems)
+
+
+def _count_others(items: pa.Table) -> int:
+    return sum(kind != TEXT for kind in items.column("kind").to_pylist())
+
+
 def main() -> None:
     """Assemble the open increment: data/assembled."""
     options = params.load("assemble", Params)
@@ -225,6 +255,7 @@ def main() -> None:
     new = load_increment(Path(lockfile.load().increment), table, rejected)
     parent = state.load()
     made = assemble(new, parent, options)
+    refuse_unreadable(made.slices, params.load_all()["train"], base_files.locate)
     write(made, parent, new.name)
     files.write_text(PAGE, page.html(files.read_json(PREPARED / "report.json"), made.report))
     for line in summary(made.report):

@@ -1,6 +1,7 @@
 """train: the parent's adapter + new records -> this candidate's adapter
 
-With nothing new the parent's adapter is handed on, byte for byte; torch is then not even imported.
+With nothing new the parent's adapter is handed on, byte for byte; torch is then not even imported, unless targets or
+layers are asked for in other words than the parent's were.
 """
 
 import dataclasses
@@ -13,8 +14,9 @@ from pipeline import errors, files, params, scratch, timing
 from pipeline.data import arrow, kinds
 from pipeline.data.records import Record
 from pipeline.errors import GraftError
-from pipeline.model import lora_settings
-from pipeline.training import launch
+from pipeline.model import lora_settings, pinned, saved
+from pipeline.model.pinned import Base
+from pipeline.training import continuing, launch
 from pipeline.training.settings import Params
 from pipeline.training.steps import Outcome, Step
 
@@ -33,10 +35,12 @@ def hand_on(asked: Params, parent: Path, draft: Path) -> Outcome:
     """Copy the parent's adapter.
 
     Raises:
-        GraftError: other LoRA settings are asked for than it has.
+        GraftError: it could not be trained further as asked, either.
     """
-    if asked.chain == "continue":
-        lora_settings.refuse_if(lora_settings.differences(asked.lora, parent))
+    continuing.refuse_unfit(asked, parent)
+    base = pinned.load()
+    saved.check_base(parent, base)
+    lora_settings.refuse_if(_obstacles(asked, base, parent))
     print("train: nothing new: the parent's adapter is handed on", flush=True)
     for name in ("adapter_model.safetensors", "adapter_config.json"):
         files.write_bytes(draft / name, (parent / name).read_bytes())
@@ -45,6 +49,17 @@ def hand_on(asked: Params, parent: Path, draft: Path) -> Outcome:
     facts = dict.fromkeys([*counts, "trainable_parameters"], 0) | dict.fromkeys([*nothing, "stack_error"])
     facts |= {"increment_tokens": {}}
     return Outcome(facts=facts | {"objective": asked.objective, "method": asked.method})
+
+
+def _obstacles(asked: Params, base: Base, parent: Path) -> list[str]:
+    if asked.chain == "stack" or lora_settings.says_so_itself(asked.lora, parent):
+        return continuing.obstacles(asked, parent)
+    from pipeline.model import lean
+
+    with lean.imports(quantizer=False, distributed=False):  # asked for in other words: the base's modules tell
+        from pipeline.training import methods
+
+        return methods.obstacles(base, parent, asked)
 
 
 def learn(asked: Params, records: Sequence[Record], parent: Path | None, draft: Path) -> Outcome:

@@ -7,12 +7,19 @@ import torch
 from pipeline.training import average, loop
 from pipeline.training.memory import Micro
 from pipeline.training.methods import Trainable
+from pipeline.training.processes import ALONE, Group
 from pipeline.training.pull import Hold
 from pipeline.training.validation import Held
 
 
 def blend(
-    made: Trainable, hold: Hold, held: Held, objective: loop.Objective, micro: Micro, most: int
+    made: Trainable,
+    hold: Hold,
+    held: Held,
+    objective: loop.Objective,
+    micro: Micro,
+    most: int,
+    group: Group = ALONE,
 ) -> dict[str, Any]:
     """Put the best interpolation between parent and child in place; returns what training.json says of it.
 
@@ -23,6 +30,7 @@ def blend(
         objective: whose loss is compared.
         micro: examples computed at a time; halved in place where memory runs out.
         most: examples computed at a time where `micro` says nothing.
+        group: the processes that train together.
     """
     names = {id(parameter): name for name, parameter in made.model.named_parameters()}
     own = {names[id(p)]: p.detach().clone() for p in hold.parameters}
@@ -36,7 +44,7 @@ def blend(
 
     def loss(share: float) -> float:
         put(share)
-        return loop.held_loss(made, held, objective, micro, most)
+        return loop.held_loss(made, held, objective, micro, most, group)
 
     losses = {share: loss(share) for share in average.SHARES}
     best = average.chosen(losses.__getitem__)

@@ -11,6 +11,7 @@ from pipeline.model import chat, lean, machine, pinned, templates
 from pipeline.model.pinned import Base
 from pipeline.training import (
     blending,
+    continuing,
     examples,
     finder,
     fit_checks,
@@ -26,6 +27,7 @@ from pipeline.training import (
     tokens,
     validation,
 )
+from pipeline.training.example import Example
 from pipeline.training.examples import Made
 from pipeline.training.fingerprint import fingerprint
 from pipeline.training.memory import Micro
@@ -51,7 +53,7 @@ def learn(
     """
     if asked.objective == "dpo" and isinstance(asked.learning_rate, float) and asked.learning_rate > DPO_RATE:
         print(f"train: learning_rate {asked.learning_rate:g} is high for dpo; 1e-5 to 5e-4 suits LoRA", flush=True)
-    _refuse_pulls(asked, parent)
+    continuing.refuse_unfit(asked, parent)
     group = processes.join() if launch.inside() else processes.ALONE
     continues = parent is not None and asked.chain == "continue"
     asked = asked.continued() if continues else asked
@@ -66,7 +68,7 @@ def learn(
     precision.use(made.model, numbers, device)
     group.share_weights(made.model)
     micro = Micro(size=asked.machine.micro_batch)
-    objective = objectives.load(made.model, found.examples, asked, micro)
+    objective = objectives.load(made.model, found.examples, asked, micro, group)
     hold = pull.hold(loop.trained(made), asked.parent) if continues else None
     keeper = keeping.keeper(asked, scratch, run)
     rate, tested = finder.rate(made, learned, asked, objective, micro, keeper.store.folder, group)
@@ -88,7 +90,7 @@ def learn(
     )
     kept = None
     if hold and held and asked.parent.average:
-        kept = blending.blend(made, hold, held, objective, micro, asked.batch_size)
+        kept = blending.blend(made, hold, held, objective, micro, asked.batch_size, group)
     seconds = time.monotonic() - started
     told = made.save(draft) if group.is_main else {}
     facts = {
@@ -108,21 +110,11 @@ def learn(
     return Outcome(facts=facts, steps=steps, tested=tested, clear=keeper.clear, seconds=seconds, run=run)
 
 
-def _refuse_pulls(asked: Params, parent: Path | None) -> None:
-    """Raise GraftError where the training is to be held near a parent that it does not continue."""
-    wanted = asked.parent
-    if parent and asked.chain == "stack" and (wanted.kl or wanted.l2 or wanted.ema is not None or wanted.average):
-        raise GraftError(
-            f"train.parent: holds a continued adapter near its parent; train.chain is {asked.chain}",
-            help="0, null and false in train.parent, or train.chain: continue",
-        )
-
-
 def _asked(asked: Params) -> Mapping[str, Any]:
     return {"method": asked.method, "objective": asked.objective, "epochs": asked.epochs}
 
 
-def _data(found: Made, learned: Sequence[examples.Example], records: Sequence[Record]) -> Mapping[str, int]:
+def _data(found: Made, learned: Sequence[Example], records: Sequence[Record]) -> Mapping[str, int]:
     return {
         "records": len(records) - found.dropped - found.undesirable,
         "examples": len(learned),

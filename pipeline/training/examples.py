@@ -11,31 +11,10 @@ from pipeline.model.chat import Chat
 from pipeline.training import encoding, packing, tokens, truncation
 from pipeline.training.conversations import Encoded
 from pipeline.training.encoding import Variants
+from pipeline.training.example import Example
 from pipeline.training.settings import Encoding
 
 MANY = 30  # problems named; the others are counted
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Example:
-    """One sequence as the model sees it."""
-
-    id: str  # of its record; /1, /2, ... for further sequences of one record
-    tokens: Sequence[int]  # the whole sequence
-    learned: Sequence[bool]  # as long as tokens: is this token a target? The first never is
-    truncated: bool = False
-    weight: float = 1.0  # how often it is drawn in an epoch, on average
-    rejected: "Example | None" = None  # dpo: `tokens` is prompt and chosen answer, this is prompt and rejected answer
-
-    @property
-    def targets(self) -> int:
-        """How many tokens are learned."""
-        return sum(self.learned)
-
-    @property
-    def size(self) -> int:
-        """Tokens that the model sees."""
-        return len(self.tokens) + (self.rejected.size if self.rejected else 0)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

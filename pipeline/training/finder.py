@@ -18,7 +18,7 @@ import torch
 from pipeline import files
 from pipeline.errors import GraftError
 from pipeline.training import batches, loop, memory, snapshot
-from pipeline.training.examples import Example
+from pipeline.training.example import Example
 from pipeline.training.loop import Objective
 from pipeline.training.memory import Micro
 from pipeline.training.methods import Trainable
@@ -139,7 +139,7 @@ def _rows(
         rate = LOWEST * (HIGHEST / LOWEST) ** (step / (STEPS - 1))
         loop.set_rate(optimizer, rate)
         compute = partial(_gradients, made.model, batch, objective, asked.machine, group)
-        loss = group.total(memory.with_less(micro, group.share(batch), optimizer, compute))
+        loss = group.total(memory.with_less(micro, group.most(batch), optimizer, compute, group))
         group.sum_gradients(loop.trained(made))
         mean = SMOOTHING * mean + (1 - SMOOTHING) * loss
         smoothed = mean / (1 - SMOOTHING ** (step + 1))

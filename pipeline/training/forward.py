@@ -12,7 +12,7 @@ from typing import Any
 
 import torch
 
-from pipeline.training.examples import Example
+from pipeline.training.example import Example
 
 # Shape legend: B = rows, T = tokens of the longest row, H = hidden size, N = learned positions, V = vocabulary.
 

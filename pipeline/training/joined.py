@@ -4,25 +4,10 @@ from collections.abc import Collection
 from pathlib import Path
 from typing import Any
 
-from pipeline.model import lora, lora_settings, saved
+from pipeline.model import lora
 from pipeline.model.lora_settings import Settings
 from pipeline.model.pinned import Base
 from pipeline.training import stack
-
-
-def obstacles(asked: Settings, parent: Path) -> list[str]:
-    """Why a new LoRA cannot be stacked on a parent; its own rank, alpha, dropout and targets are free."""
-    has = saved.read(parent)
-    found = []
-    if asked.method not in ("lora", lora_settings.QUANTIZED):
-        found.append(f"train.method: {asked.method}: only LoRA adds up to one adapter; lora or qlora can be stacked")
-    elif asked.method != has.method:
-        found.append(f"train.method: {asked.method} asked for, the parent's adapter has {has.method}")
-    elif has.quantize and has.quantize != asked.quantize:
-        found.append(f"train.quantize: {asked.quantize} asked for, the parent's adapter has {has.quantize}")
-    if asked.from_base:
-        found.append(f"train.init: {asked.init}: a part of the base is not what is left to learn beside a parent")
-    return found
 
 
 def beside_parent(made: Any, parent: Path) -> Any:

@@ -8,7 +8,7 @@ import torch
 from pipeline.data.records import Record
 from pipeline.model.chat import Chat
 from pipeline.training import encoding, examples, losses
-from pipeline.training.examples import Example
+from pipeline.training.example import Example
 from pipeline.training.settings import Encoding
 
 DIGITS = 6

@@ -12,7 +12,7 @@ import torch
 from pipeline.errors import GraftError
 from pipeline.training import batches, losses, memory, observers, rates, snapshot, stop, validation, watch
 from pipeline.training.checkpoint import Saved
-from pipeline.training.examples import Example
+from pipeline.training.example import Example
 from pipeline.training.keeping import Keeper
 from pipeline.training.memory import Micro
 from pipeline.training.methods import Trainable
@@ -137,7 +137,7 @@ def fit(
             told.see(number, batch, run.steps[-1])
             if held and held.due(number, total):
                 with hold.averaged() if hold else nullcontext():  # what would be published is what is looked at
-                    held.look(number, held_loss(made, held, objective, micro, asked.batch_size), run.parameters)
+                    held.look(number, held_loss(made, held, objective, micro, asked.batch_size, group), run.parameters)
             if number < total:
                 _keep(run, keeper, group.any_of(request.name))
     told.close()
@@ -214,7 +214,7 @@ def _step(run: Run, number: int, batch: Sequence[Example], learning_rate: float)
         return gradients(run.made.model, batch, run.pulled, micro.size, run.asked.machine, run.group)
 
     run.group.seed(run.asked.seed, number)
-    loss = run.group.total(memory.with_less(run.micro, run.group.share(batch), run.optimizer, compute))
+    loss = run.group.total(memory.with_less(run.micro, run.group.most(batch), run.optimizer, compute, run.group))
     run.group.sum_gradients(run.parameters)
     if run.hold:
         run.hold.add_gradient()
@@ -229,7 +229,9 @@ def _step(run: Run, number: int, batch: Sequence[Example], learning_rate: float)
     return Step(loss=loss, learning_rate=learning_rate, gradient_norm=norm, tokens=tokens)
 
 
-def held_loss(made: Trainable, held: Held, objective: Objective, micro: Micro, most: int) -> float:
+def held_loss(
+    made: Trainable, held: Held, objective: Objective, micro: Micro, most: int, group: Group = ALONE
+) -> float:
     """Mean loss of the validation part.
 
     Args:
@@ -238,13 +240,14 @@ def held_loss(made: Trainable, held: Held, objective: Objective, micro: Micro, m
         objective: whose loss it is.
         micro: examples computed at a time; halved in place where memory runs out.
         most: examples computed at a time where `micro` says nothing.
+        group: the processes that train together; each computes all of it.
     """
 
     def mean(less: Micro) -> float:
         parts = batches.micro(held.examples, less.size or most)
         return validation.mean_loss(made.model, parts, objective.loss, objective.count)
 
-    return memory.with_less(micro, held.examples[:most], None, mean)
+    return memory.with_less(micro, min(most, len(held.examples)), None, mean, group)
 
 
 def _keep(run: Run, keeper: Keeper | None, signal: str | None) -> None:

@@ -7,7 +7,7 @@ import torch
 from torch.nn.functional import cross_entropy
 
 from pipeline.training import forward
-from pipeline.training.examples import Example
+from pipeline.training.example import Example
 
 # Shape legend: B = batch, N = learned positions.
 

@@ -1,16 +1,16 @@
 """Fitting a step into memory: smaller micro-batches when it runs out, activations computed again or kept elsewhere."""
 
 import gc
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
-from typing import Any, TypeVar
+from typing import Any, TypeVar, cast
 
 import torch
 
 from pipeline.errors import GraftError
 from pipeline.training import snapshot
-from pipeline.training.examples import Example
+from pipeline.training.processes import ALONE, Group
 from pipeline.training.settings import Machine
 
 T = TypeVar("T")
@@ -26,33 +26,51 @@ class Micro:
 
 
 def with_less(
-    micro: Micro, batch: Sequence[Example], optimizer: torch.optim.Optimizer | None, run: Callable[[Micro], T]
+    micro: Micro,
+    most: int,
+    optimizer: torch.optim.Optimizer | None,
+    run: Callable[[Micro], T],
+    group: Group = ALONE,
 ) -> T:
     """Compute a batch, such as a step's; when memory runs out, the same again with half the micro-batch.
 
     Args:
         micro: examples computed at a time; halved in place.
-        batch: what `run` computes.
+        most: examples that `run` computes, of several processes the one with the most.
         optimizer: whose gradients are dropped before it is done again; None: no gradient is computed.
         run: does the same each time it is called, but for the size.
+        group: the processes that compute together: where one runs out of memory, all begin again.
 
     Raises:
-        GraftError: one example alone does not fit.
+        GraftError: one example alone does not fit; or not what is computed at a time, while weights are shared.
     """
     before = snapshot.random_state()
     while True:
-        try:
-            return run(micro)
-        except (MemoryError, RuntimeError) as error:  # torch.OutOfMemoryError is a RuntimeError
-            if not is_out_of_memory(error):
-                raise
-        _halve(micro, len(batch))
+        made, short = _attempt(micro, run)
+        if short and group.shares_weights:  # the others wait for this one's share, in the midst of a layer
+            raise GraftError(
+                f"train: out of memory in process {group.rank}: where weights are shared, none can begin again alone",
+                help=f"train.machine.micro_batch: {_half(micro, most)} or less, or more processes",
+            )
+        if not group.any_of("out of memory" if short else None):
+            return cast("T", made)
+        _halve(micro, most)
         if optimizer:
             optimizer.zero_grad()
         gc.collect()
         if torch.cuda.is_available():
             torch.cuda.empty_cache()
         snapshot.set_random_state(before)
+
+
+def _attempt(micro: Micro, run: Callable[[Micro], T]) -> tuple[T | None, bool]:
+    """What `run` came to, and whether memory ran out."""
+    try:
+        return run(micro), False
+    except (MemoryError, RuntimeError) as error:  # torch.OutOfMemoryError is a RuntimeError
+        if not is_out_of_memory(error):
+            raise
+        return None, True  # and with the exception goes what it held
 
 
 def is_out_of_memory(error: BaseException) -> bool:
@@ -83,13 +101,16 @@ def offloaded(machine: Machine) -> AbstractContextManager[Any]:
     return torch.autograd.graph.save_on_cpu(pin_memory=torch.cuda.is_available())
 
 
-def _halve(micro: Micro, batch: int) -> None:
-    size = min(micro.size or batch, batch)
-    if size == 1:
+def _half(micro: Micro, most: int) -> int:
+    return (min(micro.size or most, most) + 1) // 2
+
+
+def _halve(micro: Micro, most: int) -> None:
+    if min(micro.size or most, most) == 1:
         raise GraftError(
             "train: out of memory with one example at a time",
             help="train.machine.gradient_checkpointing or offload, a shorter train.max_length, method: qlora; "
             "graft plan --gpu 24GB says what fits",
         )
-    micro.size = (size + 1) // 2
+    micro.size = _half(micro, most)
     print(f"train: out of memory: micro-batches of {micro.size} from now on; the batch stays the same", flush=True)

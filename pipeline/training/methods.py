@@ -8,7 +8,7 @@ from typing import Any
 from pipeline.model import lora, lora_settings, saved, weights
 from pipeline.model.lora_settings import QUANTIZED
 from pipeline.model.pinned import Base
-from pipeline.training import joined, others, replaced
+from pipeline.training import continuing, joined, others, replaced
 from pipeline.training.settings import Params
 
 
@@ -33,7 +33,7 @@ def trainable(base: Base, parent: Path | None, asked: Params, device: Any) -> Tr
     if asked.method not in lora_settings.LORA + saved.CHANGED:
         others.refuse_unless_it_works(wanted)
     if parent:
-        weights.check_base(parent, base)
+        saved.check_base(parent, base)
         lora_settings.refuse_if(obstacles(base, parent, asked))
     body = load(base, asked, device)
     if asked.method in saved.CHANGED:
@@ -48,12 +48,14 @@ def trainable(base: Base, parent: Path | None, asked: Params, device: Any) -> Tr
 
 
 def obstacles(base: Base, parent: Path, asked: Params) -> list[str]:
-    """Which settings are asked for that a parent's adapter cannot take on, each named."""
+    """Which settings are asked for that a parent's adapter cannot take on, each named; modules and layers, too."""
+    found, has = continuing.obstacles(asked, parent), saved.read(parent)
     if asked.chain == "stack":
-        return joined.obstacles(asked.lora, parent)
-    found = lora_settings.differences(asked.lora, parent)
-    if {asked.method, saved.read(parent).method} <= set(lora_settings.LORA):
+        return found
+    if {asked.method, has.method} <= set(lora_settings.LORA):
         found += lora.other_targets(base.folder, asked.lora, parent)
+    if asked.method == has.method and asked.method in saved.EXPAND:
+        found += replaced.other_layers(base.folder, asked.lora, parent)
     return found
 
 
@@ -83,10 +85,13 @@ def _adapted(body: Any, base: Base, parent: Path | None, asked: Params) -> Any:
 def _save(model: Any, base: Base, parent: Path | None, asked: Params, folder: Path) -> dict[str, Any]:
     """Write an adapter; what it says of itself is carried on from one that is continued."""
     notes: dict[str, Any] = {"method": asked.method, "quantize": asked.quantize} if asked.method == QUANTIZED else {}
+    has = saved.read(parent) if parent else None
+    if asked.method in lora_settings.LORA and not (has and asked.chain == "stack"):  # which has both's modules
+        notes["modules"] = (has.modules if has else None) or lora_settings.modules(asked.lora)
     if lora.FROZEN in model.peft_config:
         cap = asked.stack_rank if parent else None
         return joined.write(model, base, asked.lora, cap, folder, **{"method": asked.method} | notes)
-    if parent and (has := saved.read(parent)).asked:
+    if has and has.asked:
         notes |= {"method": has.method, "asked": has.asked}
     elif asked.method not in lora_settings.LORA:
         notes |= {"method": asked.method, "asked": others.told(asked.lora)}

@@ -5,12 +5,13 @@ from functools import partial
 from typing import Any
 
 from pipeline.training import loop, memory, preference
-from pipeline.training.examples import Example
+from pipeline.training.example import Example
 from pipeline.training.memory import Micro
+from pipeline.training.processes import ALONE, Group
 from pipeline.training.settings import Params
 
 
-def load(model: Any, examples: Sequence[Example], asked: Params, micro: Micro) -> loop.Objective:
+def load(model: Any, examples: Sequence[Example], asked: Params, micro: Micro, group: Group = ALONE) -> loop.Objective:
     """What a step minimises.
 
     Args:
@@ -18,6 +19,7 @@ def load(model: Any, examples: Sequence[Example], asked: Params, micro: Micro) -
         examples: all that is learned.
         asked: section `train`.
         micro: examples computed at a time; halved in place where memory runs out.
+        group: the processes that train together.
     """
     if asked.objective != "dpo":
         return loop.ANSWERS
@@ -26,5 +28,5 @@ def load(model: Any, examples: Sequence[Example], asked: Params, micro: Micro) -
     def reference(less: Micro) -> dict[str, float]:
         return preference.reference(model, examples, less.size or asked.batch_size)
 
-    before = memory.with_less(micro, examples[: asked.batch_size], None, reference)
+    before = memory.with_less(micro, min(asked.batch_size, len(examples)), None, reference, group)
     return loop.Objective(count=len, loss=partial(preference.loss, beta=asked.dpo.beta, reference=before))

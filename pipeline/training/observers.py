@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from pipeline.training import watch
-from pipeline.training.examples import Example
+from pipeline.training.example import Example
 from pipeline.training.live import Live
 from pipeline.training.settings import Params
 from pipeline.training.steps import Step

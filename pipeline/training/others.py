@@ -1,7 +1,6 @@
 """What else PEFT has, by its own name: taken if it trains, saves, continues and merges on a small model."""
 
 import tempfile
-from collections.abc import Mapping
 from dataclasses import fields, replace
 from pathlib import Path
 from typing import Any
@@ -22,20 +21,35 @@ _TOLERANCE = 1e-4  # of logits, float32
 
 
 def new(body: Any, asked: Settings, seed: int) -> Any:
-    """A new adapter of another kind on a base; the seed draws what is drawn."""
+    """A new adapter of another kind on a base; the seed draws what is drawn.
+
+    Raises:
+        GraftError: PEFT cannot put it on this base, or nothing of it would be trained.
+    """
     torch.manual_seed(seed)
     wanted, tied = config(body, asked), lora.tied_names(body)
     try:
         made = get_peft_model(body, wanted)
-    except (TypeError, ValueError) as error:  # PEFT's words for layers and settings that do not fit
-        if isinstance(error, TypeError) and "not supported" not in str(error):
+    except (NotImplementedError, TypeError, ValueError) as error:  # PEFT's words for layers that do not fit
+        if isinstance(error, TypeError) and not _is_pefts(error):
             raise
-        raise GraftError(
-            f"train.method: {asked.method}: {lora.brief(error)}",
-            help="PEFT cannot put it on this base: other train.targets, or lora: docs/how-to/methods.md",
-        ) from None
+        raise _unfit(asked, lora.brief(error)) from None
+    if not any(parameter.requires_grad for parameter in made.parameters()):
+        raise _unfit(asked, "it finds nothing here that it could train")  # such as osf on transposed layers
     lora.refuse_targets(made, asked, tied)
     return made
+
+
+def _is_pefts(error: TypeError) -> bool:
+    """Is it of a layer's type, and not of a comparison that went wrong?"""
+    return "not supported" in str(error) and "not supported between" not in str(error)
+
+
+def _unfit(asked: Settings, why: str) -> GraftError:
+    return GraftError(
+        f"train.method: {asked.method}: {why}",
+        help="PEFT cannot put it on this base: other train.targets, or lora: docs/how-to/methods.md",
+    )
 
 
 def config(body: Any, asked: Settings) -> Any:
@@ -58,9 +72,7 @@ def config(body: Any, asked: Settings) -> Any:
 
 def told(asked: Settings) -> dict[str, Any]:
     """What an adapter is saved with, so that a child which asks for something else is refused."""
-    plain = asked.targets if isinstance(asked.targets, str) else list(asked.targets)
-    layers = dict(asked.layers) if isinstance(asked.layers, Mapping) else asked.layers and list(asked.layers)
-    return {"rank": asked.rank, "alpha": asked.alpha, "targets": plain, "layers": layers}
+    return {"rank": asked.rank, "alpha": asked.alpha} | lora_settings.modules(asked)
 
 
 def refuse_unless_it_works(asked: Settings) -> None:

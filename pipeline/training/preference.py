@@ -12,7 +12,7 @@ import torch
 from torch.nn.functional import logsigmoid
 
 from pipeline.training import losses
-from pipeline.training.examples import Example
+from pipeline.training.example import Example
 
 # Shape legend: B = pairs computed at a time.
 

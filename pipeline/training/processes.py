@@ -15,7 +15,7 @@ import torch
 from torch import distributed
 
 from pipeline.errors import GraftError
-from pipeline.training.examples import Example
+from pipeline.training.example import Example
 
 BUCKET = 2**26  # numbers that are summed at a time: 256 MB
 
@@ -41,6 +41,10 @@ class Group:
         """What this process computes of a batch; neighbours in it are of like length, so each gets a like share."""
         return batch[self.rank :: self.size]
 
+    def most(self, batch: Sequence[Example]) -> int:
+        """The largest share of a batch that a process has."""
+        return -(-len(batch) // self.size)
+
     def parts(self, batch: Sequence[Example], size: int | None) -> list[tuple[Sequence[Example], float]]:
         """The share of this process in parts of at most `size`, each with the weight of its loss.
 
@@ -51,7 +55,7 @@ class Group:
         step = size or max(1, len(own))
         parts = [(own[start : start + step], 1.0) for start in range(0, len(own), step)]
         if self.shares_weights:
-            most = -(-len(batch) // self.size)
+            most = self.most(batch)
             parts += [(batch[:1], 0.0)] * (-(-most // (size or most)) - len(parts))
         return parts
 
@@ -64,10 +68,10 @@ class Group:
         return float(summed.item())
 
     def any_of(self, said: str | None) -> str | None:
-        """What this process was told, or that another one was told something."""
+        """What this process was told, or that another one was told something; all ask together."""
         if self.size == 1:
             return said
-        told = self.total(float(said is not None))  # all ask together
+        told = self.total(float(said is not None))
         return said or ("a signal to another process" if told else None)
 
     def sum_gradients(self, parameters: Sequence[torch.Tensor]) -> None:

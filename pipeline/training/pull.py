@@ -12,7 +12,7 @@ from torch.nn.functional import kl_div
 
 from pipeline.training import forward
 from pipeline.training.average import Moving
-from pipeline.training.examples import Example
+from pipeline.training.example import Example
 from pipeline.training.settings import Pull
 
 # Shape legend: N = learned positions, V = vocabulary.

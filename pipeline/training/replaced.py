@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from transformers import AutoConfig
 
 from pipeline.errors import GraftError
 from pipeline.model import changed, layers, saved
@@ -33,8 +34,6 @@ def prepare(body: Any, parent: Path | None, asked: Settings) -> tuple[Any, set[s
     elif asked.method in saved.EXPAND:
         after = layers.spread(asked.layers, len(layers.stack(body)[1]))
         _expand(body, after)
-    if has and asked.method in saved.EXPAND and asked.layers is not None:
-        _refuse_other_layers(asked, body, after)
     trained = _meant(body, asked, after)
     for name, parameter in body.named_parameters():
         parameter.requires_grad_(name in trained)
@@ -47,6 +46,18 @@ def prepare(body: Any, parent: Path | None, asked: Settings) -> tuple[Any, set[s
     if asked.method in ON_QUANTIZED:
         config["graft_quantize"] = asked.quantize
     return body, names, config
+
+
+def other_layers(base: Path, asked: Settings, parent: Path) -> list[str]:
+    """How the places of new layers that are asked for differ from a parent's; one problem or none."""
+    after = sorted(saved.read(parent).config["graft_expanded_after"])
+    if asked.layers is None:
+        return []
+    config = AutoConfig.from_pretrained(base, local_files_only=True)
+    wanted = layers.spread(asked.layers, config.get_text_config().num_hidden_layers)
+    if wanted == after:
+        return []
+    return [f"train.layers: copies after layers {wanted} asked for, the parent's state has them after {after}"]
 
 
 def write(model: Any, names: Collection[str], config: dict[str, Any], base: Base, folder: Path) -> dict[str, Any]:
@@ -78,16 +89,6 @@ def _matching(body: Any, pattern: str) -> set[str]:
     if not found:
         raise GraftError(f"train.modules: no tensor's name matches {pattern}", help=", ".join(list(first.values())[:5]))
     return found
-
-
-def _refuse_other_layers(asked: Settings, body: Any, after: Collection[int]) -> None:
-    before = len(layers.stack(body)[1]) - len(after)
-    wanted = layers.spread(asked.layers, before)
-    if wanted != sorted(after):
-        raise GraftError(
-            f"train.layers: copies after layers {wanted} asked for, the parent's state has them after {sorted(after)}",
-            help="set train.layers back, or train.chain: fresh",
-        )
 
 
 @torch.no_grad()

@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 from itertools import islice
 
 from pipeline.training import batches
-from pipeline.training.examples import Example
+from pipeline.training.example import Example
 from pipeline.training.settings import Params
 
 PACKED = "packed"  # windows of text, which hold several records

@@ -3,49 +3,21 @@
 `evaluate` alone reads evaluation slices; this part is cut from the training records, by content hash.
 """
 
-import hashlib
-import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 import torch
 
-from pipeline.errors import GraftError
-from pipeline.training.examples import Example
+from pipeline.training import held_out
+from pipeline.training.example import Example
 from pipeline.training.settings import Validation
 
 
 def hold(examples: Sequence[Example], asked: Validation) -> tuple[list[Example], "Held | None"]:
-    """(learned, the held-out part if one is asked for); raises like `split`."""
-    learned, held = split(examples, asked.share)
+    """(learned, the held-out part if one is asked for); raises like `held_out.split`."""
+    learned, held = held_out.split(examples, asked.share)
     return learned, Held(examples=held, asked=asked) if held else None
-
-
-def split(examples: Sequence[Example], share: float) -> tuple[list[Example], list[Example]]:
-    """(learned, held out): the lowest hashes of ids, whatever the order, increment or weight of the examples.
-
-    Raises:
-        GraftError: nothing would be left to learn, or to look at.
-    """
-    records = {_record(example) for example in examples}
-    count = math.floor(share * len(records) + 0.5)
-    if share and not 0 < count < len(records):
-        raise GraftError(
-            f"train.validation.share: {share:g} of {len(records)} records: one part would be empty",
-            help="a larger share, more records, or 0",
-        )
-    held = set(sorted(records, key=_draw)[:count])
-    return [e for e in examples if _record(e) not in held], [e for e in examples if _record(e) in held]
-
-
-def _record(example: Example) -> str:
-    """Id of its record: the sequences of one conversation stay together."""
-    return example.id.partition("/")[0]
-
-
-def _draw(name: str) -> bytes:
-    return hashlib.sha256(f"validation/{name}".encode()).digest()
 
 
 @dataclass(kw_only=True, slots=True)

@@ -6,7 +6,9 @@ from pathlib import Path
 
 import pytest
 
+from pipeline import yaml
 from tests.conftest import Chain, Clone, is_as_shipped, samples
+from tests.stages.conftest import set_params
 
 
 @pytest.mark.skipif(not is_as_shipped(), reason="this repository has data of its own")
@@ -91,6 +93,22 @@ def test_plan_counts_what_repro_then_does(chain: Chain, tmp_path: Path) -> None:
     assert plan["stages"][:2] == ["parent", "prepare"]
     assert plan["data"]["new"] + plan["data"]["replayed"] == trained["records"]
     assert plan["steps"] == trained["steps"]
+
+
+def test_plan_counts_weights_and_the_validation_part_and_refuses_slices_as_the_stages_do(fresh: Clone) -> None:
+    fresh.dvc("repro", "-q", "prepare")
+    augment = yaml.load_unchecked(fresh.path / "params.yaml")["assemble"]["augment"] | {"weights": "inverse"}
+    part = {"share": 0.1, "every": 1000, "patience": 5}
+    set_params(fresh.path, assemble__augment=augment, train__epochs=2, train__validation=part)
+    planned = json.loads(fresh.graft("plan", "--json"))["steps"]
+    fresh.dvc("repro", "-q", "train")
+    trained = json.loads(fresh.read("reports/training.json"))
+    assert planned == trained["steps"] != -(-trained["examples"] // 32) * 2
+    set_params(fresh.path, train__batch_tokens=4000)
+    assert "training     as many steps as the records' tokens make" in fresh.graft("plan")
+    (fresh.path / "examples/base/chat_template.jinja").unlink()
+    set_params(fresh.path, train__objective="pretrain")
+    assert "examples/base: the base has no chat template\n  slice 2026-01-winter: " in fresh.graft("plan", code=1)
 
 
 def test_plan_says_the_counts_and_leaves_the_tree_as_it_was(chain: Chain, tmp_path: Path) -> None:

@@ -7,12 +7,15 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 import pytest
 
+from pipeline import files
 from pipeline.data import arrow, assembled, golden, jsonl, kinds, records, replay, sketch, slices, state
 from pipeline.data.fates import FATES
 from pipeline.data.records import Record
 from pipeline.errors import GraftError
+from pipeline.model import base_files
 from pipeline.stages import assemble
 from pipeline.stages.assemble import Increment, Params
+from tests.stages.conftest import set_params
 
 OPTIONS = Params(eval_share=0.3, slice_items=20, max_slices=4, reservoir=50, suspects=None, augment={})
 WORDS = [
@@ -532,9 +535,9 @@ def test_every_bad_golden_line_is_named(tmp_path):
     assert found[4] == "b.jsonl:1: the same question as a.jsonl:1"
 
 
-def test_main(tmp_path, monkeypatch, capsys):
+def opened() -> None:
+    """In the current, empty folder: 60 prepared records of an open increment, and a golden item."""
     root = Path(__file__).parents[2]
-    monkeypatch.chdir(tmp_path)
     folder = Path("data/increments/winter")
     folder.mkdir(parents=True)
     (folder / "increment.yaml").write_text(
@@ -555,6 +558,11 @@ def test_main(tmp_path, monkeypatch, capsys):
     Path("data/prepared/rejects.jsonl").touch()
     prepared = {"increment": "winter", "read": 60, "records": 60, "rejects": {}, "labels": {}, "masked": {}}
     Path("data/prepared/report.json").write_text(json.dumps(prepared))
+
+
+def test_main(tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    opened()
     Path("data/assembled").mkdir()
     Path("data/assembled/stale").touch()
     assemble.main()
@@ -566,6 +574,34 @@ def test_main(tmp_path, monkeypatch, capsys):
     assert (report["records"], report["golden"], report["slices"]["golden-hand"]) == (60, 1, 1)
     assert len(arrow.read_records(Path("data/assembled/train.arrow"))) == report["train_new"]
     assert f"assemble: train on {report['train_new']} new and 0 replayed" in capsys.readouterr().out
+
+
+def test_slices_that_only_a_template_shows_are_refused_before_texts_are_trained_on_a_base_without_one(
+    tmp_path, monkeypatch
+):
+    monkeypatch.chdir(tmp_path)
+    opened()
+    set_params(tmp_path, train__objective="pretrain")
+    base = Path("a-base")
+    base.mkdir()
+    (base / "tokenizer_config.json").write_text('{"eos_token": "x"}')
+    (base / "config.json").write_text("{}")
+
+    def pinned() -> None:
+        sha256 = {path.name: files.sha256(path) for path in base.iterdir()}
+        base_files.write_pin(base_files.Pin(source="path:a-base", revision=None, sha256=sha256, store="cache"))
+
+    pinned()
+    with pytest.raises(GraftError, match=r"a-base: the base has no chat template\n  slice winter: \d+ items") as error:
+        assemble.main()
+    assert "slice golden-hand: 1 item that" in str(error.value)
+    assert not Path("data/assembled/train.arrow").exists()
+    set_params(tmp_path, train__chat_template="plain")
+    assemble.main()
+    set_params(tmp_path, train__chat_template=None)
+    (base / "chat_template.jinja").write_text("{{ messages }}")
+    pinned()
+    assemble.main()
 
 
 def said(n: int, kind: str) -> Record:

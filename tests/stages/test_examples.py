@@ -14,7 +14,7 @@ from pipeline.errors import GraftError
 from pipeline.model import chat as chats
 from pipeline.model import templates
 from pipeline.training import examples, packing
-from pipeline.training.examples import Example
+from pipeline.training.example import Example
 from pipeline.training.settings import Encoding
 from tests import templates as shapes
 

@@ -15,7 +15,7 @@ from transformers import AutoModelForCausalLM, BloomConfig, Gemma2Config, GPT2Co
 
 from pipeline.model import weights
 from pipeline.training import fast, forward, losses, precision
-from pipeline.training.examples import Example
+from pipeline.training.example import Example
 from tests.conftest import ENVIRONMENT, ROOT
 
 SMALL = {"vocab_size": 50, "hidden_size": 32, "num_hidden_layers": 2, "num_attention_heads": 4}

@@ -247,6 +247,17 @@ def test_full_continues_a_frozen_parent_and_keeps_what_it_changed(blank, finishe
         train.main()
 
 
+@pytest.mark.parametrize("numbers", [range(60, 76), ()], ids=["new-records", "nothing-new"])
+def test_new_layers_at_other_places_are_refused(numbers, blank, finished, tmp_path, monkeypatch):
+    parent = work(blank, tmp_path / "a", monkeypatch, METHODS["expand"])
+    train.main()
+    told_before(finished)
+    child = spring(blank, parent, tmp_path / "b", monkeypatch, METHODS["expand"] | {"train__layers": {"top": 1}})
+    write_records(child / train.RECORDS, numbers, "spring")
+    with pytest.raises(GraftError, match=r"copies after layers \[1\] asked for, the parent's state .* \[0, 1\]"):
+        train.main()
+
+
 def test_qlora_without_bitsandbytes_says_how_to_get_it(candidate, run, monkeypatch):
     monkeypatch.setitem(__import__("sys").modules, "bitsandbytes", None)
     with pytest.raises(GraftError, match="qlora needs bitsandbytes"):

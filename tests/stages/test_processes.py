@@ -3,13 +3,20 @@
 import shutil
 import subprocess
 import sys
+from multiprocessing import get_context
 from pathlib import Path
 from typing import Any
 
 import pytest
+import torch
 from safetensors.numpy import load_file
 
 from pipeline import files, yaml
+from pipeline.errors import GraftError
+from pipeline.training import memory
+from pipeline.training.example import Example
+from pipeline.training.memory import Micro
+from pipeline.training.processes import Group
 from tests.conftest import ENVIRONMENT, ROOT
 from tests.stages.conftest import set_params
 
@@ -54,6 +61,40 @@ def compare(one: Path, other: Path) -> None:
     ]  # fmt: skip
 
 
+def attempts(rank: int, folder: Path) -> None:
+    """One of two processes, of which the second has room for two examples; the sizes that it tries."""
+    rendezvous = f"file://{folder}/rendezvous"
+    torch.distributed.init_process_group("gloo", init_method=rendezvous, rank=rank, world_size=2)
+    tried: list[int | None] = []
+
+    def compute(micro: Micro) -> None:
+        tried.append(micro.size)
+        if rank == 1 and (micro.size or 8) > 2:
+            raise MemoryError
+
+    memory.with_less(Micro(size=None), 7, None, compute, Group(rank=rank, size=2))
+    files.write_json(folder / f"{rank}.json", tried)
+
+
+def test_where_one_process_runs_out_of_memory_all_begin_again_with_less(tmp_path: Path) -> None:
+    both = [get_context("spawn").Process(target=attempts, args=(rank, tmp_path), daemon=True) for rank in (0, 1)]
+    for process in both:
+        process.start()
+    for process in both:
+        process.join(60)
+    assert [files.read_json(tmp_path / f"{rank}.json") for rank in (0, 1)] == [[None, 4, 2]] * 2
+
+
+def test_a_batch_that_does_not_fit_while_weights_are_shared_is_an_error_with_the_size_to_set() -> None:
+    def compute(_: Micro) -> None:
+        raise MemoryError
+
+    batch = [Example(id=str(number), tokens=[5, 6], learned=[False, True]) for number in range(15)]
+    group = Group(rank=1, size=2, shares_weights=True)
+    with pytest.raises(GraftError, match=r"out of memory in process 1[\s\S]*train\.machine\.micro_batch: 4 or less"):
+        memory.with_less(Micro(size=None), group.most(batch), None, compute, group)
+
+
 @pytest.mark.slow  # 20 s of starting processes
 def test_two_processes_give_the_result_of_one(candidate: Path, tmp_path: Path) -> None:
     one, two = pair(candidate, tmp_path, "configs/cpu2.yaml", train__batch_size=7, train__learning_rate=1e-3)
@@ -64,11 +105,10 @@ def test_two_processes_give_the_result_of_one(candidate: Path, tmp_path: Path) -
 
 @pytest.mark.slow
 def test_shared_weights_give_the_result_of_one_process(candidate: Path, tmp_path: Path) -> None:
-    params = {"train__batch_size": 7, "train__learning_rate": 1e-3}
+    params = {"train__batch_size": 7, "train__learning_rate": 1e-3, "train__machine": machine(candidate, micro_batch=3)}
     one, two = pair(candidate, tmp_path, "configs/fsdp2-cpu.yaml", **params)
     shared = (CONFIGS / "fsdp2.yaml").read_text()
     shared = shared.replace("num_processes: 8", "num_processes: 2").replace("use_cpu: false", "use_cpu: true")
     (two / "configs/fsdp2-cpu.yaml").write_text(shared)
-    set_params(two, train__machine=machine(two, launch="configs/fsdp2-cpu.yaml", micro_batch=3))
     train(two)
     compare(one, two)

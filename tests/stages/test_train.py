@@ -14,7 +14,7 @@ from pipeline.model.lora_settings import Settings
 from pipeline.stages import train
 from pipeline.training import batches, examples, loop, losses, rates
 from pipeline.training.batches import Order
-from pipeline.training.examples import Example
+from pipeline.training.example import Example
 from pipeline.training.methods import Trainable
 from pipeline.training.settings import Encoding
 from pipeline.training.steps import Step
@@ -139,10 +139,41 @@ def test_nothing_new_hands_on_the_parents_bytes_without_loading_torch(child, fin
     assert facts["machine_class"] is None
 
 
-def test_settings_that_cannot_be_taken_on_are_refused_with_nothing_new_too(child, run):
+@pytest.mark.parametrize(
+    ("asked", "said"),
+    [
+        pytest.param({"rank": 4}, r"cannot be continued[\s\S]*train\.rank: 4 asked for", id="rank"),
+        pytest.param({"targets": ["q_proj"]}, r"train\.targets: q_proj \(2 modules\) asked for, .* has", id="targets"),
+        pytest.param({"layers": {"top": 1}}, r"train\.layers: .*\(7 modules\) asked for", id="layers"),
+        pytest.param({"targets": ["q_porj"]}, r"train\.targets: .*q_porj", id="no-such-target"),
+        pytest.param({"method": "full"}, r"train\.method: full asked for, the parent's adapter has lora", id="method"),
+        pytest.param({"modules": "head"}, r"train\.modules: nothing that method lora", id="unfit"),
+        pytest.param({"chain": "stack", "init": "pissa"}, r"train\.init: pissa: a part of the base", id="stack"),
+        pytest.param(
+            {"chain": "stack", "parent": {"kl": 0.1, "l2": 0.0, "ema": None, "average": False}},
+            r"train\.parent: holds a continued adapter", id="pull",
+        ),
+    ],
+)  # fmt: skip
+def test_settings_that_cannot_be_taken_on_are_refused_with_nothing_new_too(asked, said, child, run):
     write_records(train.RECORDS, [])
-    set_params(child, train__rank=4)
-    with pytest.raises(GraftError, match=r"cannot be continued[\s\S]*train\.rank: 4 asked for"):
+    set_params(child, **{f"train__{name}": value for name, value in asked.items()})
+    with pytest.raises(GraftError, match=said):
+        run(train)
+    assert not train.ADAPTER.exists()
+
+
+def test_same_targets_spelled_out_are_handed_on_too(child, finished, run):
+    write_records(train.RECORDS, [])
+    set_params(child, train__targets=["q_proj", "k_proj", "v_proj", "o_proj", "gate_proj", "up_proj", "down_proj"])
+    run(train)
+    assert WEIGHTS.read_bytes() == (finished / WEIGHTS).read_bytes()
+
+
+def test_a_parent_of_another_base_is_not_handed_on(child, run):
+    write_records(train.RECORDS, [])
+    _change_base()
+    with pytest.raises(GraftError, match="trained on another base"):
         run(train)
 
 
@@ -172,12 +203,16 @@ def test_frozen_adapter_is_an_error(finished, monkeypatch):
         loop.fit(made, learned, params.load("train", train.Params), peak=0.01)
 
 
-def test_parent_of_another_base_is_an_error(child, run):
+def _change_base() -> None:
     config = files.read_json(Path("examples/base/config.json"))
     files.write_json(Path("examples/base/config.json"), config | {"rms_norm_eps": 1e-5})
     pin = base_files.read_pin()
     changed = pin.sha256 | {"config.json": files.sha256(Path("examples/base/config.json"))}
     base_files.write_pin(base_files.Pin(source="builtin", revision=None, sha256=changed, store="cache"))
+
+
+def test_parent_of_another_base_is_an_error(child, run):
+    _change_base()
     with pytest.raises(GraftError, match="trained on another base"):
         run(train)
 
@@ -189,6 +224,17 @@ def test_loss_that_is_no_number_stops_with_step_and_records(candidate, run):
     ids = {record.id for record in arrow.read_records(train.RECORDS)}
     assert "the loss is nan" in error.value.message
     assert {problem.removeprefix("record ") for problem in error.value.problems} <= ids
+    assert not train.ADAPTER.exists()
+
+
+def test_loss_that_does_not_fall_stops_with_step_records_and_the_advice_to_raise_the_rate(candidate, run):
+    watch = {"divergence": 3.0, "spike": 20.0, "no_fall": 40}
+    set_params(candidate, train__learning_rate=1e-12, train__epochs=8, train__watch=watch)
+    with pytest.raises(GraftError, match=r"train: step 40: the loss does not fall: .* over 20 steps") as error:
+        run(train)
+    ids = {record.id for record in arrow.read_records(train.RECORDS)}
+    assert {problem.removeprefix("record ") for problem in error.value.problems} <= ids
+    assert "help: raise train.learning_rate" in str(error.value)
     assert not train.ADAPTER.exists()
 
 

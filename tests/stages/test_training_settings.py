@@ -27,7 +27,7 @@ from pipeline.training import (
     trackers,
     validation,
 )
-from pipeline.training.examples import Example
+from pipeline.training.example import Example
 from pipeline.training.settings import Params, Pull
 from tests.stages.conftest import set_params
 

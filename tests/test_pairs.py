@@ -78,13 +78,14 @@ def test_generated_answers_are_compared_by_exact_match_and_have_a_loss_too() -> 
             "a", {"kind": "sft", "nats": nats, "tokens": 4, "truncated": False, "text": text}, answer="Yes, it is."
         )
 
-    before, after = told(answer("No.", 8.0)), told(answer(" Yes, it is.\n", 2.0))
+    before, after = told(answer("No.", 8.0)), told(answer(" Yes, it  is.\n", 2.0))
     found = rows(before, after)
     assert (found["all", "exact_match"].fixed, found["all", "exact_match"].after) == (1, 1.0)
     loss = found["all", "loss"]
     assert (loss.before, loss.after, loss.fixed, loss.p_value, loss.items) == (2.0, 0.5, None, None, 1)
     [example], _ = pairs.turned(before, after, {})
     assert (example.before, example.answer) == ("No.", "Yes, it is.")
+    assert pairs.said({**after["a"], "candidate": after["a"]["candidate"] | {"desirable": False}}) is None
 
 
 def test_loss_is_the_mean_over_tokens_of_what_is_desirable() -> None:

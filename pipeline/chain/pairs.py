@@ -1,7 +1,7 @@
 """What two releases say of the same items, from their predictions alone; no model is loaded.
 
-An item is right or wrong by its kind: a classification by its label, a generated answer by its text (exact match, the
-white space around it aside), a preference by which of its two answers is the likelier one. Where a model only says
+An item is right or wrong by its kind: a classification by its label, a generated answer by its text (exact match, white
+space aside), a preference by which of its two answers is the likelier one. Where a model only says
 how likely it finds an answer or a text, the slice has a loss, and no item of it is fixed or broken.
 """
 
@@ -128,9 +128,8 @@ def said(item: Item) -> Said | None:
         margin = row["chosen"] - row["rejected"]  # of the logarithms of their probabilities
         words = f"the {'chosen' if margin > 0 else 'rejected'} one, by {abs(margin):.2f} nats"
         return Said(metric="preference_accuracy", words=words, right=margin > 0)
-    if "text" in row:
-        right = row["text"].strip() == str(item.get("answer", "")).strip()
-        return Said(metric="exact_match", words=row["text"], right=right)
+    if "text" in row and "answer" in item and row.get("desirable") is not False:
+        return Said(metric="exact_match", words=row["text"], right=row["text"].split() == item["answer"].split())
     return None
 
 

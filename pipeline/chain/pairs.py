@@ -28,7 +28,8 @@ class Slice:
     metric: str  # accuracy | exact_match | preference_accuracy (shares) | loss (nats per learned token)
     items: int  # that both said something of
     before: float | None  # over all of the slice's items then
-    after: float | None
+    after: float | None  # over all of them now
+    change: float | None  # of the items in common, after less before
     fixed: int | None  # wrong before, right after; None for a loss
     broken: int | None  # right before, wrong after
     p_value: float | None  # two-sided exact McNemar on fixed and broken; None without common items
@@ -160,10 +161,18 @@ def _slice(name: str, before: Items, after: Items) -> Iterator[Slice]:
         yield _judged(name, metric, old.get(metric, {}), new.get(metric, {}))
     old_loss, new_loss = _likely(before), _likely(after)
     if old_loss or new_loss:
-        common = len(old_loss.keys() & new_loss.keys())
-        then, now = _mean(old_loss.values()), _mean(new_loss.values())
+        common = old_loss.keys() & new_loss.keys()
+        then, now = (_mean(side[key] for key in common) for side in (old_loss, new_loss))
         yield Slice(
-            name=name, metric="loss", items=common, before=then, after=now, fixed=None, broken=None, p_value=None
+            name=name,
+            metric="loss",
+            items=len(common),
+            before=_mean(old_loss.values()),
+            after=_mean(new_loss.values()),
+            change=None if then is None or now is None else round(now - then, DIGITS),
+            fixed=None,
+            broken=None,
+            p_value=None,
         )
 
 
@@ -176,6 +185,7 @@ def _judged(name: str, metric: str, before: Mapping[str, bool], after: Mapping[s
         items=len(common),
         before=_mean((right, 1) for right in before.values()),
         after=_mean((right, 1) for right in after.values()),
+        change=round((fixed - broken) / len(common), DIGITS) if common else None,
         fixed=fixed,
         broken=broken,
         p_value=round(mcnemar(fixed, broken), DIGITS) if common else None,

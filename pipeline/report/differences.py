@@ -25,8 +25,8 @@ def table(found: Diff) -> Iterator[str]:
         yield f"\n{'slices':{names + metrics + 3}}  before    after   change  fixed broken       p  items in common"
     for row in rows:
         yield (
-            f"  {row.name:{names}} {row.metric:{metrics}} {_number(row.before)} {_number(row.after)} {_signed(row.change)}"
-            f" {_count(row.fixed):>6} {_count(row.broken):>6} {_number(row.p_value)}  {row.items}"
+            f"  {row.name:{names}} {row.metric:{metrics}} {_number(row.before)} {_number(row.after)}"
+            f" {_signed(row.change)} {_count(row.fixed):>6} {_count(row.broken):>6} {_number(row.p_value)}  {row.items}"
         )
     if len(found.slices) > SLICES:
         yield f"  and {len(found.slices) - SLICES:,} more: --json lists all"

@@ -68,8 +68,8 @@ def test_item_that_was_wrong_twice_is_neither_fixed_nor_broken() -> None:
 def test_items_of_one_side_count_there_and_are_not_compared() -> None:
     found = rows(told(label("a", "Toy")), told(label("a", "Toy"), label("b", "Book"), label("c", "Toy", "spring")))
     winter, spring = found["winter", "accuracy"], found["spring", "accuracy"]
-    assert (winter.items, winter.before, winter.after) == (1, 1.0, 0.5)
-    assert (spring.items, spring.before, spring.after, spring.p_value) == (0, None, 1.0, None)
+    assert (winter.items, winter.before, winter.after, winter.change) == (1, 1.0, 0.5, 0.0)
+    assert (spring.items, spring.before, spring.after, spring.change, spring.p_value) == (0, None, 1.0, None, None)
 
 
 def test_generated_answers_are_compared_by_exact_match_and_have_a_loss_too() -> None:
@@ -78,13 +78,21 @@ def test_generated_answers_are_compared_by_exact_match_and_have_a_loss_too() -> 
             "a", {"kind": "sft", "nats": nats, "tokens": 4, "truncated": False, "text": text}, answer="Yes, it is."
         )
 
-    before, after = told(answer("No.", 8.0)), told(answer(" Yes, it is.\n", 2.0))
+    before, after = told(answer("No.", 8.0)), told(answer(" Yes, it  is.\n", 2.0))
     found = rows(before, after)
     assert (found["all", "exact_match"].fixed, found["all", "exact_match"].after) == (1, 1.0)
     loss = found["all", "loss"]
-    assert (loss.before, loss.after, loss.fixed, loss.p_value, loss.items) == (2.0, 0.5, None, None, 1)
+    assert (loss.before, loss.after, loss.change, loss.fixed, loss.p_value, loss.items) == (
+        2.0,
+        0.5,
+        -1.5,
+        None,
+        None,
+        1,
+    )
     [example], _ = pairs.turned(before, after, {})
     assert (example.before, example.answer) == ("No.", "Yes, it is.")
+    assert pairs.said({**after["a"], "candidate": after["a"]["candidate"] | {"desirable": False}}) is None
 
 
 def test_loss_is_the_mean_over_tokens_of_what_is_desirable() -> None:

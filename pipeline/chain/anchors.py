@@ -53,8 +53,9 @@ def _found(asked: str, tree: Tree, base: Base) -> Anchor:
     """The anchor, from what git holds."""
     release = next((release for release in tree.releases if release.tag == asked), None)
     if release is None:
-        if tree.lock.anchor is not None and tree.lock.anchor.release == asked:
-            return tree.lock.anchor
+        pinned, same_base = tree.lock.anchor, base.resolved.sha256 == tree.lock.base.resolved.sha256
+        if pinned is not None and pinned.release == asked and same_base:
+            return pinned
         known = ", ".join(release.tag for release in tree.releases) or "none"
         raise GraftError(
             f"gate.anchor: {asked} is no release", [f"known: {known}"], help=f"git fetch --tags; or {HELP}"

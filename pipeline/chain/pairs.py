@@ -1,7 +1,7 @@
 """What two releases say of the same items, from their predictions alone; no model is loaded.
 
-An item is right or wrong by its kind: a classification by its label, a generated answer by its text (exact match, the
-white space around it aside), a preference by which of its two answers is the likelier one. Where a model only says
+An item is right or wrong by its kind: a classification by its label, a generated answer by its text (exact match, white
+space aside), a preference by which of its two answers is the likelier one. Where a model only says
 how likely it finds an answer or a text, the slice has a loss, and no item of it is fixed or broken.
 """
 
@@ -28,7 +28,8 @@ class Slice:
     metric: str  # accuracy | exact_match | preference_accuracy (shares) | loss (nats per learned token)
     items: int  # that both said something of
     before: float | None  # over all of the slice's items then
-    after: float | None
+    after: float | None  # over all of them now
+    change: float | None  # of the items in common, after less before
     fixed: int | None  # wrong before, right after; None for a loss
     broken: int | None  # right before, wrong after
     p_value: float | None  # two-sided exact McNemar on fixed and broken; None without common items
@@ -128,9 +129,8 @@ def said(item: Item) -> Said | None:
         margin = row["chosen"] - row["rejected"]  # of the logarithms of their probabilities
         words = f"the {'chosen' if margin > 0 else 'rejected'} one, by {abs(margin):.2f} nats"
         return Said(metric="preference_accuracy", words=words, right=margin > 0)
-    if "text" in row:
-        right = row["text"].strip() == str(item.get("answer", "")).strip()
-        return Said(metric="exact_match", words=row["text"], right=right)
+    if "text" in row and "answer" in item and row.get("desirable") is not False:
+        return Said(metric="exact_match", words=row["text"], right=row["text"].split() == item["answer"].split())
     return None
 
 
@@ -161,10 +161,18 @@ def _slice(name: str, before: Items, after: Items) -> Iterator[Slice]:
         yield _judged(name, metric, old.get(metric, {}), new.get(metric, {}))
     old_loss, new_loss = _likely(before), _likely(after)
     if old_loss or new_loss:
-        common = len(old_loss.keys() & new_loss.keys())
-        then, now = _mean(old_loss.values()), _mean(new_loss.values())
+        common = old_loss.keys() & new_loss.keys()
+        then, now = (_mean(side[key] for key in common) for side in (old_loss, new_loss))
         yield Slice(
-            name=name, metric="loss", items=common, before=then, after=now, fixed=None, broken=None, p_value=None
+            name=name,
+            metric="loss",
+            items=len(common),
+            before=_mean(old_loss.values()),
+            after=_mean(new_loss.values()),
+            change=None if then is None or now is None else round(now - then, DIGITS),
+            fixed=None,
+            broken=None,
+            p_value=None,
         )
 
 
@@ -177,6 +185,7 @@ def _judged(name: str, metric: str, before: Mapping[str, bool], after: Mapping[s
         items=len(common),
         before=_mean((right, 1) for right in before.values()),
         after=_mean((right, 1) for right in after.values()),
+        change=round((fixed - broken) / len(common), DIGITS) if common else None,
         fixed=fixed,
         broken=broken,
         p_value=round(mcnemar(fixed, broken), DIGITS) if common else None,

@@ -27,9 +27,9 @@ PREDICTIONS = "reports/predictions.json"
 def diff(a: str | None, b: str, as_json: bool, markdown: bool, record: str | None) -> None:
     """Compare two releases or commits, or trace one record through all of them.
 
-    Params, base, toolchain, data, training, sizes; accuracy, exact match, preference accuracy or loss per slice with
-    an exact McNemar test, and the very examples that were fixed and broken. A is the parent of what the tree holds,
-    B is HEAD. Predictions are read from the cache or the remote; no model is loaded.
+    Params, base, toolchain, data, training, sizes; accuracy, exact match, preference accuracy or loss per slice, their
+    change on the items in common with an exact McNemar test, and the very examples that were fixed and broken. A is
+    the parent of what the tree holds, B is HEAD. Predictions are read from the cache or the remote; no model is loaded.
 
     With --record: which increment brought it, which releases trained on it, in which slice it is evaluated, or
     why it was dropped.

@@ -22,11 +22,11 @@ def table(found: Diff) -> Iterator[str]:
     names = max((len(row.name) for row in rows), default=0)
     metrics = max((len(row.metric) for row in rows), default=0)
     if rows:
-        yield f"\n{'slices':{names + metrics + 3}}  before    after  fixed broken       p  items in common"
+        yield f"\n{'slices':{names + metrics + 3}}  before    after   change  fixed broken       p  items in common"
     for row in rows:
         yield (
             f"  {row.name:{names}} {row.metric:{metrics}} {_number(row.before)} {_number(row.after)}"
-            f" {_count(row.fixed):>6} {_count(row.broken):>6} {_number(row.p_value)}  {row.items}"
+            f" {_signed(row.change)} {_count(row.fixed):>6} {_count(row.broken):>6} {_number(row.p_value)}  {row.items}"
         )
     if len(found.slices) > SLICES:
         yield f"  and {len(found.slices) - SLICES:,} more: --json lists all"
@@ -44,11 +44,11 @@ def table(found: Diff) -> Iterator[str]:
 def markdown(found: Diff) -> Iterator[str]:
     """The same for a pull request."""
     yield f"## {found.before} → {found.after}\n"
-    yield "| slice | metric | before | after | fixed | broken | p | items in common |"
-    yield "|---|---|---:|---:|---:|---:|---:|---:|"
+    yield "| slice | metric | before | after | change | fixed | broken | p | items in common |"
+    yield "|---|---|---:|---:|---:|---:|---:|---:|---:|"
     for row in found.slices[:SLICES]:
-        cells = [row.name, row.metric, _number(row.before), _number(row.after), _count(row.fixed), _count(row.broken)]
-        cells += [_number(row.p_value), str(row.items)]
+        cells = [row.name, row.metric, _number(row.before), _number(row.after), _signed(row.change)]
+        cells += [_count(row.fixed), _count(row.broken), _number(row.p_value), str(row.items)]
         yield f"| {' | '.join(_cell(cell.strip()) for cell in cells)} |"
     if len(found.slices) > SLICES:
         yield f"\n… and {len(found.slices) - SLICES:,} more"
@@ -96,6 +96,10 @@ def _cell(text: str) -> str:
 
 def _count(value: int | None) -> str:
     return "-" if value is None else str(value)
+
+
+def _signed(value: float | None) -> str:
+    return "       -" if value is None else f"{value:+8.4f}"
 
 
 def _number(value: float | None) -> str:

@@ -14,7 +14,7 @@ from pipeline.gate.statistics import detectable, effort, holm, needed
 from pipeline.gate.values import BINARY, TOP
 
 WEIGHT = 100  # clusters that the pool's spread counts beside a slice's own
-CHANCE = 0.10  # of an unchanged model's runs, at most, in which several slices leave the verdict open
+CHANCE = 0.05  # of an unchanged model's runs, at most, in which several slices leave the verdict open
 FEW = 30  # clusters; of fewer, a bootstrap's spread is too unsure to call a slice big enough
 
 
@@ -62,7 +62,7 @@ def _must(cases: Sequence[Case], spreads: Sequence[float], params: Params) -> li
     """Whether a bound beyond the margin leaves the verdict open: for the pool, and where a slice is critical or big.
 
     One slice that is just big enough misses its bound in one of five runs of an unchanged model, and several together
-    nearly always. So among several a miss counts only where chance hardly explains the decline: Holm, at 0.10.
+    nearly always. So among several a miss counts only where chance hardly explains the decline: Holm, at 0.05.
     """
     factor = effort(params.confidence)
     must = [case.slice == "all" or case.slice in params.critical for case in cases]

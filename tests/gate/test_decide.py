@@ -137,7 +137,7 @@ def test_item_of_several_slices_counts_once_in_all():
 # Anchor
 
 
-def chain(releases, items=4000, step=40):
+def chain(releases, items=2000, step=20):
     """Each release breaks `step` more items than the one before; of release n: its answers."""
     return [[index >= step * n for index in range(items)] for n in range(releases + 1)]
 

@@ -135,7 +135,7 @@ def test_no_machine_path_or_registry_host_in_the_tree() -> None:
 def test_templates_of_plots_are_in_the_tree() -> None:
     plots = YAML(typ="safe").load(ROOT / "dvc.yaml")["plots"]
     named = {spec["template"] for plot in plots for spec in plot.values() if "template" in spec}
-    assert named == {path.stem for path in (ROOT / ".dvc/plots").iterdir()}
+    assert named - {"scatter", "confusion"} == {path.stem for path in (ROOT / ".dvc/plots").iterdir()}  # DVC's own
 
 
 def test_manifest_depends_on_every_other_output() -> None:

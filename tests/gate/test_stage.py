@@ -8,6 +8,7 @@ import pytest
 
 from pipeline import files, schema
 from pipeline.chain import lockfile
+from pipeline.evaluation import details, matrix
 from pipeline.gate.decide import decide
 from pipeline.stages import gate
 from tests.conftest import ENVIRONMENT, ROOT
@@ -32,9 +33,13 @@ def folder(tmp_path, monkeypatch):
     )
     training = {"steps": 0, "records": 0, "epochs": 0, "tokens": 0, "final_loss": None, "machine_class": None}
     files.write_json(tmp_path / "reports/training.json", training | {"truncated": 0, "increments": {}})
-    files.write_text(tmp_path / "reports/plots/loss.csv", "step,loss,learning_rate\n")
+    files.write_text(tmp_path / "reports/plots/loss.csv", "step,loss,learning_rate,gradient_norm\n")
+    files.write_text(tmp_path / "reports/plots/learning_rate.csv", "learning_rate,loss\n")
     measured = {"all": {"accuracy": 0.9, "macro_f1": 0.9, "items": 12}, "slices": {}}
-    files.write_json(tmp_path / "reports/metrics.json", {"candidate": measured, "parent": None, "truncated": 0})
+    nothing = dict.fromkeys(["parent", "anchor", "robustness", "chain"])
+    files.write_json(tmp_path / "reports/metrics.json", {"candidate": measured, "truncated": 0} | nothing)
+    files.write_json(tmp_path / "reports/details.json", details.details([]))
+    files.write_json(tmp_path / "reports/matrix.json", matrix.extend(None, None, "winter", {}, None))
     return tmp_path
 
 

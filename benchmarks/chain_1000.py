@@ -126,7 +126,8 @@ def made_by(number: int, before: Tree, objects: Objects) -> Tree:
             "data/prepared/report.json", "data/assembled/lineage.parquet", "data/assembled/review.csv",
             "data/assembled/train.arrow", "data/assembled/reservoir.arrow", "data/assembled/labels.json",
             "data/assembled/dropped.jsonl", "data/assembled/report.json",
-            "reports/predictions.json", "reports/matrix.json", "reports/data.html", "reports/report.html",
+            "reports/predictions.json", "reports/matrix.json", "reports/details.json", "reports/plots/confusion.csv",
+            "reports/data.html", "reports/report.html",
         )
     }  # fmt: skip
 
@@ -167,6 +168,9 @@ def reports(number: int) -> dict[str, str]:
         "reports/report.md": f"# {name_of(number)}\n",
         "reports/plots/loss.csv": "step,loss,learning_rate,gradient_norm\n1,1,1,1\n",
         "reports/plots/learning_rate.csv": "learning_rate,loss\n",
+        "reports/plots/slices.csv": "slice,release,accuracy\n",
+        "reports/plots/calibration.csv": "confidence,accuracy,items\n",
+        "reports/plots/forgetting.csv": "release,slice,accuracy\n",
     }
 
 
@@ -278,7 +282,12 @@ def build(source: Path, folder: Path, count: int) -> Path:
     fixed = {dep for stage in stages.values() for dep in stage["deps"] if (clone / dep).is_file()}
     objects = Objects(clone / ".dvc/cache", remote)
     md5s = {dep: _md5((clone / dep).read_bytes()) for dep in fixed}
-    for folder_dep in ("data/augment", "data/golden", "data/templates"):  # in git, and a stage's input as a whole
+    for folder_dep in (
+        "data/augment",
+        "data/golden",
+        "data/templates",
+        "metrics",
+    ):  # in git, and a stage's input as a whole
         below = files.files_below(clone / folder_dep)
         names = {path.relative_to(clone / folder_dep).as_posix(): _md5(path.read_bytes()) for path in below}
         md5s[folder_dep] = objects.put_folder(names)

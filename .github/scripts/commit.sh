@@ -5,7 +5,8 @@
 set -euo pipefail
 folder=$1 branch=$2
 names=(dvc.lock reports/report.md reports/metrics.json reports/verdict.json reports/decision.json
-  reports/reasons.json reports/training.json reports/manifest.json reports/plots/loss.csv reports/plots/learning_rate.csv)
+  reports/reasons.json reports/training.json reports/manifest.json
+  reports/plots/{loss,learning_rate,slices,calibration,forgetting}.csv)
 for name in "${names[@]}"; do
   if [ -f "$folder/$name" ] && [ ! -L "$folder/$name" ]; then
     mkdir -p "$(dirname "$name")" && cp "$folder/$name" "$name" && git add -- "$name"

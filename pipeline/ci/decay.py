@@ -7,6 +7,7 @@ Prints JSON: accuracy, macro_f1, items (or the metrics of other kinds of records
 models/base and data/assembled/labels.json: `dvc pull` brings them.
 """
 
+import contextlib
 import shutil
 import sys
 import tempfile
@@ -46,7 +47,9 @@ def records(sources: list[Path], instruction: str) -> list[Record]:
 def measure(items: list[Record]) -> dict[str, Any]:
     """Metrics of the checked-out release, beside the gate's floors and ceilings."""
     asked = params.load("evaluate", sides.Params)
-    found = measures.measure(sides.judged(items, asked), "candidate", asked.language)
+    with contextlib.redirect_stdout(sys.stderr):  # what is printed there is JSON
+        said = sides.judged(items, asked)
+    found = measures.measure(said, "candidate", asked.language)
     rules = {name: rule for name, rule in params.load_all()["gate"]["rules"]["all"].items() if name in found}
     floors = {name: rule["at_least"] for name, rule in rules.items() if "at_least" in rule}
     below = [name for name, floor in floors.items() if not (found[name] or 0.0) >= floor]

@@ -23,7 +23,13 @@ def test_only_a_refresh_is_set_back(chain, refreshed, after, tmp_path: Path, mon
     monkeypatch.setattr(candidate, "save", lambda _: None)
     monkeypatch.setattr(candidate, "reopened", lambda *_: None)
     set_params(tmp_path, train__chain=chain)
-    add._open(SimpleNamespace(lock=None), "spring", SimpleNamespace(release="v1.0.0"), "opened", refreshed=refreshed)
+    add._open(
+        SimpleNamespace(lock=SimpleNamespace(anchor=None)),
+        "spring",
+        SimpleNamespace(release="v1.0.0"),
+        "opened",
+        refreshed=refreshed,
+    )
     assert params.load_all()["train"]["chain"] == after
     said = capsys.readouterr().out
     assert ("again, after a refresh" in said) == (after != chain)

@@ -24,6 +24,7 @@ SLICES = Path("data/assembled/slices")
 UNRATED = Path("reports/unrated.csv")
 LISTED = 1000  # answers in the list, at most
 SPARE = 20_000  # judgements that no present model needs, the newest; the older ones are dropped
+TOLD = 25  # rounds of questions between two lines on how far it is
 IN_VAIN = 10  # answers in a row without a number: the prompt is wrong, and the rest would cost for nothing
 
 
@@ -69,7 +70,9 @@ def ask(asked: endpoint.Asked, judge: judged.Judge, todo: Mapping[str, Answer], 
             said = endpoint.ask(http, asked, judge.prompt(answer.record, answer.text))
             return endpoint.number(said, judge.scale), said
 
-        for part in _parts(list(todo), parallel):
+        for done, part in enumerate(_parts(list(todo), parallel)):
+            if done and done % TOLD == 0:
+                print(f"judge: {done * parallel} of {len(todo)} asked", flush=True)
             waiting = [(key, pool.submit(one, todo[key])) for key in part]
             failed: GraftError | None = None
             scores: dict[str, float] = {}

@@ -15,6 +15,7 @@ from pipeline.errors import GraftError
 
 COLUMNS = ("id", "hash", "score")
 LISTED = ("id", "hash", "question", "reference", "answer", "score")  # of the list that people fill in
+LONGEST = 30_000  # characters of a text in the list: what a spreadsheet's cell holds
 HELP = "docs/how-to/judge.md: columns id, hash and score; a row without a score says nothing"
 
 _HEX = re.compile(r"[0-9a-f]{64}")
@@ -124,11 +125,12 @@ def listed(rows: Iterable[Row], most: int) -> str:
     """The list that people fill in, at most `most` rows.
 
     By id, so that the answers of several models to one question stand together, and among these by hash, so that
-    nothing tells whose they are. A cell that a spreadsheet would run as a formula begins with an apostrophe.
+    nothing tells whose they are. A cell that a spreadsheet would run as a formula begins with an apostrophe, and a
+    byte order mark tells it that this is UTF-8.
     """
     ordered = sorted(rows, key=lambda row: (row.id, row.hash))[:most]
     cells = ([row.id, row.hash, *map(_harmless, (row.question, row.reference, row.answer)), ""] for row in ordered)
-    return _csv(LISTED, cells)
+    return "\ufeff" + _csv(LISTED, cells)
 
 
 def _wrong(id_: str, digest: str, told: str, scale: Sequence[float]) -> str | None:
@@ -175,7 +177,9 @@ def _delimiter(text: str) -> str:
 
 
 def _harmless(text: str) -> str:
-    return f"'{text}" if text.startswith(_FORMULA) else text
+    text = text.replace("\r\n", "\n").replace("\r", "\n")  # csv leaves a lone one without quotes
+    shown = text if len(text) <= LONGEST else f"{text[:LONGEST]}…"
+    return f"'{shown}" if shown.startswith(_FORMULA) else shown
 
 
 def _csv(columns: Sequence[str], rows: Iterable[Sequence[str]]) -> str:

@@ -7,6 +7,8 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from pipeline import files, schema, yaml
 from pipeline.data import arrow, records
@@ -416,7 +418,7 @@ def test_people_fill_in_a_list_and_it_becomes_their_ratings(work, capsys):
     asks(**PEOPLE)
     judge.main()
     assert "0 of 8 answers are rated" in capsys.readouterr().out
-    rows = list(csv.DictReader(io.StringIO(judge.UNRATED.read_text(encoding="utf-8"))))
+    rows = list(csv.DictReader(io.StringIO(judge.UNRATED.read_text(encoding="utf-8-sig"))))
     assert [row["id"] for row in rows] == [one.id for one in work for _ in range(2)]
     assert list(rows[0]) == ["id", "hash", "question", "reference", "answer", "score"]  # not whose answer it is
     filled = judge.UNRATED.read_text().splitlines()
@@ -511,11 +513,23 @@ def test_the_list_is_bounded_and_no_spreadsheet_runs_it(work):
         ratings.Row(id=f"{n:064x}", hash=ratings.hashed(text), question="=1+1", reference="-", answer=text)
         for n, text in enumerate(["=cmd", "@x", "fine", "two\nlines", "\ud800"])
     ]
-    found = list(csv.reader(io.StringIO(ratings.listed(rows, 4), newline="")))
+    found = list(csv.reader(io.StringIO(ratings.listed(rows, 4).removeprefix("\ufeff"), newline="")))
     assert [row[2:5] for row in found[1:]] == [
         ["'=1+1", "'-", "'=cmd"], ["'=1+1", "'-", "'@x"], ["'=1+1", "'-", "fine"], ["'=1+1", "'-", "two\nlines"],
     ]  # fmt: skip
     ratings.listed(rows, 5).encode()  # a lone surrogate breaks no file
+
+
+@given(st.lists(st.text(), min_size=1, max_size=4), st.booleans())
+def test_a_list_with_any_texts_can_be_read_again(tmp_path_factory, texts, longer):
+    path = tmp_path_factory.mktemp("list") / "unrated.csv"
+    texts = [text * (ratings.LONGEST if longer else 1) for text in texts]
+    rows = [
+        ratings.Row(id=f"{n:064x}", hash=ratings.hashed(text), question=text, reference=text, answer=text)
+        for n, text in enumerate(texts)
+    ]
+    files.write_text(path, ratings.listed(rows, 10))
+    assert ratings.read(path, (1, 5)) == {(row.id, row.hash): None for row in rows}
 
 
 # figures

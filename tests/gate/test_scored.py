@@ -2,6 +2,7 @@
 
 import pytest
 
+from pipeline import schema
 from pipeline.gate.decide import decide
 from tests.gate.made import content_id, gate, predictions, status
 
@@ -20,7 +21,9 @@ def item(number, ours, theirs, name="winter"):
 
 
 def verdict(items, params=ALL, **more):
-    return decide(predictions(items, **more) | {"params": SCALE}, params)
+    found = decide(predictions(items, **more) | {"params": SCALE}, params)
+    assert schema.problems(found, "verdict") == []
+    return found
 
 
 def check(found, against, name="all"):

@@ -160,6 +160,11 @@ def main() -> None:
     told = predictions.read(PREDICTIONS)
     records = {one.id: one for path in sorted(SLICES.glob("*.arrow")) for one in arrow.read_records(path)}
     found, before = answers(told, records, judge), [one.predictions for one in sides.released()]
+    if not found:
+        raise GraftError(
+            f"{PREDICTIONS} holds no generated answer, so there is nothing to judge",
+            help="answers are generated to sft items, where evaluate.max_new_tokens is above 0",
+        )
     if judge.by is None:
         print(f"judge: {listed(judge, found, before)}", flush=True)
         return

@@ -158,6 +158,8 @@ def _coverage(scored: tuple[int, int] | None) -> list[str]:
     """A line that says how many answers have a score; none where nobody judges."""
     if scored is None:
         return []
+    if not scored[1]:
+        return ["no answer is generated, so there is nothing to judge"]
     more = "; `make judge` asks for the others" if scored[0] < scored[1] else ""
     return [f"{scored[0]} of {scored[1]} answers are judged{more}"]
 

@@ -130,6 +130,12 @@ def test_it_is_off_unless_asked_for(work):
     stopped(r"\$\.evaluate\.judge: null")
 
 
+def test_without_answers_there_is_nothing_to_judge(work):
+    predictions.write(judge.PREDICTIONS, told([]))
+    asks(**PEOPLE)
+    stopped("holds no generated answer")
+
+
 @pytest.mark.parametrize(("text", "what"), [(None, "is not there"), ("Grade it.", r"has no \{answer\}")])
 def test_a_prompt_that_shows_no_answer_is_refused(work, text, what):
     Path("metrics/judge.txt").unlink() if text is None else Path("metrics/judge.txt").write_text(text)

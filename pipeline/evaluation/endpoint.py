@@ -11,7 +11,6 @@ import time
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
-from urllib.parse import urlsplit
 
 from pipeline.errors import GraftError
 
@@ -64,7 +63,7 @@ def client(asked: Asked) -> Any:
     """A client for several threads; a proxy of the environment is used beyond this machine alone."""
     import httpx2
 
-    outside = urlsplit(asked.url).scheme == "https"
+    outside = asked.url.startswith("https:")
     return httpx2.Client(timeout=asked.timeout, trust_env=outside, follow_redirects=False)
 
 
@@ -122,6 +121,8 @@ def _once(http: Any, asked: Asked, prompt: str) -> str | None:
         raise Busy(f"did not answer within {asked.timeout:g} seconds") from None
     except (httpx2.HTTPError, OSError) as error:
         raise Busy(f"cannot be reached ({type(error).__name__})") from None
+    except (httpx2.InvalidURL, ValueError, OverflowError):
+        raise _error(asked, "has no address that can be called") from None
     if answer.status_code == 200:
         return _content(asked, received)
     said = f"answers {answer.status_code}{_words(asked, received)}"

@@ -308,6 +308,13 @@ def test_a_server_that_is_down_is_one_clear_error(work):
         assert "cannot be reached (ConnectError), 4 times" in stopped()
 
 
+@pytest.mark.parametrize("url", ["http://127.0.0.1:99999/v1", "https://[::g/v1", "https://:1/"])
+def test_an_address_that_is_none_is_one_clear_error(work, monkeypatch, url):
+    monkeypatch.setattr(sys, "argv", ["judge", "--attempts", "1"])
+    asks(**MODEL | {"url": url})
+    assert f"the judge prometheus at {url} " in stopped()
+
+
 def test_a_server_that_recovers_is_asked_again(work):
     with serving(lambda asked, number: Reply(status=502 if number < 2 else 200)) as server:
         asks(**MODEL | {"url": server.url})

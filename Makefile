@@ -10,7 +10,7 @@ export PATH := $(CURDIR)/$(BIN):$(PATH)
 export OMP_WAIT_POLICY ?= PASSIVE
 
 .DEFAULT_GOAL := help
-.PHONY: help setup extras run test check demo bench cross-validation base samples docs hooks soak pins clean
+.PHONY: help setup extras run test check demo bench cross-validation judge base samples docs hooks soak pins clean
 
 help: ## this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /  make \1	/' | expand -t 24
@@ -52,6 +52,9 @@ bench: setup ## the side-by-side scripts; each ends with one line of JSON
 
 cross-validation: setup ## train and evaluate the open increment's records in FOLDS=5 parts, for small sets
 	@$(BIN)/python -m pipeline.evaluation.cross_validation --folds $(or $(FOLDS),5)
+
+judge: setup ## ask evaluate.judge for the scores that are missing, or list the answers for people to rate
+	@$(BIN)/python -m pipeline.evaluation.judge
 
 base: setup ## build the embedded base again from params.yaml's base.corpus
 	@$(BIN)/python -m pipeline.model.base_build

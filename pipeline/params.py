@@ -45,9 +45,11 @@ def load_all() -> dict[str, dict[str, Any]]:
 
 def _beyond_schema(plain: dict[str, dict[str, Any]]) -> Iterator[str]:
     """What a JSON Schema cannot say of the values."""
-    prepare = plain["prepare"]
+    prepare, judge = plain["prepare"], plain["evaluate"]["judge"]
     if prepare["min_chars"] > prepare["max_chars"]:
         yield f"$.prepare.min_chars: {prepare['min_chars']} is more than max_chars, {prepare['max_chars']}"
+    if judge and judge["scale"][0] >= judge["scale"][1]:
+        yield f"$.evaluate.judge.scale: {judge['scale']}: the lowest score comes first, then the highest"
     if plain["train"]["parent"]["average"] and not plain["train"]["validation"]["share"]:
         yield "$.train.parent.average: chooses by the validation part: $.train.validation.share must be above 0"
     for name in ("targets", "modules"):

@@ -11,7 +11,7 @@ Item = Mapping[str, Any]  # of predictions.json
 Row = Mapping[str, Any]  # what one model said of an item
 NAMES = (
     "items", "accuracy", "macro_f1", "ece", *generation.KINDS, "loss", "perplexity", "tokens", "preference_accuracy",
-    "preference_margin",
+    "preference_margin", "judge", "judged", "unjudged",
 )  # fmt: skip
 _LARGEST = 700.0  # e to this is still a number
 
@@ -28,8 +28,10 @@ def measure(items: Sequence[Item], side: str, language: str | None = None) -> di
         items; of classifications accuracy, macro_f1 and ece (10 bins); of generated texts exact_match, bleu, chrf and
         rouge_l; of sft, kto and text loss (nats per learned token), perplexity and tokens, of what is desirable; of
         preference preference_accuracy (share of pairs whose chosen answer is likelier) and preference_margin (mean
-        log p(chosen) - log p(rejected), nats); of each metric of `evaluate.custom` sum(weight * value) / sum(weight),
-        unless all weights are 0. Null: accuracy and macro_f1 without items, and what a model gave no number for.
+        log p(chosen) - log p(rejected), nats); of answers that are judged, where any are to be, judge (mean score),
+        judged (how many) and unjudged (how many others); of each metric of `evaluate.custom`
+        sum(weight * value) / sum(weight), unless all weights are 0. Null: accuracy and macro_f1 without items, judge
+        without scores, and what a model gave no number for.
     """
     told = [(item, item[side]) for item in items if item[side] is not None]
     rows = [row for _, row in told]
@@ -38,6 +40,7 @@ def measure(items: Sequence[Item], side: str, language: str | None = None) -> di
     found |= _generation([(item, row) for item, row in desirable if "text" in row and "answer" in item], language)
     found |= _likelihood([row for _, row in desirable if "nats" in row])
     found |= _preference([row for row in rows if "chosen" in row])
+    found |= _judge([row["judge"]["score"] for row in rows if "judge" in row])
     return found | _custom(rows) | {"items": len(told)}
 
 
@@ -76,6 +79,15 @@ def _preference(rows: Sequence[Row]) -> dict[str, Any]:
         "preference_accuracy": round(sum(margin > 0 for margin in margins) / len(margins), DIGITS),
         "preference_margin": round(math.fsum(margins) / len(margins), DIGITS),
     }
+
+
+def _judge(scores: Sequence[float | None]) -> dict[str, Any]:
+    """Of the scores that there are: an answer that nobody judged counts neither well nor badly."""
+    if not scores:
+        return {}
+    given = [score for score in scores if score is not None]
+    mean = round(math.fsum(given) / len(given), DIGITS) if given else None
+    return {"judge": mean, "judged": len(given), "unjudged": len(scores) - len(given)}
 
 
 def _numbers(values: Sequence[float | None]) -> bool:

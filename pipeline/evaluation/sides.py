@@ -31,9 +31,10 @@ class Params:
     robustness: Mapping[str, Any] | None  # items, kinds, strengths of variants
     language: str | None  # of generated texts
     custom: str | Sequence[str] | None  # of pipeline.evaluation.custom
+    judge: Mapping[str, Any] | None  # of pipeline.evaluation.judged
 
     @property
-    def judge(self) -> keys.Judge:
+    def decoding(self) -> keys.Judge:
         """How answers are decoded and scored."""
         return keys.Judge(normalize=self.normalize, max_new_tokens=self.max_new_tokens)
 
@@ -120,7 +121,7 @@ def ask(
     """
     told, rows, held, cost = dict(known), dict[str, Mapping[str, Row]](), dict[str, Any](), dict[str, Any]()
     for side in sides:
-        named = {item.id: keys.key(side.model, asked.judge, item) for item in items}
+        named = {item.id: keys.key(side.model, asked.decoding, item) for item in items}
         unsaid = [item for item in items if named[item.id] not in told]
         print(
             f"evaluate: {side.name}: {len(items) - len(unsaid)} predictions known, {len(unsaid)} to score", flush=True
@@ -130,10 +131,10 @@ def ask(
                 from pipeline.evaluation import predict
 
                 served = held[side.name] = predict.load(base, side.adapter, side.model, side.labels)
-                for id_, row in predict.predict(served, unsaid, asked.judge, asked.batch_size).items():
+                for id_, row in predict.predict(served, unsaid, asked.decoding, asked.batch_size).items():
                     told[named[id_]] = _finite(row) | {"key": named[id_]}
                 if measured and not served.small:  # never a second copy of a large base
-                    cost |= predict.costs({side.name: held.pop(side.name)}, items, asked.judge)
+                    cost |= predict.costs({side.name: held.pop(side.name)}, items, asked.decoding)
         rows[side.name] = {item.id: told[named[item.id]] for item in items}
     if measured and held:
         with _serving():
@@ -142,7 +143,7 @@ def ask(
             for side in sides[1:2]:  # candidate and parent take turns, even if the parent had nothing left to say
                 if side.name not in held and not cost:
                     held[side.name] = predict.load(base, side.adapter, side.model, side.labels)
-            cost |= predict.costs(held, items, asked.judge)
+            cost |= predict.costs(held, items, asked.decoding)
     return Said(rows=rows, cost=cost)
 
 

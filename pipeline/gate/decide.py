@@ -10,7 +10,7 @@ from pipeline.gate import rules as asked_for
 from pipeline.gate.check import DIGITS, FAIL, INCONCLUSIVE, PASS, UNDECIDED, Check
 from pipeline.gate.judge import Case, judge
 from pipeline.gate.rules import Params, Rule
-from pipeline.gate.values import BUILT_IN, Book, Item, applies, right
+from pipeline.gate.values import BUILT_IN, JUDGE, Book, Item, applies, counting, right
 from pipeline.words import counted
 
 ALWAYS = ("accuracy", "macro_f1", "loss", "preference_accuracy")  # rules for kinds of records that may be absent
@@ -30,7 +30,8 @@ def decide(predictions: Predictions, params: Params | Mapping[str, Any]) -> dict
     """
     asked = params if isinstance(params, Params) else Params(**{**UNSET, "fail_alpha": 0.025, **params})
     evaluated = ((predictions.get("params") or {}).get("candidate") or {}).get("evaluate") or {}
-    slices, book = _slices(predictions), Book(evaluated.get("language"))
+    scale = (evaluated.get("judge") or {}).get("scale") or (0.0, 0.0)
+    slices, book = _slices(predictions), Book(evaluated.get("language"), scale)
     checks = [
         *_must_pass(slices["all"]),
         *_floors(slices, asked, book),
@@ -77,8 +78,12 @@ def _must_pass(items: Sequence[Item]) -> Iterator[Check]:
 
 def _floors(slices: Slices, params: Params, book: Book) -> Iterator[Check]:
     """Each metric's own value: measured at all, and on the right side of its bound."""
-    for name, rule, items in _asked(slices, params):
+    for name, rule, every in _asked(slices, params):
+        items = counting(rule.metric, every, "candidate")
         check = Check(slice=name, metric=rule.metric, against="floor", reference=rule.bound, items=len(items))
+        if rule.metric == JUDGE and not items:
+            yield _unjudged(check, "no answer is judged", params)
+            continue
         value = paired.measure(rule.metric, items, "candidate", book) if items else None
         if value is None:
             missing = "an item's value is missing or no number" if items else "not measured"
@@ -107,7 +112,11 @@ def _references(predictions: Predictions, slices: Slices, params: Params, book: 
 def _reference(side: str, named: str, same: bool, slices: Slices, params: Params, book: Book) -> Iterator[Check]:
     """Every comparison with one of them; `same`: it is the candidate's own model."""
     cases = []
-    for name, rule, items in _asked(slices, params):
+    for name, rule, every in _asked(slices, params):
+        items = counting(rule.metric, every, "candidate", side)
+        if rule.metric == JUDGE and rule.margin is not None and not items and counting(JUDGE, every, "candidate"):
+            check = Check(slice=name, metric=JUDGE, against=side, margin=rule.margin)
+            yield _unjudged(check, f"of no item both answers are judged, the candidate's and {named}'s", params)
         if rule.margin is None or not items:
             continue
         compared = paired.compare(rule.metric, items, side, confidence=params.confidence, same=same, book=book)
@@ -117,6 +126,12 @@ def _reference(side: str, named: str, same: bool, slices: Slices, params: Params
             check = Check(slice=name, metric=rule.metric, against=side, margin=rule.margin, items=len(items))
             yield check.but(FAIL, f"{name} {rule.metric}: not measured for {named} on every item")
     yield from judge(cases, side, named, params)
+
+
+def _unjudged(check: Check, what: str, params: Params) -> Check:
+    """Scores that a rule asks for and nobody gave: a refusal for the pool, and where a slice is critical or named."""
+    named = check.slice == "all" or check.slice in params.critical or check.slice in params.rules["slices"]
+    return check.but(FAIL if named else UNDECIDED, f"{check.slice} {JUDGE}: {what}; `make judge` asks for scores")
 
 
 def _beside(predictions: Predictions, slices: Slices, params: Params, checks: Sequence[Check]) -> list[str]:
@@ -130,7 +145,10 @@ def _beside(predictions: Predictions, slices: Slices, params: Params, checks: Se
     missed = {check.metric for check in checks if check.status == FAIL}
     for metric in sorted(stated - set(BUILT_IN) - missed):
         if not any(applies(metric, item) for item in slices["all"]):
-            found.append(f"{metric}: no item has it; evaluate.custom measures metrics of your own")
+            help_ = (
+                "`make judge` asks for scores" if metric == JUDGE else "evaluate.custom measures metrics of your own"
+            )
+            found.append(f"{metric}: no item has it; {help_}")
     if stated and slices["all"] and not any(check.metric != "must_pass" for check in checks):
         measured = [name for name in sorted(BUILT_IN) if any(applies(name, item) for item in slices["all"])]
         found.append(

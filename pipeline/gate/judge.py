@@ -11,7 +11,7 @@ from pipeline.gate.check import FAIL, INCONCLUSIVE, PASS, UNDECIDED, Check
 from pipeline.gate.paired import Compared
 from pipeline.gate.rules import Params, Rule
 from pipeline.gate.statistics import detectable, effort, holm, needed
-from pipeline.gate.values import BINARY, TOP
+from pipeline.gate.values import BINARY
 
 WEIGHT = 100  # clusters that the pool's spread counts beside a slice's own
 CHANCE = 0.05  # of an unchanged model's runs, at most, in which several slices leave the verdict open
@@ -86,7 +86,7 @@ def _spreads(cases: Sequence[Case]) -> list[float]:
         own, clusters, metric = case.compared.spread, case.compared.clusters, case.rule.metric
         if case.slice != "all":
             own = (clusters * own + WEIGHT * pooled[metric]) / (clusters + WEIGHT)
-        found.append(max(own, TOP.get(metric, 0.0) * (case.rule.margin or 0.0)))
+        found.append(max(own, case.compared.top * (case.rule.margin or 0.0)))
     return found
 
 

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from pipeline.gate import bootstrap, scores, statistics
-from pipeline.gate.values import BINARY, TOP, Book, Item, Value
+from pipeline.gate.values import BINARY, Book, Item, Value
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -23,6 +23,7 @@ class Compared:
     discordant: int  # items of which the models say otherwise
     spread: float  # variance of one cluster's difference; of right and wrong the share of discordant pairs, psi
     method: str  # identical | tango | bootstrap
+    top: float  # the largest difference that there can be; 0: nobody knows
 
 
 def measure(metric: str, items: Sequence[Item], side: str, book: Book) -> float | None:
@@ -55,7 +56,8 @@ def compare(
     for item, pair in zip(items, pairs, strict=True):
         clusters.setdefault(item.get("cluster", item["id"]), []).append(pair)
     discordant = sum(ours != theirs for ours, theirs in pairs)
-    drawn, method = _judge(metric, pairs, clusters, confidence, same and not discordant)
+    top = book.top(metric)
+    drawn, method = _judge(metric, pairs, clusters, confidence, top, same and not discordant)
     return Compared(
         candidate=scores.score(metric, [ours for ours, _ in pairs]),
         reference=scores.score(metric, [theirs for _, theirs in pairs]),
@@ -69,6 +71,7 @@ def compare(
         discordant=discordant,
         spread=drawn.spread,
         method=method,
+        top=top,
     )
 
 
@@ -77,6 +80,7 @@ def _judge(
     pairs: Sequence[tuple[Value, Value]],
     clusters: dict[str, list[tuple[Value, Value]]],
     confidence: float,
+    top: float,
     identical: bool,
 ) -> tuple[bootstrap.Drawn, str]:
     if identical:
@@ -89,9 +93,9 @@ def _judge(
     found = bootstrap.resample(
         kind_of, scores.difference(metric, list(kinds)), changed, bootstrap.seed(clusters), confidence
     )
-    if not changed and metric in TOP and found.low is not None:
+    if not changed and top and found.low is not None:
         # No change among so few says as little of a bounded metric as of right and wrong.
-        low, high = (bound * TOP[metric] for bound in statistics.tango(0, 0, len(clusters), confidence))
+        low, high = (bound * top for bound in statistics.tango(0, 0, len(clusters), confidence))
         found = bootstrap.Drawn(difference=0, low=low, high=high, worse=1, better=1, spread=0)
     return found, "bootstrap"
 

@@ -10,6 +10,7 @@ Value = tuple[Any, ...]  # what `value` gives; two models that say the same give
 SIDES = ("candidate", "parent", "anchor")
 BINARY = ("accuracy", "preference_accuracy", "exact_match")
 TEXTS = ("bleu", "chrf", "rouge_l")
+JUDGE = "judge"  # not every answer has a score
 BUILT_IN = (*BINARY, *TEXTS, "macro_f1", "loss")
 TOP = {"bleu": 100.0, "chrf": 100.0} | dict.fromkeys((*BINARY, "macro_f1", "rouge_l"), 1.0)  # the best possible value
 
@@ -25,16 +26,37 @@ def applies(metric: str, item: Item) -> bool:
     if metric == "loss":
         row = item["candidate"] or {}
         return item["kind"] not in ("classification", "preference") and row.get("desirable") is not False
+    if metric == JUDGE:
+        return any(_judged(item, side) for side in SIDES)
     return any(metric in ((item.get(side) or {}).get("custom") or {}) for side in SIDES)
+
+
+def counting(metric: str, items: Sequence[Item], *sides: str) -> list[Item]:
+    """The items that a metric is measured on: all; of scores of answers those that each of the sides has."""
+    return [item for item in items if metric != JUDGE or all(_judged(item, side) for side in sides)]
+
+
+def _judged(item: Item, side: str) -> bool:
+    return ((item.get(side) or {}).get("judge") or {}).get("score") is not None
 
 
 class Book:
     """The values of items, each made once: an item stands in several slices, and the candidate meets two references."""
 
-    def __init__(self, language: str | None) -> None:
-        """`language`: of generated texts, as asked for; None: their answers' script tells."""
+    def __init__(self, language: str | None, scale: Sequence[float] = (0.0, 0.0)) -> None:
+        """What was asked for.
+
+        Args:
+            language: of generated texts; None: their answers' script tells.
+            scale: the lowest and the highest score of `evaluate.judge`.
+        """
         self._language = language
+        self._tops = TOP | {JUDGE: scale[1] - scale[0]}
         self._known: dict[tuple[str, str, str, str], Value | None] = {}
+
+    def top(self, metric: str) -> float:
+        """The largest difference that there can be of a metric; 0: nobody knows."""
+        return self._tops.get(metric, 0.0)
 
     def values(self, metric: str, items: Sequence[Item], side: str) -> list[Value | None]:
         """Each item's, as `value` has it. The language that BLEU tokenises by is that of all these items."""
@@ -76,6 +98,8 @@ def _value(metric: str, item: Item, row: Mapping[str, Any], language: str) -> Va
         from pipeline.evaluation import generation
 
         return tuple(generation.statistics(metric, row["text"], item["answer"], language).tolist())
+    if metric == JUDGE:
+        return (float(row["judge"]["score"]), 1.0)
     number, weight = row["custom"][metric]
     return (float(number) * float(weight), float(weight))
 

@@ -33,7 +33,7 @@ def render(facts: Facts) -> str:
         *_verdict(facts),
         *_slices(facts),
         *_examples(facts),
-        *_section("Measures", [_table(tables.pooled(facts)), *_truncated(facts)]),
+        *_section("Measures", [_table(tables.pooled(facts)), *map(plain, tables.judged(facts)), *_truncated(facts)]),
         *_section("Robustness", [_table(tables.robustness(facts))]),
         *_section("Over the releases", _chain(facts)),
         *_section("Taken for one another", [_table(tables.confused(facts.details).first(PAIRS))]),

@@ -16,9 +16,10 @@ TITLES = {
     "perplexity": "perplexity",
     "preference_accuracy": "preferred",
     "preference_margin": "margin",
+    "judge": "judge's score",
     "must_pass": "must-pass items",
 }
-COUNTS = ("items", "tokens")  # of a block of metrics.json: no measures
+COUNTS = ("items", "tokens", "judged", "unjudged")  # of a block of metrics.json: no measures
 NONE = "–"  # where there is no value
 _LOWER = {"loss", "perplexity", "ece"}  # the lower, the better
 

@@ -203,6 +203,7 @@ def _said(answer: str | None) -> str:
 
 def _measures(facts: Facts) -> Iterator[str]:
     yield shown(tables.pooled(facts))
+    yield from map(sentence, tables.judged(facts))
     if number_of := facts.metrics.get("truncated"):
         yield sentence(f"{counted(number_of, 'item')} longer than train.max_length; cut to it, and counted here.")
     if facts.metrics["candidate"]["slices"]:

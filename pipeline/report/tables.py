@@ -58,6 +58,15 @@ def pooled(facts: Facts) -> Table:
     return Table(titles=["all items", *found], rows=rows, names=(), numbers=range(1, 1 + len(found)))
 
 
+def judged(facts: Facts) -> list[str]:
+    """A sentence that says of how many answers there are scores; none where nobody judges."""
+    blocks = {name: side["all"] for name, side in sides(facts).items() if "judged" in side["all"]}
+    told = [f"{x['judged']:,} of {x['judged'] + x['unjudged']:,} of {name}" for name, x in blocks.items()]
+    return (
+        [f"Answers with a judge's score: {', '.join(told)}. The others count neither well nor badly."] if told else []
+    )
+
+
 def by_slice(facts: Facts) -> Table:
     """Every measure of the candidate on each slice, judged or not."""
     slices = facts.metrics[CANDIDATE]["slices"]

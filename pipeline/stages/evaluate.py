@@ -12,7 +12,7 @@ from pipeline import errors, files, params, timing
 from pipeline.chain import lockfile
 from pipeline.data import arrow, marks
 from pipeline.data.records import Record
-from pipeline.evaluation import custom, figures, perturb, predictions, sides
+from pipeline.evaluation import custom, figures, judged, perturb, predictions, sides
 from pipeline.evaluation import items as evaluated
 from pipeline.evaluation.sides import ADAPTER, RELEASED, Params
 from pipeline.model import pinned, saved
@@ -79,17 +79,19 @@ def main() -> None:
     for path in (PREDICTIONS, METRICS, DETAILS, MATRIX):
         path.unlink(missing_ok=True)
     asked, lock = params.load("evaluate", Params), lockfile.load()
-    own = custom.load(asked.custom)
+    own, judge = custom.load(asked.custom), judged.load(asked.judge)
     with timing.measured("evaluate") as timings:
         slices = {path.stem: arrow.read_records(path) for path in sorted(SLICES.glob("*.arrow"))}
         found = evaluated.items(slices, marks.read(SLICES), asked.slice_by, asked.max_items)
         varied, base = variants(found, asked.robustness), pinned.load()
         before = list(sides.released())
+        scores = judged.known(judge, [one.predictions for one in before]) if judge else {}
         compared = [sides.candidate(base), *(one.side for one in before)]
         known = {key: row for one in before for key, row in predictions.rows(one.predictions).items()}
         records = {record.id: record for record in [*found.records, *(one.record for one in varied)]}
         said = sides.ask(compared, list(records.values()), known, base, asked, measured=True)
         rows = {name: _with_own(records, of, own) for name, of in said.rows.items()}
+        rows = {name: _judged(records, of, judge, scores) for name, of in rows.items()}
         content = told(found, varied, compared, rows) | {
             "releases": {
                 "parent": lock.parent.release if lock.parent else None,
@@ -117,7 +119,8 @@ def main() -> None:
         files.write_text(TIMINGS / "efficiency.md", efficiency.markdown(timings, release))
         files.write_text(TIMINGS / "efficiency.html", efficiency.html(timings, release))
         cut = [item.record for item in found.items if said.rows["candidate"][item.record.id]["truncated"]]
-        for line in [*evaluated.budget(found), *evaluated.cut(cut)]:
+        scored = judged.coverage(list(rows["candidate"].values())) if judge else None
+        for line in [*evaluated.budget(found), *evaluated.cut(cut), *_coverage(scored)]:
             print(f"evaluate: {line}", flush=True)
         print("evaluate: " + ", ".join(f"{k} {v}" for k, v in made.metrics["candidate"]["all"].items()), flush=True)
 
@@ -130,6 +133,17 @@ def _with_own(
     return dict(zip(records, custom.added(own, list(records.values()), plain), strict=True))
 
 
+def _judged(
+    records: Mapping[str, Record],
+    rows: Mapping[str, predictions.Row],
+    judge: judged.Judge | None,
+    scores: Mapping[str, float | None],
+) -> dict[str, predictions.Row]:
+    """What was said of each record, with the scores of answers in words."""
+    found = judged.added(judge, scores, list(records.values()), [rows[id_] for id_ in records])
+    return dict(zip(records, found, strict=True))
+
+
 def _item(item: evaluated.Item) -> dict[str, Any]:
     record = item.record
     made: dict[str, Any] = {"id": record.id, "kind": record.kind, "slices": list(item.slices)}
@@ -138,6 +152,16 @@ def _item(item: evaluated.Item) -> dict[str, Any]:
     if item.cluster != record.id:
         made["cluster"] = item.cluster
     return made | ({"must_pass": True} if item.must_pass else {})
+
+
+def _coverage(scored: tuple[int, int] | None) -> list[str]:
+    """A line that says how many answers have a score; none where nobody judges."""
+    if scored is None:
+        return []
+    if not scored[1]:
+        return ["no answer is generated, so there is nothing to judge"]
+    more = "; `make judge` asks for the others" if scored[0] < scored[1] else ""
+    return [f"{scored[0]} of {scored[1]} answers are judged{more}"]
 
 
 def _params() -> dict[str, Any]:

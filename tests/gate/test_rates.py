@@ -23,7 +23,7 @@ def case(name, fixed, broken, items, low, high, margin):
     compared = Compared(
         candidate=0.9, reference=0.9, difference=(fixed - broken) / items, low=low, high=high,
         worse=statistics.mcnemar_worse(fixed, broken), better=statistics.mcnemar_worse(broken, fixed), items=items,
-        clusters=items, discordant=fixed + broken, spread=(fixed + broken) / items, method="tango",
+        clusters=items, discordant=fixed + broken, spread=(fixed + broken) / items, method="tango", top=1.0,
     )  # fmt: skip
     return Case(slice=name, rule=Rule(metric="accuracy", bound=None, margin=margin, lower=False), compared=compared)
 

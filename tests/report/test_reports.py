@@ -217,6 +217,21 @@ def test_changed_params_are_named_with_both_values() -> None:
     assert "Changed params" not in markdown.render(unknown)
 
 
+def test_scores_of_answers_come_with_how_many_there_are() -> None:
+    known = candidate("pass")
+    block = known.metrics["candidate"]["all"] | {"judge": 3.25, "judged": 12, "unjudged": 1400}
+    metrics = {**known.metrics, "candidate": {**known.metrics["candidate"], "all": block}}
+    open_one = {**dict.fromkeys(known.verdict["checks"][0]), "slice": "spring", "metric": "judge", "against": "parent"}
+    open_one |= {"items": 0, "margin": 0.2, "status": "undecided", "reason": "spring judge: of no item both"}
+    checks = [*known.verdict["checks"], open_one]
+    scored = replace(known, metrics=metrics, verdict={**known.verdict, "checks": checks, "undecided": ["spring"]})
+    for text in (markdown.render(scored), page.html(scored)):
+        assert "12 of 1,412 of candidate" in text
+        assert "3.2500" in text
+        assert "12.0000" not in text
+    assert "judge's score" not in markdown.render(known)
+
+
 def test_loss_is_better_the_lower_it_is() -> None:
     check = {
         "slice": "all", "metric": "loss", "against": "parent", "candidate": 1.0, "reference": 1.3, "difference": -0.3,

@@ -12,11 +12,12 @@ from transformers import AutoModelForCausalLM
 from pipeline import files, schema
 from pipeline.data import arrow
 from pipeline.errors import GraftError
-from pipeline.evaluation import keys, measures, sides
+from pipeline.evaluation import keys, measures, ratings, sides
 from pipeline.model import chat, pinned
 from pipeline.stages import evaluate
 from tests.conftest import ENVIRONMENT, ROOT
-from tests.stages.conftest import LABELS, release, set_params, write_records
+from tests.judge_server import Reply, serving
+from tests.stages.conftest import LABELS, record, release, set_params, write_records
 
 
 def predictions() -> list[dict]:
@@ -269,4 +270,74 @@ def test_item_longer_than_max_length_is_counted(done, run):
 def test_labels_that_leave_no_room_for_a_prompt_are_an_error(done, run):
     set_params(done, train__max_length=12)
     with pytest.raises(GraftError, match=r"labels fill train\.max_length"):
+        run(evaluate)
+
+
+PEOPLE = {"ratings": "metrics/ratings.csv", "scale": [1, 5]}
+
+
+def talks(name: str, numbers: range) -> None:
+    """A slice of questions that are answered in words."""
+    asked = [replace(record(number), kind="sft") for number in numbers]
+    arrow.write_records(evaluate.SLICES / f"{name}.arrow", sorted(asked, key=lambda one: one.id))
+
+
+def rate(score: float) -> None:
+    """Rate every answer of the candidate."""
+    rated = "".join(f"{row['id']},{ratings.hashed(row['text'])},{score}\n" for row in predictions() if "text" in row)
+    Path("metrics").mkdir(exist_ok=True)
+    Path("metrics/ratings.csv").write_text(f"id,hash,score\n{rated}")
+
+
+def test_scores_of_answers_are_counted_and_repeat_byte_for_byte(done, run):
+    talks("talks", range(70, 73))
+    set_params(done, evaluate__judge=PEOPLE, evaluate__max_new_tokens=4)
+    assert "0 of 3 answers are judged; `make judge` asks for the others" in run(evaluate)
+    found = files.read_json(evaluate.METRICS)
+    assert found["candidate"]["slices"]["talks"]["judge"] is None
+    assert "judge" not in found["candidate"]["slices"]["winter"]
+    rate(4)
+    assert "3 of 3 answers are judged" in run(evaluate)
+    found, first = files.read_json(evaluate.METRICS), evaluate.PREDICTIONS.read_bytes()
+    assert found["candidate"]["slices"]["talks"]["judge"] == 4.0
+    assert (found["candidate"]["all"]["judged"], found["candidate"]["all"]["unjudged"]) == (3, 0)
+    assert schema.problems(found, "metrics") == []
+    run(evaluate)
+    assert evaluate.PREDICTIONS.read_bytes() == first
+
+
+def test_a_parents_scores_come_with_its_state(done, finished, run):
+    talks("talks", range(70, 73))
+    set_params(done, evaluate__judge=PEOPLE, evaluate__max_new_tokens=4)
+    run(evaluate)
+    rate(4)
+    run(evaluate)
+    release(done, done)
+    Path("metrics/ratings.csv").unlink()
+    run(evaluate)
+    parent = files.read_json(evaluate.METRICS)["parent"]["slices"]["talks"]
+    assert (parent["judge"], parent["judged"]) == (4.0, 3)
+
+
+def test_the_stage_asks_no_model_that_judges(done, run):
+    talks("talks", range(70, 73))
+    Path("metrics").mkdir()
+    shutil.copy2(ROOT / "metrics/judge.txt", "metrics")
+    with serving(lambda asked, number: Reply(content="2")) as server:
+        asked = {"model": "m", "url": server.url, "prompt": "metrics/judge.txt", "scale": [1, 5], "max_tokens": 4}
+        set_params(done, evaluate__judge=asked | {"key_from": None}, evaluate__max_new_tokens=4)
+        run(evaluate)
+        assert server.asked == []
+        command = [sys.executable, "-m", "pipeline.evaluation.judge"]
+        subprocess.run(command, env=ENVIRONMENT | {"PYTHONPATH": str(ROOT)}, check=True)
+        assert len(server.asked) == 3
+    run(evaluate)
+    assert files.read_json(evaluate.METRICS)["candidate"]["all"]["judge"] == 2.0
+
+
+def test_a_judge_without_its_prompt_stops_before_any_model_is_loaded(done, run):
+    shutil.rmtree("models/adapter")
+    asked = {"model": "m", "url": "http://127.0.0.1:9/v1", "prompt": "metrics/no.txt", "scale": [1, 5], "max_tokens": 4}
+    set_params(done, evaluate__judge=asked | {"key_from": None})
+    with pytest.raises(GraftError, match=r"metrics/no\.txt is not there"):
         run(evaluate)

@@ -63,7 +63,9 @@ def load(asked: Sequence[str]) -> Tasks | None:
             else:
                 loaded = Tasks(tasks={**loaded.tasks, **found["tasks"]}, groups={**loaded.groups, **found["groups"]})
     if problems:
-        raise GraftError("params.yaml: $.evaluate.lm_eval", problems, help=f"{HELP} says where tasks and data come from")
+        raise GraftError(
+            "params.yaml: $.evaluate.lm_eval", problems, help=f"{HELP} says where tasks and data come from"
+        )
     return loaded
 
 
@@ -88,7 +90,7 @@ def run(loaded: Tasks, model: Any, tokenizer: Any, batch_size: int) -> Results:
     from lm_eval.models.huggingface import HFLM
 
     random.seed(SEED)
-    np.random.seed(SHOT_SEED)  # noqa: NPY002 # the harness draws from it
+    np.random.seed(SHOT_SEED)  # the harness draws from it
     torch.manual_seed(SHOT_SEED)
     for task in loaded.tasks.values():
         task.set_fewshot_seed(seed=SHOT_SEED)
@@ -144,9 +146,10 @@ def _cut(asked: Any, arguments: Sequence[Any]) -> bool:
     """Whether a question is longer than the context, so that the harness asks its end; rolling ones go by windows."""
     question, more = arguments[0], arguments[1] if len(arguments) > 1 else None
     if isinstance(more, str):  # an answer, which is scored all but its last token
-        return len(asked.tok_encode(question + more)) > asked.max_length + 1
+        return bool(len(asked.tok_encode(question + more)) > asked.max_length + 1)
     if isinstance(more, Mapping):
-        return len(asked.tok_encode(question)) > asked.max_length - int(more.get("max_gen_toks", asked.max_gen_toks))
+        room = asked.max_length - int(more.get("max_gen_toks", asked.max_gen_toks))
+        return bool(len(asked.tok_encode(question)) > room)
     return False
 
 

@@ -28,7 +28,10 @@ _CODE: Mapping[str, Sequence[str]] = {  # what a row of each kind is made by, be
     "classification": (
         "model/label_tree.py",
         "model/scoring.py",
-        "evaluation/choice.py", "training/conversations.py", "training/encoding.py"),
+        "evaluation/choice.py",
+        "training/conversations.py",
+        "training/encoding.py",
+    ),
     "others": (
         "training/likelihood.py",
         "training/losses.py",

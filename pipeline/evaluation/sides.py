@@ -165,7 +165,7 @@ def benchmarked(
         served = predict.load(base, side.adapter, side.model, side.labels)
         told = {one.side.name: one.predictions.get("lm_eval", {}).get("candidate") for one in before}
         made = harness.run(tasks, served.model, served.chat.tokenizer, asked.batch_size)
-    return {name: None for name in predictions.SIDES} | told | {side.name: made}
+    return dict.fromkeys(predictions.SIDES) | told | {side.name: made}
 
 
 def judged(

@@ -11,7 +11,6 @@ class Tree:
     labels: Sequence[int]  # their places
     tokens: Sequence[int]  # of each node
     above: Sequence[Sequence[int]]  # of each node the places of those on its way from the root, itself included
-    first: Sequence[int]  # of each label its first token
     steps: Sequence[tuple[int, int, int]]  # label's place in `labels`, node, the token that the label has after it
 
 
@@ -51,12 +50,11 @@ def _tree(labels: Sequence[Sequence[int]], places: Sequence[int]) -> Tree:
         labels=places,
         tokens=[beginning[-1] for beginning in known],
         above=above,
-        first=[labels[place][0] for place in places],
         steps=steps,
     )
 
 
-def common(prompts: Sequence[Sequence[int]]) -> int:
+def common(prompts: Sequence[list[int]]) -> int:
     """How many tokens all prompts begin with, one less than the shortest has at most."""
     least, most = min(prompts), max(prompts)
     for place, (one, other) in enumerate(zip(least, most, strict=False)):

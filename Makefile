@@ -78,7 +78,7 @@ pins: ## write the two requirements locks from pyproject.toml (installs into a f
 	@{ echo "# The whole environment, one version each: \`make pins\` writes it from pyproject.toml."; \
 	   echo "# Versions carry no local suffix, so the same file fits torch's CPU and CUDA builds."; \
 	   .venv-pins/bin/python -m pip freeze --all --exclude graft-models --exclude pip | sed -E 's/\+[a-z0-9.]+$$//; /^(nvidia|triton|cuda)/d' | LC_ALL=C sort -f; } > requirements.lock
-	@.venv-pins/bin/python -m pip install --quiet --constraint requirements.lock '.[azure,gs,labels,s3,ssh,webdav]'
+	@.venv-pins/bin/python -m pip install --quiet --constraint requirements.lock '.[azure,gs,labels,lm-eval,s3,ssh,webdav]'
 	@{ echo "# What the extras bring, one version each, beside requirements.lock: \`make pins\` writes it."; \
 	   echo "# Constraints: make setup EXTRAS=s3,ssh installs what those extras need and nothing else."; \
 	   .venv-pins/bin/python -m pip freeze --all --exclude graft-models --exclude pip | sed -E 's/\+[a-z0-9.]+$$//; /^(nvidia|triton|cuda)/d' | grep -vxFf requirements.lock | LC_ALL=C sort -f; } > requirements-remotes.lock

@@ -1,6 +1,14 @@
 import pytest
 import torch
-from transformers import AutoModelForCausalLM, GPT2Config, LlamaConfig, Qwen2Config
+from transformers import (
+    AutoModelForCausalLM,
+    BloomConfig,
+    Gemma3TextConfig,
+    GPT2Config,
+    LlamaConfig,
+    MistralConfig,
+    Qwen2Config,
+)
 
 from pipeline.model import scoring
 
@@ -11,6 +19,9 @@ SIZES = {
 CONFIGS = {
     "qwen2": Qwen2Config(**SIZES, tie_word_embeddings=True),
     "llama": LlamaConfig(**SIZES, tie_word_embeddings=False),
+    "sliding-window": MistralConfig(**SIZES, sliding_window=8),
+    "some-sliding-windows": Gemma3TextConfig(**SIZES, head_dim=8, sliding_window=4),
+    "no-positions": BloomConfig(vocab_size=50, hidden_size=32, n_layer=2, n_head=4),
     "absolute-positions": GPT2Config(vocab_size=50, n_embd=32, n_layer=2, n_head=4, n_positions=64),
 }
 PROMPTS = [[5, 6, 7], [8], [9, 10, 11, 12, 13, 14, 15], [5, 6, 7, 8], [20] * 12]
@@ -46,10 +57,31 @@ def test_scores_equal_one_forward_per_prompt_and_label(language_model, labels):
 def test_labels_beyond_the_memory_bound_are_scored_in_parts(language_model, monkeypatch):
     labels = [[token, token + 1, END] for token in range(3, 20)]
     whole = scoring.label_scores(language_model, PROMPTS, labels, batch_size=2).tolist()
-    monkeypatch.setattr(scoring, "ROWS", 8)
+    monkeypatch.setattr(scoring, "ROWS", 8)  # of pairs, or of prompts times the nodes of a part
     parts = scoring.label_scores(language_model, PROMPTS, labels, batch_size=2).tolist()
     for one, other in zip(whole, parts, strict=True):
         assert one == pytest.approx(other, abs=1e-4)
+
+
+def test_a_beginning_that_all_prompts_share_changes_nothing(language_model):
+    prompts = [[*range(10, 40), *prompt] for prompt in PROMPTS]
+    found = scoring.label_scores(language_model, prompts, LABELS["any-length"], batch_size=3).tolist()
+    for prompt, scores in zip(prompts, found, strict=True):
+        expected = [naive(language_model, prompt, label) for label in LABELS["any-length"]]
+        assert scores == pytest.approx(expected, abs=1e-4)
+
+
+@pytest.mark.parametrize("per_token", [False, True])
+@pytest.mark.parametrize("within", [0.0, 0.2, 1.0, 100.0])
+def test_labels_within_reach_of_the_best_are_computed_and_no_other_is_within(language_model, within, per_token):
+    labels = [[token, *range(3, 3 + token % 5), END] for token in range(3, 20)]
+    whole = scoring.label_scores(language_model, PROMPTS, labels, batch_size=2)
+    found = scoring.label_scores(language_model, PROMPTS, labels, batch_size=2, within=within, per_token=per_token)
+    units = torch.tensor([len(label) if per_token else 1 for label in labels])
+    reached = whole / units >= (whole / units).max(1, keepdim=True).values - within + 1e-4
+    assert found[reached].tolist() == pytest.approx(whole[reached].tolist(), abs=1e-4)
+    told = found.isfinite()
+    assert found[told].tolist() == pytest.approx(whole[told].tolist(), abs=1e-4)
 
 
 def test_no_prompts_no_scores(language_model):

@@ -44,7 +44,7 @@ def figures(
         before, found["releases"]["parent"], increment, ours["slices"], None if parent is None else parent["slices"]
     )
     metrics = {
-        **sides,
+        **{side: block if block is None else block | _standard(found, side) for side, block in sides.items()},
         "truncated": sum(item["candidate"]["truncated"] for item in items),
         "robustness": robustness.summary(found["robustness"], items),
         "chain": matrix.chain(grown, len(found["labels"])),
@@ -52,6 +52,11 @@ def figures(
     behind = details.details(items, robustness.details(found["robustness"], items))
     plots = details.plots(items, behind, metrics, grown)
     return Figures(metrics=metrics, details=behind, matrix=grown, plots=plots)
+
+
+def _standard(found: Mapping[str, Any], side: str) -> dict[str, Any]:
+    """Standard benchmarks, where any were asked for: of a release null if it was not asked."""
+    return {"lm_eval": found["lm_eval"][side]} if "lm_eval" in found else {}
 
 
 def measure(

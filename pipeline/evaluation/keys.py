@@ -25,7 +25,13 @@ BASE_WEIGHTS = "model"  # what the names of a base's weights begin with
 LIBRARIES = ("torch", "transformers", "peft", "tokenizers")
 _MODEL_CODE = ("model/weights.py", "model/changed.py", "model/quantized.py", "model/chat.py", "evaluation/predict.py")
 _CODE: Mapping[str, Sequence[str]] = {  # what a row of each kind is made by, below pipeline/
-    "classification": ("model/scoring.py", "evaluation/choice.py", "training/conversations.py", "training/encoding.py"),
+    "classification": (
+        "model/label_tree.py",
+        "model/scoring.py",
+        "evaluation/choice.py",
+        "training/conversations.py",
+        "training/encoding.py",
+    ),
     "others": (
         "training/likelihood.py",
         "training/losses.py",

@@ -1,5 +1,6 @@
 """What a model, merged and rounded as it is served, says of items, and what saying it costs."""
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,6 +14,7 @@ from pipeline.model import chat, lean, machine, pinned, scoring, weights
 from pipeline.training import encoding, likelihood
 
 DIGITS = 6
+UNSEEN = 1e-7  # of a confidence: labels that together have less than this need not be computed
 SMALL = 1_000_000_000  # bytes: of models up to here several are held at a time
 DECODED = 16  # tokens generated to measure the pace
 
@@ -94,7 +96,7 @@ def costs(held: Mapping[str, Served], items: Sequence[Record], judge: keys.Judge
         room = max(1, first.max_length - max(map(len, label_ids)))
         prompts = encoding.prompts(first.chat, labelled)
         return efficiency.measure(
-            models, prompts, room, lambda model, prompt: scoring.label_scores(model, [prompt], label_ids, 1)
+            models, prompts, room, lambda model, prompt: _label_scores(model, [prompt], label_ids, judge, 1)
         )
     if asked and judge.max_new_tokens:
         prompts = encoding.prompts(first.chat, asked)
@@ -111,6 +113,14 @@ def costs(held: Mapping[str, Served], items: Sequence[Record], judge: keys.Judge
     )
 
 
+def _label_scores(
+    model: Any, prompts: Sequence[list[int]], labels: Sequence[list[int]], judge: keys.Judge, batch_size: int
+) -> Any:
+    """Scores of all labels that could change a digit of a confidence; minus infinity of the others."""
+    reach = math.log(len(labels)) - math.log(UNSEEN)
+    return scoring.label_scores(model, prompts, labels, batch_size, within=reach, per_token=judge.normalize == "length")
+
+
 def _classify(served: Served, items: Sequence[Record], judge: keys.Judge, batch_size: int) -> dict[str, Row]:
     if not (items and served.labels):  # a model that knows no label says nothing
         nothing = {"predicted": "", "score": 0.0, "confidence": 0.0, "truncated": False}
@@ -122,7 +132,7 @@ def _classify(served: Served, items: Sequence[Record], judge: keys.Judge, batch_
         raise GraftError("evaluate: labels fill train.max_length", help="raise train.max_length")
     prompts = encoding.prompts(served.chat, items)
     cut = [chat.keep_end(prompt, room) for prompt in prompts]
-    scores_PL = scoring.label_scores(served.model, cut, label_ids, batch_size).numpy()
+    scores_PL = _label_scores(served.model, cut, label_ids, judge, batch_size).numpy()
     rows = {}
     for item, prompt, scores_L in zip(items, prompts, scores_PL, strict=True):
         index, confidence = choice.choose(scores_L, lengths, judge.normalize)

@@ -8,7 +8,7 @@ from typing import Any
 
 from pipeline import files, params
 from pipeline.data.records import Record
-from pipeline.evaluation import custom, keys, predictions
+from pipeline.evaluation import custom, harness, keys, predictions
 from pipeline.evaluation.choice import Normalize
 from pipeline.evaluation.predictions import Row
 from pipeline.model import lean, pinned, templates
@@ -32,6 +32,7 @@ class Params:
     language: str | None  # of generated texts
     custom: str | Sequence[str] | None  # of pipeline.evaluation.custom
     judge: Mapping[str, Any] | None  # of pipeline.evaluation.judged
+    lm_eval: Sequence[str]  # of pipeline.evaluation.harness
 
     @property
     def decoding(self) -> keys.Judge:
@@ -145,6 +146,27 @@ def ask(
                     held[side.name] = predict.load(base, side.adapter, side.model, side.labels)
             cost |= predict.costs(held, items, asked.decoding)
     return Said(rows=rows, cost=cost)
+
+
+def benchmarked(
+    side: Side, before: Sequence[Release], tasks: harness.Tasks, base: pinned.Base, asked: Params
+) -> dict[str, harness.Results | None]:
+    """What a model comes to in standard benchmarks, by side: the releases as they were measured once, or not at all.
+
+    Args:
+        side: the model that is asked.
+        before: what it is compared with.
+        tasks: of `harness.load`.
+        base: the pinned one.
+        asked: of params.yaml.
+    """
+    with _serving():
+        from pipeline.evaluation import predict
+
+        served = predict.load(base, side.adapter, side.model, side.labels)
+        told = {one.side.name: one.predictions.get("lm_eval", {}).get("candidate") for one in before}
+        made = harness.run(tasks, served.model, served.chat.tokenizer, asked.batch_size)
+    return dict.fromkeys(predictions.SIDES) | told | {side.name: made}
 
 
 def judged(

@@ -12,7 +12,7 @@ from pipeline import errors, files, params, timing
 from pipeline.chain import lockfile
 from pipeline.data import arrow, marks
 from pipeline.data.records import Record
-from pipeline.evaluation import custom, figures, judged, perturb, predictions, sides
+from pipeline.evaluation import custom, figures, harness, judged, perturb, predictions, sides
 from pipeline.evaluation import items as evaluated
 from pipeline.evaluation.sides import ADAPTER, RELEASED, Params
 from pipeline.model import pinned, saved
@@ -79,7 +79,7 @@ def main() -> None:
     for path in (PREDICTIONS, METRICS, DETAILS, MATRIX):
         path.unlink(missing_ok=True)
     asked, lock = params.load("evaluate", Params), lockfile.load()
-    own, judge = custom.load(asked.custom), judged.load(asked.judge)
+    own, judge, tasks = custom.load(asked.custom), judged.load(asked.judge), harness.load(asked.lm_eval)
     with timing.measured("evaluate") as timings:
         slices = {path.stem: arrow.read_records(path) for path in sorted(SLICES.glob("*.arrow"))}
         found = evaluated.items(slices, marks.read(SLICES), asked.slice_by, asked.max_items)
@@ -99,6 +99,10 @@ def main() -> None:
             },
             "params": {"candidate": _params(), **{one.side.name: one.predictions.get("params") for one in before}},
         }
+        if tasks is not None:
+            content |= {"lm_eval": sides.benchmarked(compared[0], before, tasks, base, asked)}
+            for line in harness.lines(content["lm_eval"]["candidate"]):
+                print(f"evaluate: {line}", flush=True)
         predictions.write(PREDICTIONS, content)
         matrix = RELEASED["parent"] / MATRIX.name
         made = figures.figures(

@@ -15,9 +15,10 @@ from pipeline.errors import GraftError
 
 PREFIX = "golden-"
 REQUIRED = "must-pass"  # a file whose name begins so holds items that must all pass
-_MARKS = ("must_pass", "cluster")
+_MARKS = ("must_pass", "cluster", "kind")
+_KINDS = ("classification", "sft")  # what a conversation may be: a label to choose, or an answer to generate
 _LINE = 'neither {"text": ..., "label": ...} nor {"messages": [...]}'
-_MARK = '"must_pass" is true or false, "cluster" a text'
+_MARK = '"must_pass" is true or false, "cluster" a text, "kind" classification or sft'
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -48,7 +49,7 @@ def load(folder: Path, instruction: str, cleaning: Mapping[str, Any]) -> Golden:
         for row in jsonl.rows(path):
             place = f"{path.name}:{row.line}"
             values, said = ({}, {}) if row.problem else _parted(row.values)
-            item = _record(values, path, row.line, instruction, options)
+            item = _record(values, path, row.line, instruction, options, str(said.get("kind", _KINDS[0])))
             if item is None or not _marked(said):
                 problems.append(f"{place}: {_LINE}" if item is None else f"{place}: {_MARK}")
                 continue
@@ -76,15 +77,20 @@ def _parted(values: Mapping[str, Any]) -> tuple[dict[str, Any], dict[str, Any]]:
 
 
 def _marked(said: Mapping[str, Any]) -> bool:
-    return isinstance(said.get("must_pass", True), bool) and _filled([said.get("cluster", "-")])
+    return (
+        isinstance(said.get("must_pass", True), bool)
+        and _filled([said.get("cluster", "-")])
+        and said.get("kind", _KINDS[0]) in _KINDS
+    )
 
 
-def _record(values: Any, path: Path, line: int, instruction: str, options: Options) -> Record | None:
+def _record(values: Any, path: Path, line: int, instruction: str, options: Options, kind: str) -> Record | None:
     messages = _messages(values, instruction, options)
     if messages is None:
         return None
     return Record(
         id=records.content_id(messages),
+        kind=kind,
         messages=messages,
         increment=PREFIX + path.stem,
         file=f"data/golden/{path.name}",

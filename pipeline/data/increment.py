@@ -111,7 +111,7 @@ def join(
 
 def name_problems(name: str) -> list[str]:
     """Why an increment cannot have this name: some names belong to slices of other kinds."""
-    taken = name == "history" or name.startswith("golden-")
+    taken = name in ("all", "history") or name.startswith("golden-") or "=" in name
     return [f"the name {name!r} is kept for slices of another kind"] if taken else []
 
 

@@ -23,25 +23,29 @@ from pipeline.model.pinned import Base
 ROOT = Path(__file__).resolve().parent.parent
 BASE_WEIGHTS = "model"  # what the names of a base's weights begin with
 LIBRARIES = ("torch", "transformers", "peft", "tokenizers")
-_MODEL_CODE = ("model/weights.py", "model/changed.py", "model/quantized.py", "model/chat.py", "evaluation/predict.py")
-_CODE: Mapping[str, Sequence[str]] = {  # what a row of each kind is made by, below pipeline/
-    "classification": (
-        "model/label_tree.py",
-        "model/scoring.py",
-        "evaluation/choice.py",
-        "training/conversations.py",
-        "training/encoding.py",
-    ),
-    "others": (
-        "training/likelihood.py",
-        "training/losses.py",
-        "training/conversations.py",
-        "training/encoding.py",
-        "training/examples.py",
-        "training/packing.py",
-        "training/truncation.py",
-        "evaluation/answers.py",
-    ),
+_MODEL_CODE = (
+    "evaluation/predict.py",
+    "model/changed.py",
+    "model/chat.py",
+    "model/layers.py",
+    "model/machine.py",
+    "model/quantized.py",
+    "model/weights.py",
+    "training/conversations.py",
+    "training/encoding.py",
+)
+_LIKELIHOOD = (
+    "training/example.py",
+    "training/examples.py",
+    "training/forward.py",
+    "training/likelihood.py",
+    "training/losses.py",
+    "training/packing.py",
+    "training/truncation.py",
+)
+_CODE: Mapping[str, Sequence[str]] = {  # what a row of each kind is made by, below pipeline/; others: by likelihood
+    "classification": ("evaluation/choice.py", "model/label_tree.py", "model/scoring.py"),
+    "sft": (*_LIKELIHOOD, "evaluation/answers.py"),
 }
 
 
@@ -104,13 +108,16 @@ def key(model: Model, judge: Judge, record: Record) -> str:
 
     The answer of a classification is not part of it: the model is not told it.
     """
-    made = asdict(model)
+    made, asked = asdict(model), [record.kind, record.id]
     if record.kind == "classification":
-        asked: list[Any] = ["classification", records.content_id(record.prompt), judge.normalize]
+        asked = [record.kind, records.content_id(record.prompt), judge.normalize]
     else:
         made.pop("labels")
-        asked = [record.kind, record.id, judge.max_new_tokens]
-    return digest([made, asked, scorer("classification" if record.kind == "classification" else "others")])
+    if record.kind == "sft":
+        asked += [str(judge.max_new_tokens)]
+    if record.kind == "text":  # no template stands around it
+        made.pop("chat_template")
+    return digest([made, asked, scorer(record.kind)])
 
 
 def digest(value: Any) -> str:
@@ -122,5 +129,5 @@ def digest(value: Any) -> str:
 @cache
 def scorer(kind: str) -> str:
     """The version of what scores: the bytes of the modules that make a row, and the libraries that they use."""
-    code = {name: files.sha256(ROOT / name) for name in (*_MODEL_CODE, *_CODE[kind])}
+    code = {name: files.sha256(ROOT / name) for name in (*_MODEL_CODE, *_CODE.get(kind, _LIKELIHOOD))}
     return digest([code, {name: version(name) for name in LIBRARIES}])

@@ -49,7 +49,8 @@ def load(base: pinned.Base, adapter: Path, told: keys.Model, labels: Sequence[st
     talk = chat.load(base.folder, told.chat_template, needed=False)
     model = weights.load_merged(base, adapter, told.dtype).to(device)
     lean.started()
-    return Served(model=model, chat=talk, labels=labels, max_length=told.max_length)
+    context = getattr(model.config, "max_position_embeddings", None) or told.max_length
+    return Served(model=model, chat=talk, labels=labels, max_length=min(told.max_length, context))
 
 
 def predict(served: Served, items: Sequence[Record], judge: keys.Judge, batch_size: int) -> dict[str, Row]:

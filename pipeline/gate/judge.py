@@ -5,6 +5,8 @@ docs/decisions/gate.md gives the rules' reasons and their measured error rates.
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from math import inf
+from statistics import median_low
 
 from pipeline.gate import wording
 from pipeline.gate.check import FAIL, INCONCLUSIVE, PASS, UNDECIDED, Check
@@ -76,18 +78,28 @@ def _must(cases: Sequence[Case], spreads: Sequence[float], params: Params) -> li
 def _spreads(cases: Sequence[Case]) -> list[float]:
     """The variance of one cluster's difference in each case, never below what a drop by the margin itself brings.
 
-    A slice's own estimate is unsure, so the pool's stands beside it like that of 100 more clusters. And a right-or-
-    wrong metric that drops by d has changed on a share d of its items at least: a spread of 0 among five items is no
+    A slice's own estimate is unsure, so that of the usual slice, or the pool's if it is lower, stands beside it like
+    100 more clusters: a new slice whose labels the parent cannot know says nothing of old ones. And a right-or-wrong
+    metric that drops by d has changed on a share d of its items at least: a spread of 0 among five items is no
     proof that five are enough.
     """
-    pooled = _pooled(cases)
+    pooled, usual = _pooled(cases), _usual(cases)
     found = []
     for case in cases:
         own, clusters, metric = case.compared.spread, case.compared.clusters, case.rule.metric
         if case.slice != "all":
-            own = (clusters * own + WEIGHT * pooled[metric]) / (clusters + WEIGHT)
+            own = (clusters * own + WEIGHT * min(pooled[metric], usual.get(metric, inf))) / (clusters + WEIGHT)
         found.append(max(own, case.compared.top * (case.rule.margin or 0.0)))
     return found
+
+
+def _usual(cases: Sequence[Case]) -> dict[str, float]:
+    """Each metric's median spread over the slices that have enough clusters to estimate one."""
+    found: dict[str, list[float]] = {}
+    for case in cases:
+        if case.slice != "all" and case.compared.clusters >= FEW:
+            found.setdefault(case.rule.metric, []).append(case.compared.spread)
+    return {metric: median_low(spreads) for metric, spreads in found.items()}
 
 
 def _pooled(cases: Sequence[Case]) -> dict[str, float]:

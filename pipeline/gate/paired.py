@@ -27,9 +27,11 @@ class Compared:
 
 
 def measure(metric: str, items: Sequence[Item], side: str, book: Book) -> float | None:
-    """One model's metric of items that it applies to, at least one; None where one of them has no value."""
+    """One model's metric of items that it applies to, at least one; None without a value, or weight."""
     values = book.values(metric, items, side)
-    return None if None in values else scores.score(metric, [found for found in values if found])
+    if None in values or not scores.weighed(metric, [found for found in values if found]):
+        return None
+    return scores.score(metric, [found for found in values if found])
 
 
 def compare(

@@ -22,6 +22,11 @@ def difference(metric: str, kinds: Sequence[Kind]) -> Difference:
     return lambda counts_BK: of(counts_BK @ sums_KS[0]) - of(counts_BK @ sums_KS[1])
 
 
+def weighed(metric: str, values: Sequence[Value]) -> bool:
+    """Whether anything counts: weights of a user's metric, or tokens of a loss, may all be 0."""
+    return metric == "macro_f1" or metric in TEXTS or any(found[1] for found in values)
+
+
 def score(metric: str, values: Sequence[Value]) -> float:
     """The metric of some items; at least one."""
     if metric == "macro_f1":

@@ -79,8 +79,8 @@ def _language(items: Iterable[Item], asked: str | None) -> str:
 def value(metric: str, item: Item, side: str, language: str = "") -> Value | None:
     """One item's contribution; None where the model has no row, the row no value, or one that is no number."""
     row = item.get(side)
-    if not row or not finite(row.values()):
-        return None
+    if not row or not finite(row.values()) or ("predicted" in row and row.get("score", 0.0) is None):
+        return None  # a classification without a score: the model's figures are no numbers
     try:
         return _value(metric, item, row, language)
     except (AttributeError, KeyError, TypeError):  # a field that is missing or null

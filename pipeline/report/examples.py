@@ -66,7 +66,7 @@ def right(item: Row, row: Row | None) -> bool | None:
     if "predicted" in row:
         return bool(row["predicted"] == item.get("answer"))
     if "chosen" in row:
-        return bool(row["chosen"] > row["rejected"])
+        return _chosen(row)
     if "text" in row and "answer" in item:
         return bool(row["text"].strip() == item["answer"].strip())
     return None
@@ -93,5 +93,10 @@ def _said(row: Row | None) -> str | None:
     if row is None:
         return None
     if "chosen" in row:
-        return "the chosen answer" if row["chosen"] > row["rejected"] else "the rejected answer"
+        return "the chosen answer" if _chosen(row) else "the rejected answer"
     return str(row["predicted"] if "predicted" in row else row.get("text", ""))
+
+
+def _chosen(row: Row) -> bool:
+    """Whether the chosen answer is the likelier one; it is not where a model that diverged gave no numbers."""
+    return None not in (row["chosen"], row["rejected"]) and bool(row["chosen"] > row["rejected"])

@@ -392,3 +392,32 @@ def test_models_that_differ_in_one_field_are_other_models():
     found = predictions(counted("winter", 3), same=True)
     found["models"]["candidate"] = model("parent") | {"dtype": "bfloat16"}
     assert decide(found, gate())["verdict"] == "inconclusive"
+
+
+def test_new_labels_that_no_parent_knows_say_nothing_of_how_many_items_an_old_slice_needs():
+    old = counted("old", 400, 10, 30)
+    new = counted("new", 1500, 1425, 0, 75)
+    alone, beside = (decide(predictions(items), gate()) for items in (old, [*old, *new]))
+    [first], [second] = (
+        [check["needed"] for check in found["checks"] if (check["slice"], check["against"]) == ("old", "parent")]
+        for found in (alone, beside)
+    )
+    assert second <= 1.1 * first
+    assert status(beside, "old") == status(alone, "old") != "undecided"
+
+
+def test_a_model_that_gives_no_numbers_fails_whatever_the_floor():
+    items = [said(number, ["winter"], True, None) for number in range(50)]
+    items[7]["candidate"] = row("") | {"score": None, "confidence": 0.0}
+    rules = {"all": {"accuracy": {"at_least": 0.0, "may_drop": 0.02}}, "each_slice": {}, "slices": {}}
+    found = decide(predictions(items, parent=None), gate(rules))
+    assert outcome(found) == ("fail", "refused")
+    assert "no number" in found["reasons"][0]
+
+
+def test_a_metric_without_any_weight_is_not_measured():
+    items = [said(number, ["winter"], True, None) for number in range(50)]
+    for item in items:
+        item["candidate"] |= {"custom": {"returns": [0.0, 0.0]}}
+    rules = {"all": {"returns": {"at_most": 0.5, "may_rise": None}}, "each_slice": {}, "slices": {}}
+    assert outcome(decide(predictions(items, parent=None), gate(rules))) == ("fail", "refused")

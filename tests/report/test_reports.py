@@ -251,3 +251,11 @@ def test_loss_is_better_the_lower_it_is() -> None:
     gate = {"rules": {"all": {"price_error": {"at_most": None, "may_rise": 0.1}}, "each_slice": {}, "slices": {}}}
     worse = markdown.render(replace(candidate("pass"), verdict={**verdict, "checks": [custom]}, gate=gate))
     assert "+0.3000, ≤ +0.4000, ▼ worse" in worse
+
+
+def test_a_pair_without_numbers_is_wrong_and_stops_no_report() -> None:
+    """A model that diverged says null of both answers."""
+    pair = {"id": "0" * 64, "kind": "preference", "slices": ["talk"], "parent": {"chosen": -1.0, "rejected": -2.0}}
+    told = {"items": [pair | {"candidate": {"chosen": None, "rejected": None}}]}
+    [broken] = examples.changes(told, {"checks": [], "verdict": "fail"}).broken
+    assert (broken.before, broken.after) == ("the chosen answer", "the rejected answer")

@@ -533,7 +533,18 @@ def test_golden_lines_may_say_that_they_must_pass_and_whose_variants_they_are(tm
     assert marks.read(tmp_path / "golden") == marks.Marks()
 
 
-@pytest.mark.parametrize("said", [{"must_pass": "yes"}, {"must_pass": None}, {"cluster": ""}, {"cluster": 3}])
+def test_golden_conversations_are_labels_to_choose_unless_a_line_says_answers_to_generate(tmp_path):
+    turns = [{"role": "user", "content": "Which mug?"}, {"role": "assistant", "content": "The red one."}]
+    other = [{"role": "user", "content": "Which cup?"}, {"role": "assistant", "content": "Cups"}]
+    lines = [{"messages": turns, "kind": "sft"}, {"messages": other}]
+    text = "".join(json.dumps(line) + "\n" for line in lines)
+    [slice_] = golden.load(write_golden(tmp_path / "golden", talks=text), "", CLEANING).slices.values()
+    assert {item.answer: item.kind for item in slice_} == {"The red one.": "sft", "Cups": "classification"}
+
+
+@pytest.mark.parametrize(
+    "said", [{"must_pass": "yes"}, {"must_pass": None}, {"cluster": ""}, {"cluster": 3}, {"kind": "text"}]
+)
 def test_a_golden_line_that_says_something_else_is_named(tmp_path, said):
     folder = write_golden(tmp_path / "golden", hand=json.dumps({"text": "red lamp", "label": "x"} | said) + "\n")
     with pytest.raises(GraftError, match=r'hand.jsonl:1: "must_pass" is true or false, "cluster" a text'):

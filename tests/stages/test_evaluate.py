@@ -18,6 +18,7 @@ from pipeline.stages import evaluate
 from tests.conftest import ENVIRONMENT, ROOT
 from tests.judge_server import Reply, serving
 from tests.stages.conftest import LABELS, record, release, set_params, write_records
+from tests.test_architecture import closure
 
 
 def predictions() -> list[dict]:
@@ -232,6 +233,36 @@ def test_a_metric_that_is_not_there_stops_before_any_model_is_loaded(done, run):
     set_params(done, evaluate__custom="metrics.absent:long")
     with pytest.raises(GraftError, match=r"there is no metrics/absent\.py"):
         run(evaluate)
+
+
+@pytest.mark.parametrize(
+    ("name", "kinds"),
+    [
+        ("training/forward.py", {"sft", "kto", "text", "preference"}), ("model/scoring.py", {"classification"}),
+        ("evaluation/answers.py", {"sft"}), ("model/layers.py", {"classification", "sft", "kto", "text", "preference"}),
+    ],
+)  # fmt: skip
+def test_a_byte_of_what_scores_changes_the_keys_of_what_it_scores(name, kinds, monkeypatch):
+    known = ("classification", "sft", "kto", "text", "preference")
+    before = {kind: keys.scorer.__wrapped__(kind) for kind in known}
+    sha256 = files.sha256
+    monkeypatch.setattr(files, "sha256", lambda path: "changed" if path == keys.ROOT / name else sha256(path))
+    assert {kind for kind in known if keys.scorer.__wrapped__(kind) != before[kind]} == kinds
+
+
+def test_all_that_a_scorer_imports_is_in_its_version():
+    """A module that computes and is not named would leave stale predictions in use."""
+    named = {name for part in (*keys._CODE.values(), keys._MODEL_CODE, keys._LIKELIHOOD) for name in part}
+    computing = ("pipeline/evaluation/predict.py", "pipeline/training/likelihood.py", "pipeline/model/scoring.py")
+    used = {path.relative_to(keys.ROOT).as_posix() for start in computing for path in closure(ROOT / start)}
+    no_part = {
+        "evaluation/keys.py", "evaluation/efficiency.py", "evaluation/memory.py", "evaluation/harness.py",
+        "model/allocator.py", "model/lean.py", "model/saved.py", "model/pinned.py", "model/base_files.py",
+        "model/hub.py", "model/hub_errors.py", "model/lora_settings.py", "model/templates.py", "model/shown.py",
+        "training/tokens.py",
+        "training/settings.py", "params.py", "files.py", "errors.py", "yaml.py", "schema.py",
+    }  # fmt: skip
+    assert {name for name in used - named - no_part if not name.startswith(("data/", "chain/"))} == set()
 
 
 def test_parent_is_not_loaded_when_all_its_predictions_are_known(done, finished, run):

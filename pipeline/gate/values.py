@@ -122,10 +122,12 @@ def finite(values: Iterable[Any]) -> bool:
     return True
 
 
-def right(item: Item) -> bool | None:
-    """Whether the candidate answers an item rightly; None where its kind knows no right and wrong."""
+def right(item: Item, side: str = "candidate") -> bool | None:
+    """Whether a model answers an item rightly; None where its kind knows no right and wrong, or there is no row."""
+    if item.get(side) is None and side != "candidate":
+        return None
     for metric in BINARY:
         if applies(metric, item):
-            found = value(metric, item, "candidate")
+            found = value(metric, item, side)
             return found is not None and found[0] == 1.0
     return None

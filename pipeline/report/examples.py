@@ -4,6 +4,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from pipeline.gate import values
+
 MOST = 30  # of each sort on the page
 Row = Mapping[str, Any]  # what one model said of one item
 
@@ -41,7 +43,7 @@ def changes(predictions: Mapping[str, Any], verdict: Mapping[str, Any]) -> Chang
     broken: list[Row] = []
     fixed: list[Row] = []
     for item in predictions.get("items", []):
-        after, before = right(item, item["candidate"]), right(item, item.get("parent"))
+        after, before = values.right(item), values.right(item, "parent")
         if after is None or after == before or (before is None and after):
             continue
         (fixed if after else broken).append(item)
@@ -57,19 +59,6 @@ def shown(predictions: Mapping[str, Any], verdict: Mapping[str, Any]) -> list[st
     """Ids of the items whose texts a report shows, sorted."""
     found = changes(predictions, verdict)
     return sorted(example.id for example in (*found.broken, *found.fixed))
-
-
-def right(item: Row, row: Row | None) -> bool | None:
-    """Whether a model was right about an item; None where there is no right or wrong, as with a loss."""
-    if row is None:
-        return None
-    if "predicted" in row:
-        return bool(row["predicted"] == item.get("answer"))
-    if "chosen" in row:
-        return _chosen(row)
-    if "text" in row and "answer" in item:
-        return bool(row["text"].strip() == item["answer"].strip())
-    return None
 
 
 def _first(items: Iterable[Row], failed: set[str]) -> list[Example]:

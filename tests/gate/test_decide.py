@@ -4,6 +4,7 @@ import random
 import pytest
 
 from pipeline import schema
+from pipeline.gate import values
 from pipeline.gate.decide import decide
 from tests.gate.made import RULES, counted, gate, model, predictions, row, said, status
 
@@ -421,3 +422,18 @@ def test_a_metric_without_any_weight_is_not_measured():
         item["candidate"] |= {"custom": {"returns": [0.0, 0.0]}}
     rules = {"all": {"returns": {"at_most": 0.5, "may_rise": None}}, "each_slice": {}, "slices": {}}
     assert outcome(decide(predictions(items, parent=None), gate(rules))) == ("fail", "refused")
+
+
+@pytest.mark.parametrize(
+    ("kind", "answer", "said", "expected"),
+    [
+        ("classification", "A", {"predicted": "A"}, True), ("classification", "A", {"predicted": ""}, False),
+        ("sft", "42", {"text": " 42\n"}, True), ("sft", "42", {"text": "about 42"}, False),
+        ("preference", "", {"chosen": -1.0, "rejected": -2.0}, True),
+        ("preference", "", {"chosen": -2.0, "rejected": -2.0}, False),
+        ("text", "", {"nats": 3.0, "tokens": 2}, None), ("classification", "A", None, None),
+    ],
+)  # fmt: skip
+def test_what_is_right(kind, answer, said, expected):
+    item = {"id": "0" * 64, "kind": kind, "answer": answer, "candidate": {}, "parent": said}
+    assert values.right(item, "parent") is expected

@@ -163,23 +163,6 @@ def test_must_pass_items_and_failing_slices_come_first_among_examples() -> None:
     assert not keys[-1][1]
 
 
-@pytest.mark.parametrize(
-    ("item", "row", "right"),
-    [
-        ({"answer": "A"}, {"predicted": "A"}, True),
-        ({"answer": "A"}, {"predicted": ""}, False),
-        ({"answer": "42"}, {"text": " 42\n"}, True),
-        ({"answer": "42"}, {"text": "about 42"}, False),
-        ({}, {"chosen": -1.0, "rejected": -2.0}, True),
-        ({}, {"chosen": -2.0, "rejected": -2.0}, False),
-        ({}, {"nats": 3.0, "tokens": 2}, None),
-        ({"answer": "A"}, None, None),
-    ],
-)
-def test_right(item, row, right) -> None:
-    assert examples.right(item, row) is right
-
-
 def test_page_shows_texts_as_they_read() -> None:
     text = Page(page.html(candidate("hostile"))).text
     assert HOSTILE[0] in text

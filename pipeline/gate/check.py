@@ -22,9 +22,10 @@ class Check:
     margin: float | None = None  # how much worse it may be
     p_value: float | None = None  # that it is worse; of slices after Holm's correction
     items: int = 0
+    sources: int = 0  # independent ones among them: variants of one text count together; 0: nothing is compared
     discordant: int | None = None  # items on which the two say otherwise
-    detectable: float | None = None  # the difference that so many items tell
-    needed: int | None = None  # items that would tell a difference of `margin`
+    detectable: float | None = None  # the difference that so many sources tell
+    needed: int | None = None  # sources that would tell a difference of `margin`
     method: str | None = None  # identical | tango | bootstrap
     status: str = PASS
     reason: str | None = None  # why it is not pass

@@ -135,6 +135,7 @@ def _check(case: Case, against: str, p_value: float, spread: float, params: Para
         margin=margin,
         p_value=p_value,
         items=compared.items,
+        sources=compared.clusters,
         discordant=compared.discordant,
         detectable=detectable(factor, spread, compared.clusters) if compared.low is not None else None,
         needed=needed(factor, spread, margin) if compared.low is not None else None,

@@ -29,20 +29,26 @@ def small(check: Check, rule: Rule) -> str:
     """A slice that says too little to block."""
     text = f"{check.slice} {check.metric}: "
     if check.needed is None:
-        return text + (UNTOLD if not rule.margin else f"nothing to tell from {counted(check.items, 'item')}")
-    if check.items >= check.needed:
+        return text + (UNTOLD if not rule.margin else f"nothing to tell from {_sources(check)}")
+    if check.sources >= check.needed:
         return text + "its bound lies beyond the margin, as one of several unchanged slices' may by chance"
-    few = f"{counted(check.items, 'item')}, too few to tell {rule.margin:.4f}"
+    few = f"{_sources(check)}, too few to tell {rule.margin:.4f}"
     return text + f"{few}; needed are about {check.needed:,}"
 
 
 def _tells(check: Check) -> str:
-    items = counted(check.items, "item")
+    items = _sources(check)
     if check.needed is None or check.detectable is None:
         return UNTOLD if check.margin == 0 else f"nothing to tell from {items}"
-    if check.items >= check.needed:
+    if check.sources >= check.needed:
         return f"{items} would do, were the two alike; a decline is likely, and not proven"
     return f"{items} can tell a difference of {check.detectable:.4f}; needed are about {check.needed:,}"
+
+
+def _sources(check: Check) -> str:
+    """What counts: items, or the texts that several of them are variants of."""
+    items = counted(check.items, "item")
+    return items if check.sources == check.items else f"{counted(check.sources, 'source')} of {items}"
 
 
 def _may(rule: Rule) -> str:

@@ -24,7 +24,7 @@ def said(verdict: Mapping[str, Any]) -> str:
     word, decision = verdict["verdict"], verdict["decision"]
     head = word if word == decision else f"{word}: {decision}"
     undecided = verdict["undecided"]
-    few = [f"undecided, too few items to tell: {', '.join(undecided)}"] if undecided else []
+    few = [f"undecided, neither as good nor worse for certain: {', '.join(undecided)}"] if undecided else []
     return "\n  ".join([f"gate: {head}", *verdict["reasons"], *verdict["warnings"], *few])
 
 

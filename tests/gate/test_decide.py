@@ -437,3 +437,13 @@ def test_a_metric_without_any_weight_is_not_measured():
 def test_what_is_right(kind, answer, said, expected):
     item = {"id": "0" * 64, "kind": kind, "answer": answer, "candidate": {}, "parent": said}
     assert values.right(item, "parent") is expected
+
+
+def test_variants_of_few_texts_are_told_as_sources():
+    items = [said(number, ["winter"], True, True, cluster=str(number % 20)) for number in range(1000)]
+    found = decide(predictions(items), gate())
+    assert outcome(found) == ("inconclusive", "refused")
+    assert "20 sources of 1,000 items can tell" in found["reasons"][0]
+    [check] = [check for check in found["checks"] if (check["slice"], check["against"]) == ("all", "parent")]
+    assert (check["items"], check["sources"]) == (1000, 20)
+    assert check["needed"] > 20

@@ -1,3 +1,5 @@
+import functools
+
 import pytest
 import torch
 from transformers import (
@@ -61,6 +63,25 @@ def test_labels_beyond_the_memory_bound_are_scored_in_parts(language_model, monk
     parts = scoring.label_scores(language_model, PROMPTS, labels, batch_size=2).tolist()
     for one, other in zip(whole, parts, strict=True):
         assert one == pytest.approx(other, abs=1e-4)
+
+
+def test_one_long_label_neither_breaks_the_memory_bound_nor_pads_the_short_ones(language_model, monkeypatch):
+    long, short = [*range(3, 33), END], [[token, token + 1, END] for token in range(3, 20)]
+    sizes, forward = [], language_model.forward
+
+    def counted(*args, **named):
+        sizes.append(tuple(named["input_ids"].shape) if named.get("past_key_values") else (0, 0))
+        return forward(*args, **named)
+
+    monkeypatch.setattr(scoring, "ROWS", 64)
+    monkeypatch.setattr(language_model, "forward", functools.wraps(forward)(counted))
+    found = scoring.label_scores(language_model, PROMPTS, [long, *short], batch_size=5).tolist()
+    assert max(many * tokens for many, tokens in sizes) <= scoring.ROWS
+    assert len(sizes) < len(PROMPTS) * len(short) / 4  # far from a pass for each pair
+    monkeypatch.undo()
+    for prompt, scores in zip(PROMPTS, found, strict=True):
+        expected = [naive(language_model, prompt, label) for label in [long, *short]]
+        assert scores == pytest.approx(expected, abs=1e-4)
 
 
 def test_a_beginning_that_all_prompts_share_changes_nothing(language_model):

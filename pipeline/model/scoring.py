@@ -57,7 +57,10 @@ def label_scores(
     if not (prompts and labels):
         return scores_PL
     order = sorted(range(len(prompts)), key=lambda index: len(prompts[index]))  # little padding
-    asked = _Labels(model, labels, min(batch_size, len(prompts)), within, per_token)
+    positions = max(1, min(ROWS, LOGITS // model.config.get_text_config().vocab_size))
+    fits = positions // max(1, max(map(len, labels)) - 1)  # prompts at a time, beside the longest label
+    batch_size = max(1, min(batch_size, len(prompts), fits))
+    asked = _Labels(model, labels, positions, batch_size, within, per_token)
     begun = _Begun(model, prompts if asked.plain and len(prompts) > 1 else prompts[:0])
     for start in range(0, len(order), batch_size):
         batch = order[start : start + batch_size]
@@ -117,16 +120,20 @@ class _Labels:
     """The labels, ready to be asked for after any prompts."""
 
     def __init__(
-        self, model: Any, labels: Sequence[list[int]], batch_size: int, within: float | None, per_token: bool
+        self,
+        model: Any,
+        labels: Sequence[list[int]],
+        positions: int,
+        batch_size: int,
+        within: float | None,
+        per_token: bool,
     ) -> None:
         device, longest = next(model.parameters()).device, max(map(len, labels))
-        positions = max(1, min(ROWS, LOGITS // model.config.get_text_config().vocab_size))
-        self.model, self.within, self.plain = model, within, _plain(model)
+        self.model, self.within, self.plain, self.positions = model, within, _plain(model), positions
         self.trees = list(label_tree.trees(labels, max(1, positions // batch_size))) if self.plain else []
         self.labels_LT = torch.tensor([label + [0] * (longest - len(label)) for label in labels], device=device)
         self.lengths_L = torch.tensor([len(label) for label in labels], device=device)
         self.units_L = self.lengths_L if per_token else torch.ones_like(self.lengths_L)
-        self.pairs = max(1, positions // max(1, longest - 1))  # at a time
 
     def score(self, prompts: _Prompts) -> torch.Tensor:
         """scores_BL of a batch."""
@@ -160,9 +167,14 @@ class _Labels:
     def _some(self, prompts: _Prompts, first_BL: torch.Tensor, left_BL: torch.Tensor) -> torch.Tensor:
         scores_BL = torch.full_like(first_BL, -torch.inf)
         row_R, place_R = left_BL.nonzero(as_tuple=True)
-        for start in range(0, len(row_R), self.pairs):
-            row, place = row_R[start : start + self.pairs], place_R[start : start + self.pairs]
+        by_length_R = self.lengths_L[place_R].argsort(stable=True)  # one long label must not pad all others
+        row_R, place_R = row_R[by_length_R], place_R[by_length_R]
+        lengths, end = self.lengths_L[place_R].tolist(), len(place_R)
+        while end:
+            start = max(0, end - max(1, self.positions // max(1, lengths[end - 1] - 1)))
+            row, place = row_R[start:end], place_R[start:end]
             scores_BL[row, place] = self._pairs(prompts, first_BL, row, place)
+            end = start
         return scores_BL
 
     def _pairs(

@@ -1,6 +1,5 @@
 """Two releases compared from what each said of the same items."""
 
-import json
 import math
 from typing import Any
 
@@ -8,7 +7,6 @@ import pytest
 
 from pipeline.chain import pairs
 from pipeline.chain.comparison import Diff
-from pipeline.errors import GraftError
 from pipeline.report import differences
 
 Row = dict[str, Any]
@@ -142,11 +140,6 @@ def test_another_models_rows_never_count() -> None:
     }
     assert pairs.items(old, new) == {}
     assert pairs.items({"items": []}, new) == {}
-
-
-def test_predictions_of_another_format_are_refused() -> None:
-    with pytest.raises(GraftError, match="predictions have format 7"):
-        pairs.read(json.dumps({"version": 7}).encode(), "v1.0.0")
 
 
 def diff(**parts: Any) -> Diff:

@@ -5,14 +5,10 @@ space aside), a preference by which of its two answers is the likelier one. Wher
 how likely it finds an answer or a text, the slice has a loss, and no item of it is fixed or broken.
 """
 
-import json
 import math
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
-
-from pipeline.errors import GraftError
-from pipeline.evaluation.predictions import VERSION
 
 ALL = "all"
 DIGITS = 6
@@ -54,21 +50,6 @@ class Said:
     metric: str
     words: str
     right: bool
-
-
-def read(text: bytes, release: str) -> dict[str, Any]:
-    """A release's predictions.json.
-
-    Raises:
-        GraftError: it has another format.
-    """
-    found: dict[str, Any] = json.loads(text)
-    if found.get("version") != VERSION:
-        raise GraftError(
-            f"{release}: its predictions have format {found.get('version')}, and this Graft reads {VERSION}",
-            help="use the Graft that the commit's own pipeline/ holds",
-        )
-    return found
 
 
 def items(own: Mapping[str, Any], other: Mapping[str, Any]) -> Items:

@@ -12,6 +12,7 @@ from pipeline.chain import candidate, comparison, git, lineage, lockfile, pairs,
 from pipeline.chain.comparison import Diff
 from pipeline.chain.store import Store
 from pipeline.errors import GraftError
+from pipeline.evaluation import predictions
 from pipeline.report import differences
 from pipeline.report import record as described
 
@@ -144,7 +145,7 @@ def _predictions(store: Store, commit: verify.Commit, name: str) -> dict[str, An
             f"{name} was released by an older Graft: it has no {PREDICTIONS}",
             help=f"git checkout {name} and look with the graft of that commit",
         )
-    return pairs.read(_object(store, commit, PREDICTIONS), name)
+    return predictions.parse(_object(store, commit, PREDICTIONS), f"{name}: {PREDICTIONS}")
 
 
 def _object(store: Store, commit: verify.Commit, path: str) -> bytes:

@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Iterator, Mapping
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +12,8 @@ from pipeline.errors import GraftError
 VERSION = 1
 SIDES = ("candidate", "parent", "anchor")
 LISTS = ("items", "robustness")
+SHOWN = 5  # problems named at once
+REPAIR = "it was changed after it was written: `dvc checkout` brings back what DVC recorded"
 
 Row = dict[str, Any]
 
@@ -24,18 +27,58 @@ def write(path: Path, found: Mapping[str, Any]) -> None:
 
 
 def read(path: Path) -> dict[str, Any]:
-    """What a stage `evaluate` wrote.
+    """What a stage `evaluate` wrote; see `parse`."""
+    return parse(path.read_bytes(), str(path))
+
+
+def parse(content: bytes, name: str) -> dict[str, Any]:
+    """A predictions.json, of a shape that can be compared; what models say is judged by the gate.
+
+    Args:
+        content: of the file.
+        name: what to call it in words.
 
     Raises:
-        GraftError: another Graft's.
+        GraftError: damaged, changed by hand, or another Graft's.
     """
-    found: dict[str, Any] = files.read_json(path)
+    try:
+        found = json.loads(content)
+    except ValueError as error:
+        raise GraftError(f"{name}: no JSON: {error}", help=REPAIR) from error
+    if not isinstance(found, dict):
+        raise GraftError(f"{name}: no JSON object", help=REPAIR)
     if found.get("version") != VERSION:
         raise GraftError(
-            f"{path}: version {found.get('version')}, and this Graft reads {VERSION}",
-            help="check out the Graft that the release was made with, or release once more from it",
+            f"{name}: version {found.get('version')}, and this Graft reads {VERSION}",
+            help="use the Graft that its own commit holds, or release once more",
         )
+    if problems := list(islice(_problems(found), SHOWN)):
+        raise GraftError(f"{name}: {'; '.join(problems)}", help=REPAIR)
     return found
+
+
+def _problems(found: Mapping[str, Any]) -> Iterator[str]:
+    for name in LISTS:
+        if not isinstance(found.get(name), list):
+            yield f"{name}: no list"
+    models = found.get("models")
+    if not isinstance(models, dict) or not isinstance(models.get("candidate"), dict | None):
+        yield "models: what was compared is not named"
+    for name in (name for name in LISTS if isinstance(found.get(name), list)):
+        known = set[str]()
+        for number, item in enumerate(found[name], start=1):
+            where = f"{name}, item {number}"
+            if not isinstance(item, dict):
+                yield f"{where}: no object"
+                continue
+            yield from (f"{where}: {key}: no text" for key in ("id", "kind") if not isinstance(item.get(key), str))
+            slices = item.get("slices")
+            if not isinstance(slices, list) or not all(isinstance(slice_, str) for slice_ in slices):
+                yield f"{where}: slices: no list of names"
+            yield from (f"{where}: {side}: no object" for side in SIDES if not isinstance(item.get(side), dict | None))
+            if str(item.get("id")) in known:
+                yield f"{where}: its id stands there twice"
+            known.add(str(item.get("id")))
 
 
 def rows(found: Mapping[str, Any] | None) -> dict[str, Row]:

@@ -68,12 +68,22 @@ def _must_pass(items: Sequence[Item]) -> Iterator[Check]:
     found = [item for item in items if item.get("must_pass")]
     if not found:
         return
-    wrong = [str(item["id"])[:12] for item in found if not right(item)]
-    share = 1 - len(wrong) / len(found)
+    outcomes = {str(item["id"])[:12]: right(item) for item in found}
+    wrong = [name for name, outcome in outcomes.items() if outcome is False]
+    unsaid = [name for name, outcome in outcomes.items() if outcome is None]
+    share = 1 - (len(wrong) + len(unsaid)) / len(found)
     check = Check(slice="all", metric="must_pass", against="floor", candidate=share, reference=1.0, items=len(found))
-    more = f" and {len(wrong) - SHOWN} more" if len(wrong) > SHOWN else ""
-    said = f"must-pass: {counted(len(wrong), 'item')} of {len(found)} wrong: {', '.join(wrong[:SHOWN])}{more}"
-    yield check.but(FAIL, said) if wrong else check
+    said = [f"must-pass: {counted(len(wrong), 'item')} of {len(found)} wrong: {_named(wrong)}"] if wrong else []
+    if unsaid:
+        said.append(
+            f"must-pass: {counted(len(unsaid), 'item')} of {len(found)} neither right nor wrong: {_named(unsaid)}; "
+            "an answer needs evaluate.max_new_tokens, a plain text has none"
+        )
+    yield check.but(FAIL, "; ".join(said)) if said else check
+
+
+def _named(ids: Sequence[str]) -> str:
+    return ", ".join(ids[:SHOWN]) + (f" and {len(ids) - SHOWN} more" if len(ids) > SHOWN else "")
 
 
 def _floors(slices: Slices, params: Params, book: Book) -> Iterator[Check]:
@@ -136,9 +146,17 @@ def _unjudged(check: Check, what: str, params: Params) -> Check:
 
 def _beside(predictions: Predictions, slices: Slices, params: Params, checks: Sequence[Check]) -> list[str]:
     """Reasons to refuse that belong to no metric: what was asked for and nobody judged."""
-    judged = {check.slice for check in checks}
-    found = [f"{name}: declared critical, and no rule judged it" for name in params.critical if name not in judged]
     models, releases = predictions["models"], predictions.get("releases") or {}
+    judged = {check.slice for check in checks}
+    compared = {check.slice for check in checks if check.against == "parent"}
+    found = []
+    for name in params.critical:
+        if name not in judged:
+            found.append(f"{name}: declared critical, and no rule judged it")
+        elif models.get("parent") and name not in compared:
+            found.append(
+                f"{name}: declared critical, and no rule holds it against the parent; give one may_drop or may_rise"
+            )
     if params.anchor and models.get("anchor") is None and params.anchor != releases.get("parent"):
         found.append(f"gate.anchor: {params.anchor} was not measured; `graft lock` resolves it")
     stated = asked_for.stated(params.rules)

@@ -209,6 +209,10 @@ def test_must_pass_holds_for_the_first_release_and_where_nothing_is_generated():
     item = {"id": "f" * 64, "kind": "text", "slices": ["m"], "must_pass": True, "candidate": {"nats": 1.0, "tokens": 3}}
     found = decide(predictions([item], parent=None), gate({"all": {}, "each_slice": {}, "slices": {}}))
     assert outcome(found) == ("fail", "refused")
+    assert found["reasons"] == [
+        "must-pass: 1 item of 1 neither right nor wrong: ffffffffffff; "
+        "an answer needs evaluate.max_new_tokens, a plain text has none"
+    ]
 
 
 @pytest.mark.parametrize(
@@ -243,6 +247,10 @@ def test_item_that_the_parent_was_not_asked_fails():
             "acuracy: no item has it; evaluate.custom measures metrics of your own",
         ),
         ({}, {"critical": ["gone"]}, "gone: declared critical, and no rule judged it"),
+        (
+            {"slices": {"winter": {"accuracy": {"at_least": 0.5}}}}, {"critical": ["winter"]},
+            "winter: declared critical, and no rule holds it against the parent; give one may_drop or may_rise",
+        ),
     ],
 )  # fmt: skip
 def test_what_was_asked_for_and_not_measured_fails(rules, more, reason):

@@ -15,7 +15,15 @@ from pipeline.words import counted
 
 ALWAYS = ("accuracy", "macro_f1", "loss", "preference_accuracy")  # rules for kinds of records that may be absent
 SHOWN = 5  # must-pass items by name
-UNSET = {"confidence": 0.95, "critical": [], "inconclusive": "block", "override": None, "anchor": None}
+UNSET = {
+    "confidence": 0.95,
+    "critical": [],
+    "inconclusive": "block",
+    "override": None,
+    "anchor": None,
+    "fail_alpha": 0.025,
+    "examples": 0,
+}
 
 Predictions = Mapping[str, Any]
 Slices = Mapping[str, list[Item]]
@@ -28,7 +36,7 @@ def decide(predictions: Predictions, params: Params | Mapping[str, Any]) -> dict
         predictions: content of reports/predictions.json.
         params: section `gate` of params.yaml.
     """
-    asked = params if isinstance(params, Params) else Params(**{**UNSET, "fail_alpha": 0.025, **params})
+    asked = params if isinstance(params, Params) else Params(**{**UNSET, **params})
     evaluated = ((predictions.get("params") or {}).get("candidate") or {}).get("evaluate") or {}
     scale = (evaluated.get("judge") or {}).get("scale") or (0.0, 0.0)
     slices, book = _slices(predictions), Book(evaluated.get("language"), scale)

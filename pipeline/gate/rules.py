@@ -16,6 +16,7 @@ class Params:
     override: Mapping[str, str] | None  # who, why, release
     anchor: str | None  # a release; models.lock says what it resolved to
     fail_alpha: float  # how often a candidate that is no worse may be called worse, over all slices
+    examples: int  # shown in report.md with their texts, of each sort
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -17,7 +17,6 @@ __all__ = ["Facts", "render"]
 LIMIT = 59_000  # characters; GitHub takes 65,536, of which what stands around the report needs some
 REASONS = 20
 ROWS = 60  # of the table of slices
-EXAMPLES = 10  # of each sort
 PAIRS = 10  # of labels taken for one another
 SETTINGS = 30
 RELEASES = 6  # the last ones, in the table of accuracy over releases
@@ -149,9 +148,10 @@ def _examples(facts: Facts) -> Iterator[str]:
         (fixed, found.fixed, found.fixed_items),
     ):
         if some:
-            kept = some[:EXAMPLES]
-            shown = f": {counted(number_of, 'item')}" + (f", {len(kept)} of them" if len(kept) < number_of else "")
-            yield f"## {name}{shown}\n\n{_items(kept, facts)}"
+            kept = some[: facts.gate.get("examples", 0)]
+            more = f", {len(kept)} of them" if 0 < len(kept) < number_of else ""
+            yield f"## {name}: {counted(number_of, 'item')}{more}"
+            yield _items(kept, facts) if kept else "Texts are shown in report.html; `gate.examples` has none here."
 
 
 def _items(some: Sequence[Example], facts: Facts) -> str:

@@ -14,7 +14,7 @@ RULES: dict[str, Any] = {
 def gate(rules: Mapping[str, Any] = RULES, **more: Any) -> dict[str, Any]:
     """Section gate of params.yaml."""
     params = {"confidence": 0.95, "critical": [], "inconclusive": "block", "override": None, "anchor": None}
-    return {**params, "fail_alpha": 0.025, "rules": rules, **more}
+    return {**params, "fail_alpha": 0.025, "examples": 0, "rules": rules, **more}
 
 
 def model(name: str) -> dict[str, Any]:

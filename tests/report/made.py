@@ -75,7 +75,7 @@ def facts(
         "release": release,
         "anchor": "v1.0.0" if anchor else None,
         "increment": "2026-02-spring",
-        "gate": {"confidence": 0.95},
+        "gate": {"confidence": 0.95, "examples": 10},
         "prepared": {
             "increment": "2026-02-spring", "read": 1_501, "records": 1_412,
             "rejects": {"duplicate": 27, "near-duplicate": 18, "empty text": 4, "too few fields": 40},

@@ -154,6 +154,13 @@ def test_examples_show_text_answer_before_and_after(render) -> None:
     assert shown.index(first.answer) < shown.index(first.after)
 
 
+def test_no_text_of_an_item_stands_in_markdown_where_none_is_asked_for() -> None:
+    found = facts(TWO, right=0.85)
+    text = markdown.render(replace(found, gate={**found.gate, "examples": 0}))
+    assert f"Broken: {examples.changes(found.predictions, found.verdict).broken_items} items\n" in text
+    assert not [shown for shown in found.texts.values() if shown in text]
+
+
 def test_must_pass_items_and_failing_slices_come_first_among_examples() -> None:
     found = facts({"a": 300, "b": 300}, right=0.7)
     verdict = {"checks": [{"slice": "b", "status": "fail"}]}

@@ -1,7 +1,9 @@
 """What label scoring costs: Graft beside lm-evaluation-harness and bare transformers, same model, items and labels.
 
-`python benchmarks/evaluate.py [FILE] [--items N] [--peers DIR] [--runs N]`; FILE is the CSV of public titles of
-docs/how-to/real-titles.md, else the sample shop's titles are asked; both have ten labels. DIR (or GRAFT_PEERS; else
+`python benchmarks/evaluate.py [FILE] [--items N] [--peers DIR] [--runs N]` after `make run`, whose candidate is asked:
+models/merged. FILE is the CSV of public titles of docs/how-to/real-titles.md, else the sample shop's titles are asked;
+both have ten labels, which are
+also told apart into a hundred. DIR (or GRAFT_PEERS; else
 ~/.cache/graft-peers) holds the harness's environment, made on demand with pip: `pip install torch` comes first, from
 wherever pip is told to take it. All are given the same token ids, so that nothing but scoring is measured. They run on
 one thread, one after the other in turns; CPU-seconds of the scoring itself count, medians of the rounds.
@@ -11,6 +13,7 @@ import argparse
 import csv
 import hashlib
 import json
+import math
 import os
 import statistics
 import subprocess
@@ -26,24 +29,40 @@ from pipeline import files
 from pipeline.data import records
 
 ROOT = Path(__file__).resolve().parent.parent
-BASE = ROOT / "examples/base"
+MODEL = ROOT / "models/merged"
 SAMPLE = ROOT / "examples/increments/2026-01-winter/products.csv"
-ITEMS, LABELS, BATCH = 500, 10, 64
+ITEMS, FEWER, LABELS, BATCH = 200, 50, 10, 64  # fewer: items among a hundred labels
 HARNESS = "lm_eval==0.4.13"
 BATCHES = (1, 8, 64)  # of the harness: 1 is its default; the quickest one is compared with
 DEFAULT = "lm_eval, batches of 1"
 TARGET = 20.0
+PARTS = (  # of a category, where a shop's catalogue has many
+    "entry level", "mid range", "premium", "accessories", "spare parts",
+    "refurbished", "for business", "for children", "bundles", "other",
+)  # fmt: skip
+ASKED: Mapping[str, Mapping[str, Any]] = {
+    "titles alone": {"told": "", "parts": [""]},
+    "titles below an instruction that names the labels": {
+        "told": "Which category does this product belong to? Answer with one of: {labels}.",
+        "parts": [""],
+    },
+    "titles below an instruction, a hundred labels": {
+        "told": "You sort the articles of an online shop into its catalogue. Read the title of a product and answer "
+        "with the one category of the catalogue that it belongs to, and with nothing else.",
+        "parts": [f", {part}" for part in PARTS],
+    },
+}
 
 # Every side: asked.json -> scores of the items, in this process; START and SCORE are CPU-seconds.
 _BEGIN = """
 import json, sys, time
 import torch
 torch.set_num_threads(1)
-base, asked, out, batch = sys.argv[1:]
+folder, asked, out, batch = sys.argv[1:]
 asked, batch = json.load(open(asked)), int(batch)
 prompts, labels = asked["prompts"], asked["labels"]
 from transformers import AutoModelForCausalLM
-model = AutoModelForCausalLM.from_pretrained(base, dtype=torch.float32).eval()
+model = AutoModelForCausalLM.from_pretrained(folder, dtype=torch.float32).eval()
 """
 _END = """
 score(prompts[:2])  # the first time costs more
@@ -55,16 +74,17 @@ print("WALL", time.perf_counter() - began[1])
 json.dump(scores, open(out, "w"))
 """
 OURS = """
-from pipeline.model import scoring
+from pipeline.evaluation import keys, predict
+judge = keys.Judge(normalize="none", max_new_tokens=0)
 def score(prompts):
-    return scoring.label_scores(model, prompts, labels, batch).tolist()
+    return predict.label_scores(model, prompts, labels, judge, batch).tolist()
 """
 THEIRS = """
 import logging
 from lm_eval.models.huggingface import HFLM
 logging.getLogger("lm_eval").setLevel(logging.ERROR)
 from transformers import AutoTokenizer
-asked = HFLM(pretrained=model, tokenizer=AutoTokenizer.from_pretrained(base), batch_size=batch)
+asked = HFLM(pretrained=model, tokenizer=AutoTokenizer.from_pretrained(folder), batch_size=batch)
 def score(prompts):
     flat = asked._loglikelihood_tokens([(("", ""), p, l) for p in prompts for l in labels], disable_tqdm=True)
     return [[found for found, _ in flat[at : at + len(labels)]] for at in range(0, len(flat), len(labels))]
@@ -86,17 +106,24 @@ def titles(path: Path | None) -> list[tuple[str, str]]:
     return [(row[1], row[6 if path else 3]) for row in rows[0 if path else 1 :] if len(row) > (6 if path else 3)]
 
 
-def asked(rows: Sequence[tuple[str, str]], count: int, *, instructed: bool) -> dict[str, Any]:
-    """Token ids of what the stage `evaluate` would ask: the same titles each time, below an instruction or alone."""
+def asked(rows: Sequence[tuple[str, str]], count: int, told: str, parts: Sequence[str]) -> dict[str, Any]:
+    """Token ids of what the stage `evaluate` would ask.
+
+    Args:
+        rows: titles and their categories.
+        count: titles asked, the same ones each time.
+        told: an instruction above each, or nothing.
+        parts: endings of every category's name.
+    """
     from pipeline.model import chat
 
     labels = sorted(label for label, _ in Counter(label for _, label in rows).most_common(LABELS))
     known = {title for title, label in rows if label in labels and title.strip()}
     chosen = sorted(known, key=lambda title: hashlib.sha256(title.encode()).digest())[:count]
-    talk = chat.load(BASE)
-    told = f"Which category does this product belong to? Answer with one of: {', '.join(labels)}." if instructed else ""
-    prompts = talk.prompts([records.classification(title, "", told)[:-1] for title in chosen])
-    return {"prompts": prompts, "labels": talk.answers(labels)}
+    talk = chat.load(MODEL)
+    above = told.format(labels=", ".join(labels))
+    prompts = talk.prompts([records.classification(title, "", above)[:-1] for title in chosen])
+    return {"prompts": prompts, "labels": talk.answers([label + part for label in labels for part in parts])}
 
 
 def peer(cache: Path) -> Path:
@@ -116,7 +143,7 @@ def peer(cache: Path) -> Path:
 
 def run(python: Path | str, code: str, work: Path, batch: int) -> tuple[dict[str, float], list[list[float]]]:
     """CPU-seconds and scores of one side."""
-    command = [python, "-c", _BEGIN + code + _END, BASE, work / "asked.json", work / "scores.json", str(batch)]
+    command = [python, "-c", _BEGIN + code + _END, MODEL, work / "asked.json", work / "scores.json", str(batch)]
     done = subprocess.run(command, cwd=work, env=os.environ, text=True, capture_output=True, check=False)
     if done.returncode:
         sys.exit(f"{python}: exit {done.returncode}\n{done.stderr[-3000:]}")
@@ -125,8 +152,9 @@ def run(python: Path | str, code: str, work: Path, batch: int) -> tuple[dict[str
 
 
 def differences(ours: Sequence[Sequence[float]], theirs: Sequence[Sequence[float]]) -> tuple[float, int]:
-    """The largest difference of a log-likelihood, and how many items are answered otherwise."""
-    largest = max(abs(a - b) for one, other in zip(ours, theirs, strict=True) for a, b in zip(one, other, strict=True))
+    """The largest difference of a log-likelihood that we computed, and how many items are answered otherwise."""
+    pairs = [pair for one, other in zip(ours, theirs, strict=True) for pair in zip(one, other, strict=True)]
+    largest = max(abs(a - b) for a, b in pairs if a > -math.inf)
     best = [[max(range(len(one)), key=one.__getitem__) for one in side] for side in (ours, theirs)]
     return largest, sum(a != b for a, b in zip(*best, strict=True))
 
@@ -171,7 +199,7 @@ def report(found: Mapping[str, Sequence[Mapping[str, float]]], what: str) -> Non
         print(
             json.dumps(
                 {
-                    "name": f"label scoring, titles {what}, beside {name}",
+                    "name": f"label scoring, {what}, beside {name}",
                     "ours": round(ours, 3),
                     "theirs": round(theirs, 3),
                     "ratio": round(theirs / ours, 1),
@@ -193,13 +221,14 @@ def main() -> None:
     parser.add_argument("--runs", type=int, default=3, help="rounds (default 3)")
     given = parser.parse_args()
     os.environ |= {"OMP_NUM_THREADS": "1", "OMP_WAIT_POLICY": "PASSIVE", "HF_HUB_OFFLINE": "1", "PYTHONPATH": str(ROOT)}
+    if not (MODEL / "config.json").exists():
+        sys.exit(f"{MODEL.relative_to(ROOT)}: no model to ask\n  help: make run")
     python, rows = peer(given.peers.expanduser()), titles(given.file)
-    for told in (False, True):
+    for what, how in ASKED.items():
         with tempfile.TemporaryDirectory(prefix="graft-evaluate-") as scratch:
-            work, made = Path(scratch), asked(rows, given.items, instructed=told)
+            work, made = Path(scratch), asked(rows, FEWER if len(how["parts"]) > 1 else given.items, **how)
             tokens = sum(map(len, made["prompts"])) / len(made["prompts"])
-            what = "below an instruction that names the labels" if told else "alone"
-            print(f"{len(made['prompts'])} titles {what}, {tokens:.0f} tokens on average, {len(made['labels'])} labels")
+            print(f"{len(made['prompts'])} {what}, {tokens:.0f} tokens on average, {len(made['labels'])} labels")
             files.write_json(work / "asked.json", made)
             report(rounds(python, work, given.runs), what)
 

@@ -89,6 +89,10 @@ class Clone:
                     break
         time.sleep(0.5)  # a git that it started may live on, and end what it began
 
+    def stored_at(self, remote: Path) -> None:
+        """What `dvc remote modify --local storage url` writes, at once."""
+        (self.path / ".dvc/config.local").write_text(f"['remote \"storage\"']\n    url = {remote}\n")
+
     def commit(self, message: str) -> None:
         self.git("add", "-A")
         self.git("commit", "-q", "--allow-empty", "-m", message)
@@ -109,11 +113,23 @@ class Chain:
         """A colleague's fresh clone, with nothing pulled yet."""
         subprocess.run(["git", "clone", "-q", "--branch", branch, self.origin, path], check=True, env=ENVIRONMENT)
         clone = Clone(path)
-        clone.dvc("remote", "modify", "--local", "storage", "url", str(self.storage))
+        clone.stored_at(self.storage)
         return clone
 
     def pulled(self, path: Path, revision: str = "main") -> Clone:
-        """A fresh clone at a revision, with its outputs pulled."""
+        """A fresh clone at a revision, with its outputs pulled: a copy of one, made once for all workers."""
+        kept = self.origin.parent / f"pulled-{revision}"
+        with FileLock(f"{kept}.lock"):
+            if not kept.exists():
+                draft = kept.with_suffix(".draft")
+                shutil.rmtree(draft, ignore_errors=True)
+                self.pull(draft, revision)
+                draft.rename(kept)
+        subprocess.run(["cp", "-a", kept, path], check=True)  # links between cache and outputs included
+        return Clone(path)
+
+    def pull(self, path: Path, revision: str = "main") -> Clone:
+        """What `pulled` gives, without any copy."""
         clone = self.clone(path)
         clone.git("checkout", "-q", revision)
         clone.dvc("pull", "-q")
@@ -191,8 +207,8 @@ def _play(shipped: Path, folder: Path, made: Chain) -> None:
     shop.git("branch", "-q", "--force", "main", "v1.1.0^{commit}")
     shop.git("clone", "-q", "--bare", ".", str(made.origin))
     subprocess.run(["git", "symbolic-ref", "HEAD", "refs/heads/main"], cwd=made.origin, check=True)
-    shop.dvc("remote", "modify", "--local", "storage", "url", str(made.storage))
-    made.pulled(folder / "work")
+    shop.stored_at(made.storage)
+    made.pull(folder / "work")
 
 
 def samples(name: str) -> list[str]:

@@ -29,7 +29,7 @@ def shallow(origin: Path, storage: Path, path: Path) -> Clone:
     subprocess.run(["git", "clone", "-q", "--depth", "1", url, path], check=True, env=ENVIRONMENT)
     clone = Clone(path)
     clone.git("fetch", "-q", "--depth", "1", "--tags")
-    clone.dvc("remote", "modify", "--local", "storage", "url", str(storage))
+    clone.stored_at(storage)
     clone.dvc("pull", "-q")
     return clone
 

@@ -6,6 +6,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import torch
+
 from pipeline import params
 from pipeline.data.records import Record
 from pipeline.errors import GraftError
@@ -97,7 +99,7 @@ def costs(held: Mapping[str, Served], items: Sequence[Record], judge: keys.Judge
         room = max(1, first.max_length - max(map(len, label_ids)))
         prompts = encoding.prompts(first.chat, labelled)
         return efficiency.measure(
-            models, prompts, room, lambda model, prompt: _label_scores(model, [prompt], label_ids, judge, 1)
+            models, prompts, room, lambda model, prompt: label_scores(model, [prompt], label_ids, judge, 1)
         )
     if asked and judge.max_new_tokens:
         prompts = encoding.prompts(first.chat, asked)
@@ -114,10 +116,21 @@ def costs(held: Mapping[str, Served], items: Sequence[Record], judge: keys.Judge
     )
 
 
-def _label_scores(
+def label_scores(
     model: Any, prompts: Sequence[list[int]], labels: Sequence[list[int]], judge: keys.Judge, batch_size: int
-) -> Any:
-    """Scores of all labels that could change a digit of a confidence; minus infinity of the others."""
+) -> torch.Tensor:
+    """What the stage asks: scores of all labels that could change a digit of a confidence.
+
+    Args:
+        model: causal language model, in evaluation mode.
+        prompts: token ids, at least one each.
+        labels: token ids, each with the token that ends it.
+        judge: how labels are compared.
+        batch_size: prompts computed at a time.
+
+    Returns:
+        scores_PL: log-likelihoods, nats, float32; minus infinity of the labels that could not.
+    """
     reach = math.log(len(labels)) - math.log(UNSEEN)
     return scoring.label_scores(model, prompts, labels, batch_size, within=reach, per_token=judge.normalize == "length")
 
@@ -133,7 +146,7 @@ def _classify(served: Served, items: Sequence[Record], judge: keys.Judge, batch_
         raise GraftError("evaluate: labels fill train.max_length", help="raise train.max_length")
     prompts = encoding.prompts(served.chat, items)
     cut = [chat.keep_end(prompt, room) for prompt in prompts]
-    scores_PL = _label_scores(served.model, cut, label_ids, judge, batch_size).numpy()
+    scores_PL = label_scores(served.model, cut, label_ids, judge, batch_size).numpy()
     rows = {}
     for item, prompt, scores_L in zip(items, prompts, scores_PL, strict=True):
         index, confidence = choice.choose(scores_L, lengths, judge.normalize)

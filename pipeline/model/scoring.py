@@ -26,6 +26,9 @@ from pipeline.model.weights import left_padded
 ROWS = 1024  # prompt-label pairs, or prompts times nodes, computed at a time
 LOGITS = 2**26  # figures of an output computed at a time: bounds memory, whatever the labels and the vocabulary
 SHARED = 8  # tokens: from here on what all prompts begin with is worth a pass of its own
+PROMPTS = (
+    16  # at a time, or a multiple, beside labels of many tokens: more would part their tree, computed in part twice
+)
 FEW = 0.25  # of all pairs: up to here each is computed by itself
 
 
@@ -58,8 +61,9 @@ def label_scores(
         return scores_PL
     order = sorted(range(len(prompts)), key=lambda index: len(prompts[index]))  # little padding
     positions = max(1, min(ROWS, LOGITS // model.config.get_text_config().vocab_size))
-    fits = positions // max(1, max(map(len, labels)) - 1)  # prompts at a time, beside the longest label
-    batch_size = max(1, min(batch_size, len(prompts), fits))
+    fit = positions // max(1, max(map(len, labels)) - 1)  # beside the longest label
+    quick = max(1, positions // max(1, sum(map(len, labels)) - len(labels)) // PROMPTS) * PROMPTS
+    batch_size = max(1, min(batch_size, len(prompts), fit, quick))
     asked = _Labels(model, labels, positions, batch_size, within, per_token)
     begun = _Begun(model, prompts if asked.plain and len(prompts) > 1 else prompts[:0])
     for start in range(0, len(order), batch_size):
@@ -197,8 +201,9 @@ class _Labels:
             past_key_values=cache,
         ).logits.float()
         own_RT = torch.arange(1, longest, device=row_R.device) < lengths_R[:, None]
+        said_RT = logits_RTV.gather(-1, labels_RT[:, 1:, None]).squeeze(-1)
         top_RT, rest_RT = _normaliser(logits_RTV)
-        asked_RT = logits_RTV.gather(-1, labels_RT[:, 1:, None]).squeeze(-1) - top_RT - rest_RT
+        asked_RT = said_RT - top_RT - rest_RT
         scores_R += asked_RT.masked_fill(~own_RT, 0.0).sum(-1)
         return scores_R
 
@@ -225,13 +230,17 @@ def _behind(model: Any, prompts: _Prompts, tree: Tree) -> torch.Tensor:
     ).logits.float()
     prompts.cache.crop(-nodes)  # the prompts' own again
     label_S, node_S, token_S = torch.tensor(tree.steps, device=device).unbind(-1)
+    said_BS = logits_BNV[:, node_S, token_S]
     top_BN, rest_BN = _normaliser(logits_BNV)
-    steps_BS = logits_BNV[:, node_S, token_S] - top_BN[:, node_S] - rest_BN[:, node_S]
+    steps_BS = said_BS - top_BN[:, node_S] - rest_BN[:, node_S]
     added_BL = torch.zeros(many, len(tree.labels), device=device)
     return added_BL.index_add_(1, label_S, steps_BS)
 
 
 def _normaliser(logits: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
-    """What to take off a logit for a log-probability, in two parts: their sum would lose the likely tokens' digits."""
+    """What to take off a logit for a log-probability, in two parts: their sum would lose the likely tokens' digits.
+
+    The logits are spent: nothing is left of them.
+    """
     top = logits.amax(-1, keepdim=True)
-    return top.squeeze(-1), (logits - top).exp_().sum(-1).log_()
+    return top.squeeze(-1), logits.sub_(top).exp_().sum(-1).log_()

@@ -131,7 +131,7 @@ def test_anchor_that_colleagues_could_not_bring_is_refused(clone: Clone, tmp_pat
     clone.git("tag", "-a", "v1.2.0", "-m", "by hand", "v1.1.0^{commit}")
     edit_params(clone, anchor="v1.2.0")
     assert "it is a tag here and not on origin" in refused(clone)
-    clone.dvc("remote", "modify", "--local", "storage", "url", str(tmp_path / "empty"))
+    clone.stored_at(tmp_path / "empty")
     edit_params(clone, anchor="v1.0.0")
     said = refused(clone)
     assert "gate.anchor: v1.0.0 is not published: the remote lacks parts of its state" in said
@@ -247,6 +247,6 @@ def test_depth_1_clone_brings_the_anchor(chain: Chain, tmp_path: Path) -> None:
     command = ["git", "clone", "-q", "--depth", "1", "--no-tags", "--branch", "pinned", origin.as_uri()]
     subprocess.run([*command, tmp_path / "runner"], check=True, env=ENVIRONMENT)
     runner = Clone(tmp_path / "runner")
-    runner.dvc("remote", "modify", "--local", "storage", "url", str(chain.storage))
+    runner.stored_at(chain.storage)
     assert "anchor: v1.0.0, 3 outputs verified" in runner.dvc("repro", "--single-item", "parent")
     assert "nothing changed" in runner.graft("lock")

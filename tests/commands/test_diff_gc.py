@@ -49,7 +49,7 @@ def owner(chain: Chain, tmp_path: Path) -> Clone:
     clone.git("checkout", "-q", "main")
     clone.dvc("pull", "-q")
     shutil.copytree(chain.storage, tmp_path / "storage")
-    clone.dvc("remote", "modify", "--local", "storage", "url", str(tmp_path / "storage"))
+    clone.stored_at(tmp_path / "storage")
     return clone
 
 

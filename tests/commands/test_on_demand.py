@@ -30,7 +30,7 @@ class Published:
     def clone(self, path: Path) -> Clone:
         subprocess.run(["git", "clone", "-q", self.origin, path], check=True, env=ENVIRONMENT)
         clone = Clone(path)
-        clone.dvc("remote", "modify", "--local", "storage", "url", str(self.storage))
+        clone.stored_at(self.storage)
         return clone
 
     def stored(self, path: str) -> Path:
@@ -45,7 +45,7 @@ def published(chain: Chain, tmp_path_factory: pytest.TempPathFactory) -> Publish
     shop = chain.pulled(folder / "shop")
     shop.git("clone", "-q", "--bare", str(chain.origin), str(folder / "origin.git"))
     shop.git("remote", "set-url", "origin", str(folder / "origin.git"))
-    shop.dvc("remote", "modify", "--local", "storage", "url", str(folder / "storage"))
+    shop.stored_at(folder / "storage")
     shop.git("push", "-q", "origin", ":refs/tags/v1.1.0", ":refs/heads/refused")
     shop.git("tag", "-d", "v1.1.0")
     params = shop.read("params.yaml")

@@ -24,7 +24,7 @@ def ready(chain: Chain, tmp_path: Path) -> Clone:
     subprocess.run(["git", "--git-dir", own, "tag", "-d", "v1.1.0"], check=True, capture_output=True)
     clone.git("tag", "-d", "v1.1.0")
     shutil.copytree(chain.storage, tmp_path / "storage")
-    clone.dvc("remote", "modify", "--local", "storage", "url", str(tmp_path / "storage"))
+    clone.stored_at(tmp_path / "storage")
     return clone
 
 

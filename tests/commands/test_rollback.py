@@ -68,7 +68,7 @@ def test_uncommitted_changes_are_never_overwritten(clone: Clone) -> None:
 def test_cold_cache_without_remote_changes_nothing(chain: Chain, clone: Clone) -> None:
     live = tree_hashes(clone, "models/merged")
     shutil.rmtree(clone.path / ".dvc/cache")
-    clone.dvc("remote", "modify", "--local", "storage", "url", str(clone.path.parent / "nowhere"))
+    clone.stored_at(clone.path.parent / "nowhere")
     said = clone.graft("rollback", "v1.0.0", code=1)
     assert "neither in the cache nor in the remote" in said or "out of reach" in said
     assert tree_hashes(clone, "models/merged") == live

@@ -37,7 +37,7 @@ class Team:
         return made
 
     def _on(self, clone: Clone) -> Clone:
-        clone.dvc("remote", "modify", "--local", "storage", "url", str(self.storage))
+        clone.stored_at(self.storage)
         return clone
 
 
@@ -50,7 +50,7 @@ def team_of(chain: Chain, folder: Path) -> Team:
     owner.git("remote", "set-url", "origin", str(folder / "origin.git"))
     owner.git("push", "-q", "origin", ":refs/heads/refused")
     owner.git("fetch", "-q", "--prune")
-    owner.dvc("remote", "modify", "--local", "storage", "url", str(folder / "storage"))
+    owner.stored_at(folder / "storage")
     owner.dvc("push", "-q", "--all-tags")
     return Team(folder / "origin.git", folder / "storage", owner)
 

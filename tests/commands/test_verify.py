@@ -17,7 +17,7 @@ def clone(chain: Chain, tmp_path: Path) -> Clone:
     """A pulled clone with a cache and a remote of its own, so that bytes in them can be spoiled."""
     made = chain.pulled(tmp_path / "clone")
     shutil.copytree(chain.storage, tmp_path / "storage")
-    made.dvc("remote", "modify", "--local", "storage", "url", str(tmp_path / "storage"))
+    made.stored_at(tmp_path / "storage")
     return made
 
 

@@ -84,6 +84,9 @@ for adapter in adapters:
             count += answer
     print("LOSS", total / count)
 """
+QWEN2 = (  # how its tokenizers split; newer versions of transformers put it in place of any other, older ones do not
+    r"(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\r\n\p{L}\p{N}]?\p{L}+|\p{N}| ?[^\s\p{L}\p{N}]+[\r\n]*|\s*[\r\n]+|\s+(?!\S)|\s+"
+)
 TEMPLATE = (  # ChatML, with TRL's marks around what is learned
     "{% for m in messages %}{{ '<|im_start|>' + m['role'] + '\\n' }}{% if m['role'] == 'assistant' %}"
     "{% generation %}{{ m['content'] + '<|im_end|>' }}{% endgeneration %}{% else %}{{ m['content'] + '<|im_end|>' }}"
@@ -117,11 +120,13 @@ def rows(count: int) -> list[tuple[str, str]]:
 def base(folder: Path, pairs: list[tuple[str, str]]) -> None:
     """A random Qwen2 of 7.3 million parameters, and a tokenizer learned from the rows."""
     import torch
-    from tokenizers import Tokenizer, decoders, models, pre_tokenizers, trainers
+    from tokenizers import Regex, Tokenizer, decoders, models, pre_tokenizers, trainers
     from transformers import PreTrainedTokenizerFast, Qwen2Config, Qwen2ForCausalLM
 
     learned = Tokenizer(models.BPE())
-    learned.pre_tokenizer, learned.decoder = pre_tokenizers.ByteLevel(add_prefix_space=False), decoders.ByteLevel()
+    split = pre_tokenizers.Split(Regex(QWEN2), "isolated")
+    to_bytes = pre_tokenizers.ByteLevel(add_prefix_space=False, use_regex=False)
+    learned.pre_tokenizer, learned.decoder = pre_tokenizers.Sequence([split, to_bytes]), decoders.ByteLevel()
     special = ["<|endoftext|>", "<|im_start|>", "<|im_end|>"]
     alphabet = pre_tokenizers.ByteLevel.alphabet()
     trainer = trainers.BpeTrainer(

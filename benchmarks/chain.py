@@ -40,6 +40,11 @@ WAYS: Mapping[str, Mapping[str, Any]] = {  # beside the defaults
     "none": {"replay": 0.0},
     "a tenth": {"replay": 0.1},
     "half": {"replay": 0.5},
+    "half rate": {"rewarm": 0.25},
+    "stack": {"chain": "stack"},
+    "ema": {"parent": {"ema": 0.97}},
+    "kl": {"parent": {"kl": 1.0}},
+    "batch of 16": {"batch_size": 16},
 }
 
 
@@ -129,7 +134,8 @@ class Bench:
 
     def chain(self, name: str, increments: Sequence[Sequence[Record]], more: Mapping[str, Any]) -> Outcome:
         """Train each increment on the one before; a first step that was trained before is taken over."""
-        asked, own, shares, tokens = replace(self.asked, **more), {}, [], 0
+        parts = {name: replace(self.asked.parent, **part) for name, part in more.items() if name == "parent"}
+        asked, own, shares, tokens = replace(self.asked, **{**more, **parts}), {}, [], 0
         scores: dict[str, float] = {}
         parent, adapter = state.Parent(), None
         for step, items in enumerate(increments):

@@ -39,6 +39,7 @@ def own_storage(chain: Chain, tmp_path: Path) -> Path:
     return tmp_path / "storage"
 
 
+@pytest.mark.slow  # tests/workflows/test_story.py plays a whole pull request in the workflows' own clones
 def test_whole_pull_request_works_in_a_depth_1_clone_after_a_squash_merge(
     chain: Chain, squashed: Path, tmp_path: Path
 ) -> None:

@@ -8,15 +8,18 @@ is asked of them than not to compile.
 
 import gc
 import importlib
+import json
 import sys
 from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager, contextmanager
-from importlib.abc import Loader
-from importlib.machinery import ModuleSpec
+from contextlib import AbstractContextManager, contextmanager, suppress
+from importlib.abc import Loader, MetaPathFinder
+from importlib.machinery import ModuleSpec, PathFinder
+from importlib.metadata import version
 from pathlib import Path
 from types import ModuleType
 from typing import Any
 
+from pipeline import files
 from pipeline.model import saved
 
 COMPILER = "torch._dynamo"
@@ -26,6 +29,9 @@ SHAPES = "torch.fx.experimental.symbolic_shapes"  # torch asks it about plain nu
 SYMBOLS = "sympy"
 QUANTIZER = "bitsandbytes"
 DISTRIBUTED = "torch.distributed.tensor"
+NAMES = "transformers.utils.import_utils"
+KEPT = Path(".graft/imports")  # names of the model files of one version of transformers
+Structure = dict[frozenset[str], dict[str, set[str]]]  # what a module needs -> module -> names in it
 _MARKS = ("disable", "allow_in_graph", "assume_constant_result")  # decorators: what the compiler may do with a function
 
 
@@ -52,7 +58,9 @@ def imports(*, quantizer: bool, distributed: bool) -> Iterator[None]:
     try:
         if first:
             _stand_in()
-            _list_once()
+            sys.meta_path.insert(0, listing := _Listing())
+            importlib.import_module("transformers.models")
+            sys.meta_path.remove(listing)
         yield
     finally:
         gc.enable()
@@ -73,24 +81,62 @@ def started() -> None:
     gc.enable()
 
 
-def _list_once() -> None:
-    """Import transformers, and let it read its thousands of model files for their names once, not twice."""
-    from transformers.utils import import_utils
+class _Listing(MetaPathFinder):
+    """Has transformers know the names in its thousands of model files from the last time, not read them all, twice."""
 
-    listing = import_utils.define_import_structure
+    def find_spec(self, name: str, path: Any, _target: Any = None) -> ModuleSpec | None:
+        """The spec of the module that reads them; of another one None."""
+        spec = PathFinder.find_spec(name, path) if name == NAMES else None
+        if spec is not None and spec.loader is not None:
+            spec.loader = _Remembering(spec.loader)
+        return spec
 
-    def known(path: str, prefix: str | None = None) -> Any:
-        models = Path(path).parent
-        if prefix is not None or models.name != "models":
-            return listing(path, prefix)
-        found = listing(models, prefix="models").items()  # as transformers itself asked, so it is remembered
-        return {
-            need: {name[7:]: names for name, names in part.items() if name[:7] == "models."} for need, part in found
-        }
 
-    import_utils.define_import_structure = known
-    importlib.import_module("transformers.models")
-    import_utils.define_import_structure = listing
+class _Remembering(Loader):
+    """Loads that module, and puts what is remembered in the place of the function that reads."""
+
+    def __init__(self, loader: Loader) -> None:
+        self.loader = loader
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self.loader, name)
+
+    def create_module(self, spec: ModuleSpec) -> ModuleType | None:
+        """As ever."""
+        return self.loader.create_module(spec)
+
+    def exec_module(self, module: ModuleType) -> None:
+        """As ever, then the one change."""
+        self.loader.exec_module(module)
+        module.__dict__["define_import_structure"] = _remembered(module.__dict__["define_import_structure"])
+
+
+def _remembered(read: Callable[..., Structure]) -> Callable[..., Structure]:
+    """Transformers' `define_import_structure`, quicker for its folder `models`."""
+
+    def listing(module_path: str, prefix: str | None = None) -> Structure:
+        path = Path(module_path)
+        models = path.parent if path.suffix else path
+        if models.name != "models":
+            return read(module_path, prefix)
+        before = f"{prefix}." if prefix else ""
+        return {needs: {before + name: of for name, of in part.items()} for needs, part in _names(models, read).items()}
+
+    return listing
+
+
+def _names(models: Path, read: Callable[..., Structure]) -> Structure:
+    release = version("transformers")
+    kept = KEPT / f"transformers-{release}.json"
+    with suppress(OSError, ValueError, TypeError):
+        told = json.loads(kept.read_bytes())
+        return {frozenset(needs): {name: set(of) for name, of in part.items()} for needs, part in told}
+    found = read(str(models))
+    if "dev" not in release:  # of which one name stands for many contents
+        told = [[sorted(needs), {name: sorted(of) for name, of in part.items()}] for needs, part in found.items()]
+        with suppress(OSError):
+            files.write_text(kept, json.dumps(told))
+    return found
 
 
 def _stand_in() -> None:

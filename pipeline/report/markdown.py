@@ -17,6 +17,7 @@ __all__ = ["Facts", "render"]
 LIMIT = 59_000  # characters; GitHub takes 65,536, of which what stands around the report needs some
 REASONS = 20
 ROWS = 60  # of the table of slices
+BENCHMARKS = 20  # figures
 PAIRS = 10  # of labels taken for one another
 SETTINGS = 30
 RELEASES = 6  # the last ones, in the table of accuracy over releases
@@ -34,6 +35,7 @@ def render(facts: Facts) -> str:
         *_examples(facts),
         *_section("Measures", [_table(tables.pooled(facts)), *map(plain, tables.judged(facts)), *_truncated(facts)]),
         *_section("Robustness", [_table(tables.robustness(facts))]),
+        *_section("Standard benchmarks", [_table(tables.benchmarks(facts).first(BENCHMARKS))]),
         *_section("Over the releases", _chain(facts)),
         *_section("Taken for one another", [_table(tables.confused(facts.details).first(PAIRS))]),
         *_section("Changed params", [_table(tables.changed(facts).first(SETTINGS))]),

@@ -45,6 +45,7 @@ def html(facts: Facts) -> str:
         *_examples(facts),
         section("Measures", *_measures(facts)),
         section("Robustness", *_robustness(facts)),
+        section("Standard benchmarks", shown(tables.benchmarks(facts).first(CELLS))),
         section("Over the releases", *_chain(facts)),
         section("Labels", *_labels(facts)),
         section("Calibration", *_calibration(facts)),

@@ -121,6 +121,23 @@ def robustness_by_slice(facts: Facts) -> Table:
     )
 
 
+def benchmarks(facts: Facts) -> Table:
+    """Standard benchmarks, each figure as the harness names it; of a release that was not asked there is none."""
+    told = {name: (block.get("lm_eval") or {}).get("tasks", {}) for name, block in sides(facts).items()}
+    asked = [(task, measure) for task, of in told.get(CANDIDATE, {}).items() for measure in of["metrics"]]
+    rows = [
+        [
+            task,
+            measure,
+            f"{told[CANDIDATE][task]['items']:,}",
+            *(number(of.get(task, {}).get("metrics", {}).get(measure)) for of in told.values()),
+        ]
+        for task, measure in sorted(asked)
+    ]
+    titles = ["task", "measure", "items", *told]
+    return Table(titles=titles, rows=rows, names=(0, 1), numbers=range(2, len(titles)))
+
+
 def confused(details: Mapping[str, Any]) -> Table:
     """Pairs of labels that the candidate takes for one another, the most frequent first."""
     support: dict[str, int] = {}

@@ -222,6 +222,20 @@ def test_scores_of_answers_come_with_how_many_there_are() -> None:
     assert "judge's score" not in markdown.render(known)
 
 
+@pytest.mark.parametrize("render", [markdown.render, page.html])
+def test_standard_benchmarks_stand_beside_those_of_releases_that_were_asked(render) -> None:
+    known = candidate("pass")
+    assert "Standard benchmarks" not in render(known)
+    task = {"version": "1", "shots": 0, "items": 1200, "truncated": 0, "prompts": "0" * 32, "metrics": {"acc": 0.4321}}
+    told = {"candidate": {"harness": "0.4.13", "tasks": {"<b>aisles": task}}, "parent": None}
+    blocks = {side: {**known.metrics[side], "lm_eval": found} for side, found in told.items()}
+    shown = render(replace(known, metrics={**known.metrics, **blocks}))
+    assert "Standard benchmarks" in shown
+    assert "0.4321" in shown
+    assert "1,200" in shown
+    assert "<b>aisles" not in re.sub("`[^`]*`", "", shown)
+
+
 def test_loss_is_better_the_lower_it_is() -> None:
     check = {
         "slice": "all", "metric": "loss", "against": "parent", "candidate": 1.0, "reference": 1.3, "difference": -0.3,

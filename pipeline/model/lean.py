@@ -2,8 +2,8 @@
 
 Importing them loads torch's compiler, its distributed tensors and bitsandbytes: more than half of the time. Each is
 left out in a way that the packages themselves foresee (a module that is not there, a torch without distributed), except
-torch's compiler and its symbols, which stand in sys.modules as shells that load the real ones as soon as anything else
-is asked of them than not to compile.
+torch's compiler, its symbols and what it knows in Python of tensors without data: they stand in sys.modules as shells
+that load the real ones as soon as anything else is asked of them than not to compile.
 """
 
 import gc
@@ -17,7 +17,7 @@ from importlib.machinery import ModuleSpec, PathFinder
 from importlib.metadata import version
 from pathlib import Path
 from types import ModuleType
-from typing import Any
+from typing import Any, TypeVar
 
 from pipeline import files
 from pipeline.model import saved
@@ -29,9 +29,12 @@ SHAPES = "torch.fx.experimental.symbolic_shapes"  # torch asks it about plain nu
 SYMBOLS = "sympy"
 QUANTIZER = "bitsandbytes"
 DISTRIBUTED = "torch.distributed.tensor"
+META = "torch._meta_registrations"
 NAMES = "transformers.utils.import_utils"
 KEPT = Path(".graft/imports")  # names of the model files of one version of transformers
+T = TypeVar("T")
 Structure = dict[frozenset[str], dict[str, set[str]]]  # what a module needs -> module -> names in it
+_OF_SYMBOLS = (SHAPES, SYMBOLS)
 _MARKS = ("disable", "allow_in_graph", "assume_constant_result")  # decorators: what the compiler may do with a function
 
 
@@ -43,6 +46,8 @@ def imports(*, quantizer: bool, distributed: bool) -> Iterator[None]:
         quantizer: bitsandbytes is needed.
         distributed: torch's distributed tensors are.
     """
+    if "torch" not in sys.modules and not distributed:
+        _put(META, {})  # see `without_data`
     import torch
 
     first = "transformers" not in sys.modules
@@ -73,6 +78,20 @@ def serving(*adapters: Path) -> AbstractContextManager[None]:
     """`imports` for scoring and merging adapters; those that are not there do not count."""
     quantized = any(saved.read(one).quantize is not None for one in adapters if (one / saved.WEIGHTS).exists())
     return imports(quantizer=quantized, distributed=False)
+
+
+def without_data(build: Callable[[], T]) -> T:
+    """Build something whose tensors have no data, or had none for a while: torch's meta device.
+
+    Most operations on it are a part of torch's core. Where one is not, those that torch has in Python are loaded.
+    """
+    try:
+        return build()
+    except NotImplementedError:
+        if not isinstance(sys.modules.get(META), _Shell):
+            raise
+        _real(META)
+        return build()
 
 
 def started() -> None:
@@ -200,11 +219,12 @@ _FINDER = _Below()
 
 def _real(name: str) -> ModuleType:
     """A module that a shell stood for, or one below it; with one of torch's compiler, all of its shells go."""
-    for shell in (COMPILER, ITEMS, FRAMES) if name.startswith(COMPILER) else (SHAPES, SYMBOLS):
-        if isinstance(sys.modules.get(shell), _Shell):
-            del sys.modules[shell]
-    if name.startswith(COMPILER):
-        importlib.import_module(COMPILER)
+    alike = (META,) if name == META else (COMPILER, ITEMS, FRAMES, META) if name.startswith(COMPILER) else _OF_SYMBOLS
+    gone = [shell for shell in alike if isinstance(sys.modules.get(shell), _Shell)]
+    for shell in gone:
+        del sys.modules[shell]
+    for shell in gone:
+        importlib.import_module(shell)
     return importlib.import_module(name)
 
 

@@ -11,12 +11,10 @@ from peft import LoraConfig, get_peft_model, get_peft_model_state_dict
 from peft.tuners.lora import LoraLayer
 from safetensors import safe_open
 from safetensors.torch import save
-from transformers import AutoConfig, AutoModelForCausalLM
-from transformers.initialization import no_init_weights
 
 from pipeline import files
 from pipeline.errors import GraftError
-from pipeline.model import layers, saved
+from pipeline.model import layers, lean, saved, weights
 from pipeline.model.lora_settings import Settings
 from pipeline.model.pinned import Base
 
@@ -78,9 +76,8 @@ def write_tensors(
 
 def skeleton(base: Path, asked: Settings) -> Any:
     """A new adapter on this base, without data: no weights are loaded."""
-    with torch.device("meta"), no_init_weights():
-        body = AutoModelForCausalLM.from_config(AutoConfig.from_pretrained(base, local_files_only=True))
-        return inject(body, replace(asked, init="default"))
+    with torch.device("meta"):
+        return lean.without_data(lambda: inject(weights.structure(base), replace(asked, init="default")))
 
 
 def inject(body: Any, asked: Settings) -> Any:

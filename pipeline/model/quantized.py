@@ -5,11 +5,11 @@ from typing import Any
 
 import torch
 from peft.utils.integrations import dequantize_module_weight
-from transformers import AutoConfig, AutoModelForCausalLM, BitsAndBytesConfig
-from transformers.initialization import no_init_weights
+from transformers import AutoModelForCausalLM, BitsAndBytesConfig
 from transformers.pytorch_utils import Conv1D
 
 from pipeline.errors import GraftError
+from pipeline.model import lean, weights
 
 
 def load(folder: Path, kind: str, device: torch.device) -> Any:
@@ -31,13 +31,15 @@ def load(folder: Path, kind: str, device: torch.device) -> Any:
             "train.method: qlora needs bitsandbytes", help="make setup EXTRAS=qlora, or train.method: lora"
         ) from None
     compute = torch.bfloat16 if device.type == "cuda" else torch.float32
-    model = AutoModelForCausalLM.from_pretrained(
-        folder,
-        dtype=compute,
-        quantization_config=_config(kind, compute),
-        device_map={"": device},
-        local_files_only=True,
-        use_safetensors=True,
+    model = lean.without_data(
+        lambda: AutoModelForCausalLM.from_pretrained(
+            folder,
+            dtype=compute,
+            quantization_config=_config(kind, compute),
+            device_map={"": device},
+            local_files_only=True,
+            use_safetensors=True,
+        )
     )
     for module in model.modules():
         if isinstance(module, bnb.nn.Linear4bit):
@@ -70,8 +72,7 @@ def thaw(module: Any) -> None:
 
 def _refuse_transposed(folder: Path) -> None:
     """GPT-2's layers hold weights of inputs by outputs: quantised and taken back they would come out transposed."""
-    with torch.device("meta"), no_init_weights():
-        body = AutoModelForCausalLM.from_config(AutoConfig.from_pretrained(folder, local_files_only=True))
+    body = weights.structure(folder)
     if any(isinstance(module, Conv1D) for module in body.modules()):
         raise GraftError(
             f"train.method: no quantised training of {type(body).__name__}: its layers are transposed (Conv1D)",

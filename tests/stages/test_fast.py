@@ -190,6 +190,11 @@ with lean.imports(quantizer=False, distributed=False):
     never = ("bitsandbytes", "torch.distributed.tensor", "sympy", "torch._inductor")
     loaded = [name for name in never if getattr(sys.modules.get(name), "__file__", None)]
     assert not loaded, loaded
+    import torch
+    assert getattr(torch._refs if hasattr(torch, "_refs") else None, "__file__", None) is None
+    rows = torch.ones(4, 4, device="meta")
+    assert lean.without_data(lambda: torch.cdist(rows, rows)).shape == (4, 4)  # torch knows its shape in Python alone
+    assert torch._refs.__file__
 from transformers import AutoModelForCausalLM
 import torch._dynamo.utils
 assert torch._dynamo.utils is sys.modules["torch._dynamo.utils"]

@@ -1,7 +1,7 @@
 """reports/predictions.json: what candidate, parent and anchor say of every item; the verdict follows from it alone."""
 
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from itertools import islice
 from pathlib import Path
 from typing import Any
@@ -11,7 +11,7 @@ from pipeline.errors import GraftError
 
 VERSION = 1
 SIDES = ("candidate", "parent", "anchor")
-LISTS = ("items", "robustness")
+LISTS = {"items": ("id", "kind"), "robustness": ("source", "kind")}  # and the texts that each entry has
 SHOWN = 5  # problems named at once
 REPAIR = "it was changed after it was written: `dvc checkout` brings back what DVC recorded"
 
@@ -58,27 +58,32 @@ def parse(content: bytes, name: str) -> dict[str, Any]:
 
 
 def _problems(found: Mapping[str, Any]) -> Iterator[str]:
-    for name in LISTS:
-        if not isinstance(found.get(name), list):
-            yield f"{name}: no list"
     models = found.get("models")
     if not isinstance(models, dict) or not isinstance(models.get("candidate"), dict | None):
         yield "models: what was compared is not named"
-    for name in (name for name in LISTS if isinstance(found.get(name), list)):
+    for name, texts in LISTS.items():
+        if not isinstance(found.get(name), list):
+            yield f"{name}: no list"
+            continue
         known = set[str]()
         for number, item in enumerate(found[name], start=1):
-            where = f"{name}, item {number}"
-            if not isinstance(item, dict):
-                yield f"{where}: no object"
-                continue
-            yield from (f"{where}: {key}: no text" for key in ("id", "kind") if not isinstance(item.get(key), str))
-            slices = item.get("slices")
-            if not isinstance(slices, list) or not all(isinstance(slice_, str) for slice_ in slices):
-                yield f"{where}: slices: no list of names"
-            yield from (f"{where}: {side}: no object" for side in SIDES if not isinstance(item.get(side), dict | None))
-            if str(item.get("id")) in known:
-                yield f"{where}: its id stands there twice"
-            known.add(str(item.get("id")))
+            yield from (f"{name}, item {number}: {problem}" for problem in _wrong(item, texts, known))
+
+
+def _wrong(item: Any, texts: Sequence[str], known: set[str]) -> Iterator[str]:
+    """What is wrong with one entry; `known`: ids of those before, to which its own is added."""
+    if not isinstance(item, dict):
+        yield "no object"
+        return
+    yield from (f"{key}: no text" for key in texts if not isinstance(item.get(key), str))
+    slices = item.get("slices")
+    if not isinstance(slices, list) or not all(isinstance(slice_, str) for slice_ in slices):
+        yield "slices: no list of names"
+    yield from (f"{side}: no object" for side in SIDES if not isinstance(item.get(side), dict | None))
+    if isinstance(item.get("id"), str):
+        if item["id"] in known:
+            yield "its id stands there twice"
+        known.add(item["id"])
 
 
 def rows(found: Mapping[str, Any] | None) -> dict[str, Row]:

@@ -28,7 +28,8 @@ def test_what_is_written_is_what_is_read(tmp_path):
         ({"items": [ITEM, ITEM]}, "items, item 2: its id stands there twice"),
         ({"items": [ITEM | {"slices": "winter"}]}, "items, item 1: slices: no list of names"),
         ({"items": [ITEM | {"parent": "Toy"}]}, "items, item 1: parent: no object"),
-        ({"robustness": [ITEM | {"id": 3, "kind": None}]}, "robustness, item 1: id: no text; robustness, item 1: kind"),
+        ({"items": [ITEM | {"id": 3, "kind": None}]}, "items, item 1: id: no text; items, item 1: kind: no text"),
+        ({"robustness": [ITEM]}, "robustness, item 1: source: no text"),
     ],
 )
 def test_a_damaged_file_is_refused_and_says_where(content, problem):

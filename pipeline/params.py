@@ -1,8 +1,10 @@
 """params.yaml -> the frozen dataclass of one stage."""
 
+import copy
 import dataclasses
 import re
 from collections.abc import Iterator, Mapping
+from functools import cache
 from pathlib import Path
 from typing import Any, TypeVar, get_type_hints
 
@@ -36,6 +38,12 @@ def build(section: type[Section], values: Mapping[str, Any]) -> Section:
 
 def load_all() -> dict[str, dict[str, Any]]:
     """Every section of params.yaml as plain dicts; raises like `load`."""
+    return copy.deepcopy(_checked(PATH.read_bytes() if PATH.is_file() else b""))
+
+
+@cache
+def _checked(_content: bytes) -> dict[str, dict[str, Any]]:
+    """The file, read and checked once for each content that it has: that takes a tenth of a second."""
     plain: dict[str, dict[str, Any]] = _plain(yaml.load(PATH, "params"))
     found = list(_beyond_schema(plain))
     if found:

@@ -119,6 +119,7 @@ def test_pulled_tree_without_weights_is_no_broken_one(published: Published, tmp_
     assert "missing: models/adapter/adapter_config.json in workspace" in clone.graft("verify", code=1)
 
 
+@pytest.mark.slow  # the same by dvc alone stands above
 def test_make_run_has_a_released_tree_whole_again_and_trains_nothing(published: Published, tmp_path: Path) -> None:
     clone = published.clone(tmp_path / "fresh")
     said = clone.run(sys.executable, *MODULE, "pipeline.run", **CODE)

@@ -2,7 +2,6 @@
 
 import json
 import re
-from html.parser import HTMLParser
 from typing import Any
 
 import pytest
@@ -11,9 +10,9 @@ from hypothesis import strategies as st
 
 from pipeline.commands import counts
 from pipeline.report import data, funnel, parts
+from tests.pages import Page
 
 HOSTILE = '<script>alert(1)</script><img src=x onerror="alert(2)">'
-VOID = {"meta", "br", "img", "path", "polyline"}
 
 
 def first_release() -> tuple[dict[str, Any], dict[str, Any]]:
@@ -92,31 +91,6 @@ def rich() -> tuple[dict[str, Any], dict[str, Any]]:
         "examples": {"seen": said[:3], "bridges-split": said[1:2], "conflicts": said[2:4]},
     }  # fmt: skip
     return prepared, assembled
-
-
-class Page(HTMLParser):
-    """What a browser would find: tags, attributes, text; and whether every tag is closed."""
-
-    def __init__(self, text: str) -> None:
-        super().__init__()
-        self.tags: list[str] = []
-        self.attributes: list[tuple[str, str | None]] = []
-        self.text = ""
-        self.open: list[str] = []
-        self.feed(text)
-        self.close()
-
-    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
-        self.tags.append(tag)
-        self.attributes += attrs
-        if tag not in VOID:
-            self.open.append(tag)
-
-    def handle_endtag(self, tag: str) -> None:
-        assert self.open.pop() == tag
-
-    def handle_data(self, data: str) -> None:
-        self.text += data
 
 
 @pytest.mark.parametrize("made", [first_release, rich])

@@ -71,12 +71,11 @@ def _section(heading: str, content: Iterable[str]) -> list[str]:
 
 
 def _slices(facts: Facts) -> Iterator[str]:
-    rows = comparison.rows(facts.verdict["checks"], facts.gate)
+    judged = tables.judged_slices(facts)
+    rows, against = judged.rows, judged.against
     if not rows:
         return
-    against = comparison.compared(rows)
-    names = headline.others(facts)
-    columns = [column for side in against for column in (names[side], "difference")]
+    columns = [column for side in against for column in (judged.names[side], "difference")]
     yield "\n\n".join(
         filter(
             None,

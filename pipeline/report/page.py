@@ -86,11 +86,10 @@ def _list(lines: Sequence[str]) -> str:
 
 
 def _slices(facts: Facts) -> Iterator[str]:
-    rows = comparison.rows(facts.verdict["checks"], facts.gate)
-    if not rows:
+    judged = tables.judged_slices(facts)
+    if not judged.rows:
         return
-    against = comparison.compared(rows)
-    names = headline.others(facts)
+    rows, against, names = judged.rows, judged.against, judged.names
     titles = ["slice", "status"]
     for side in against:
         titles += [f"change from {names[side]}", *(["bounds"] if side == "parent" else [])]

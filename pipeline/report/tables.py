@@ -4,7 +4,8 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from pipeline.report import headline, settings
+from pipeline.report import comparison, headline, settings
+from pipeline.report.comparison import Row
 from pipeline.report.facts import Facts
 from pipeline.report.measures import NONE, measured, number, share, signed, title
 
@@ -42,6 +43,21 @@ class Table:
             numbers=self.numbers,
             left_out=self.left_out + more,
         )
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Judged:
+    """What the gate judged, slice by slice."""
+
+    rows: Sequence[Row]
+    against: Sequence[str]  # parent, anchor: those that anything was compared with
+    names: Mapping[str, str]  # what to call them
+
+
+def judged_slices(facts: Facts) -> Judged:
+    """The rows of the table that both reports begin with."""
+    rows = comparison.rows(facts.verdict["checks"], facts.gate)
+    return Judged(rows=rows, against=comparison.compared(rows), names=headline.others(facts))
 
 
 def sides(facts: Facts) -> dict[str, Mapping[str, Any]]:

@@ -1,13 +1,11 @@
 from collections.abc import Callable
 from functools import cache
-from html.parser import HTMLParser
 
 import pytest
 
 from pipeline.report.facts import Facts
 from tests.report.made import HOSTILE, facts
 
-VOID = {"meta", "br", "line", "polyline", "path", "circle"}
 TWO = {"2026-01-winter": 430, "2026-02-spring": 420, "golden-best": 28}
 MANY = tuple(f"Category {n % 99} > Leaf {n}" for n in range(10_000))
 SIGNS = "<&|@#*_`" * 30
@@ -42,32 +40,3 @@ def candidate(name: str) -> Facts:
 def case(request: pytest.FixtureRequest) -> Facts:
     """Facts of each sort of candidate."""
     return candidate(request.param)
-
-
-class Page(HTMLParser):
-    """What a browser would make of a page: tags, attributes, text; every tag closed in its order."""
-
-    def __init__(self, text: str) -> None:
-        super().__init__()
-        self.tags: list[str] = []
-        self.attributes: list[tuple[str, str | None]] = []
-        self.text = ""
-        self.open: list[str] = []
-        self.feed(text)
-        self.close()
-
-    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
-        self.tags.append(tag)
-        self.attributes += attrs
-        if tag not in VOID:
-            self.open.append(tag)
-
-    def handle_startendtag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
-        self.tags.append(tag)
-        self.attributes += attrs
-
-    def handle_endtag(self, tag: str) -> None:
-        assert self.open.pop() == tag
-
-    def handle_data(self, data: str) -> None:
-        self.text += data

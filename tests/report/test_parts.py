@@ -14,7 +14,7 @@ from pipeline import files
 from pipeline.data import arrow
 from pipeline.data.records import Record, classification
 from pipeline.report import charts, comparison, efficiency, examples, gathered, marks, settings, texts
-from tests.report.conftest import Page
+from tests.pages import Page
 from tests.report.made import facts
 
 GFM = MarkdownIt("commonmark").enable("table")

@@ -8,7 +8,8 @@ from markdown_it import MarkdownIt
 
 from pipeline.report import examples, markdown, page
 from pipeline.report.facts import Facts
-from tests.report.conftest import TWO, Page, candidate
+from tests.pages import Page
+from tests.report.conftest import TWO, candidate
 from tests.report.made import HOSTILE, facts
 
 GITHUB = 60_000  # characters: with what stands around it, a report fits a comment

@@ -63,6 +63,8 @@ def _problems(asked: Params, device: torch.device, base: Path) -> Iterator[str]:
         yield "train.machine.precision: bfloat16: this GPU has none; float32"
     if asked.method in WHOLE and _quantized(base):
         yield f"train.method: {asked.method}: the base is quantised: its tensors cannot be trained; lora or qlora"
+    if asked.machine.padding_free and asked.objective == "dpo":
+        yield "train.machine.padding_free: dpo computes two answers side by side, padded; false"
     if asked.machine.device_map not in (None, "cpu") and device.type == "cpu":
         yield f"train.machine.device_map: {asked.machine.device_map}: there is no GPU here to lay the base on"
 

@@ -17,14 +17,15 @@ def count(batch: Sequence[Example]) -> int:
     return sum(example.targets for example in batch)
 
 
-def answer_loss(model: Any, micro: Sequence[Example]) -> torch.Tensor:
+def answer_loss(model: Any, micro: Sequence[Example], *, padding_free: bool = False) -> torch.Tensor:
     """Cross-entropy of the learned tokens, summed, nats.
 
     Args:
         model: causal language model.
         micro: examples computed at a time.
+        padding_free: in one row, see `forward.learned`.
     """
-    found = forward.learned(model, micro)
+    found = forward.learned(model, micro, padding_free=padding_free)
     return cross_entropy(found.logits_NV.float(), found.targets_N, reduction="sum")
 
 

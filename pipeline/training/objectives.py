@@ -4,7 +4,8 @@ from collections.abc import Sequence
 from functools import partial
 from typing import Any
 
-from pipeline.training import loop, memory, preference
+from pipeline.errors import GraftError
+from pipeline.training import forward, loop, losses, memory, preference
 from pipeline.training.example import Example
 from pipeline.training.memory import Micro
 from pipeline.training.processes import ALONE, Group
@@ -20,9 +21,19 @@ def load(model: Any, examples: Sequence[Example], asked: Params, micro: Micro, g
         asked: section `train`.
         micro: examples computed at a time; halved in place where memory runs out.
         group: the processes that train together.
+
+    Raises:
+        GraftError: without padding the model would mix what stands side by side.
     """
     if asked.objective != "dpo":
-        return loop.ANSWERS
+        if not asked.machine.padding_free:
+            return loop.ANSWERS
+        if not forward.keeps_apart(model, examples):
+            raise GraftError(
+                "train.machine.padding_free: this base does not keep examples apart that stand in one row",
+                help="padding_free: false; batches are sorted by length, so that little is padded",
+            )
+        return loop.Objective(count=losses.count, loss=partial(losses.answer_loss, padding_free=True))
     print(f"train: what the model prefers before the training, of {len(examples)} pairs", flush=True)
 
     def reference(less: Micro) -> dict[str, float]:

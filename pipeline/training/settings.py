@@ -68,6 +68,7 @@ class Machine:
     micro_batch: int | None
     gradient_checkpointing: bool
     offload: bool
+    padding_free: bool
     deterministic: bool
     device_map: str | None
     launch: str | None

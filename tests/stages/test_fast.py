@@ -98,6 +98,34 @@ def test_quick_layers_give_the_loss_and_the_gradients_of_pefts_own(name):
         torch.testing.assert_close(gradient, expected[key], msg=lambda text, key=key: f"{key}: {text}")
 
 
+@pytest.mark.parametrize("name", CONFIGS)
+def test_rows_without_padding_give_the_loss_and_the_gradients_of_padded_ones(name):
+    padded, examples = model(name), turns([9, 24, 17, 9])
+    if name == "alibi":  # its positions are no input: it would take all rows for one
+        assert not forward.keeps_apart(padded, examples)
+        return
+    joined = copy.deepcopy(padded)
+    assert forward.keeps_apart(joined, examples)
+    fast.install(joined, torch.float32)
+    losses.answer_loss(padded, examples).backward()
+    loss = losses.answer_loss(joined, examples, padding_free=True)
+    loss.backward()
+    torch.testing.assert_close(loss, losses.answer_loss(padded, examples))
+    expected = gradients(padded)
+    for key, gradient in gradients(joined).items():
+        torch.testing.assert_close(gradient, expected[key], rtol=1e-3, atol=1e-4, msg=lambda text, key=key: key + text)
+    apart, together = (forward.learned(padded, examples, padding_free=free) for free in (False, True))
+    assert together.rows_N.tolist() == apart.rows_N.tolist()
+    assert together.targets_N.tolist() == apart.targets_N.tolist()
+
+
+def test_a_model_that_mixes_rows_is_told():
+    mixing = model()
+    inner = mixing.get_base_model().model.forward
+    mixing.get_base_model().model.forward = lambda *args, **named: inner(*args, **named | {"position_ids": None})
+    assert not forward.keeps_apart(mixing, turns([9, 24, 17]))
+
+
 @pytest.mark.parametrize("lora", [{"lora_dropout": 0.1}, {"use_dora": True}, {"lora_bias": True}], ids=str)
 def test_layers_that_do_more_than_lora_stay_pefts_own(lora):
     assert fast.install(model(**lora), torch.float32) == 0

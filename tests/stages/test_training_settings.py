@@ -117,6 +117,14 @@ def test_micro_batches_add_up_to_the_same_weights(candidate, finished, run, mach
     assert files.read_json(train.TRAINING)["micro_batch"] == 3
 
 
+def test_rows_without_padding_come_to_the_same_weights_but_for_rounding(candidate, finished, run, machine):
+    set_params(candidate, train__machine=machine(padding_free=True))
+    run(train)
+    padded, joined = load_file(finished / WEIGHTS), load_file(WEIGHTS)
+    assert all(torch.allclose(padded[name], joined[name], atol=1e-3) for name in padded)
+    assert WEIGHTS.read_bytes() != (finished / WEIGHTS).read_bytes()
+
+
 def with_room(folder: Path, room: int | None) -> tuple[float, str]:
     """Loss of a step over 128 long examples, with so many bytes more than the process has; and what was printed."""
     if os.fork():
@@ -174,6 +182,14 @@ def test_what_the_machine_cannot_do_is_said_before_the_training(values, said, ca
             replace(asked, machine=replace(asked.machine, **values)), torch.device("cpu"), Path("examples/base")
         )
     assert said in str(error.value)
+
+
+def test_pairs_cannot_stand_in_one_row(candidate):
+    asked = params.load("train", Params)
+    asked = replace(asked, objective="dpo", machine=replace(asked.machine, padding_free=True))
+    with pytest.raises(GraftError, match="this cannot run here") as error:
+        fit_checks.refuse_unfit(asked, torch.device("cpu"), Path("examples/base"))
+    assert "train.machine.padding_free: dpo computes two answers side by side" in str(error.value)
 
 
 def test_a_quantised_base_cannot_be_trained_whole(candidate):

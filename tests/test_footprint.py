@@ -113,6 +113,7 @@ def test_adapter_has_as_many_parameters_as_peft_makes(config: dict[str, Any], me
         pytest.param({"micro_batch": 1}, {"micro_batch": 2}, id="smaller-batch"),
         pytest.param({"length": 512}, {"length": 1024}, id="shorter"),
         pytest.param({"learned": 16}, {}, id="answers-alone"),
+        pytest.param({"loss_chunk": 128}, {}, id="few-logits-at-a-time"),
         pytest.param({"layers": {"top": 4}}, {}, id="top-layers"),
         pytest.param({"method": "freeze", "layers": {"top": 4}}, {"method": "full"}, id="frozen"),
         pytest.param({"devices": 2}, {}, id="shared"),

@@ -91,6 +91,7 @@ def run_of(train: Mapping[str, Any], learned: int | None, *, cpu: bool) -> Run:
         length=length,
         learned=learned if train["objective"] == "sft" else None,
         gradient_checkpointing=machine["gradient_checkpointing"],
+        loss_chunk=machine["loss_chunk"],
         offload=machine["offload"],
         cpu=cpu,
     )

@@ -41,6 +41,7 @@ class Run:
     length: int = 256  # tokens of an example
     learned: int | None = None  # of them, how many have logits; None: all
     gradient_checkpointing: bool = False
+    loss_chunk: int | None = None  # learned tokens whose logits are held at a time
     offload: bool = False  # what is kept for the backward pass waits in the CPU's memory
     devices: int = 1  # that share weights and their states (FSDP2, ZeRO-3); 1: none is shared
     half_loss: bool = False  # published figures only: Graft's loss is float32
@@ -179,5 +180,6 @@ def _layer(shape: Shape, run: Run) -> float:
 def _logits(shape: Shape, run: Run) -> float:
     """Bytes of the output and its loss, for the positions that have logits."""
     positions = run.micro_batch * min(run.learned or run.length, run.length)
+    positions = min(positions, run.loss_chunk or positions)
     per_number = HALF_LOSS if run.half_loss else HALF_LOGITS if run.half == 2 else FULL_LOGITS
     return float(positions * shape.vocabulary * per_number)

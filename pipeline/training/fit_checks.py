@@ -65,6 +65,8 @@ def _problems(asked: Params, device: torch.device, base: Path) -> Iterator[str]:
         yield f"train.method: {asked.method}: the base is quantised: its tensors cannot be trained; lora or qlora"
     if asked.machine.padding_free and asked.objective == "dpo":
         yield "train.machine.padding_free: dpo computes two answers side by side, padded; false"
+    if asked.machine.loss_chunk and (asked.objective == "dpo" or asked.machine.launch):
+        yield "train.machine.loss_chunk: neither with dpo nor in several processes; null"
     if asked.machine.device_map not in (None, "cpu") and device.type == "cpu":
         yield f"train.machine.device_map: {asked.machine.device_map}: there is no GPU here to lay the base on"
 

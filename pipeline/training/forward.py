@@ -10,7 +10,7 @@ attention by blocks, or flash attention's own lengths.
 """
 
 import inspect
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -41,27 +41,23 @@ def learned(model: Any, micro: Sequence[Example], *, padding_free: bool = False)
         micro: examples computed at a time.
         padding_free: in one row; the model must keep them apart, see `keeps_apart`.
     """
-    device = next(model.parameters()).device
-    ids_BT, flags_BT, more = _one_row(micro) if padding_free else _padded(micro)
-    rows_N, columns_N = (places.to(device) for places in flags_BT.nonzero(as_tuple=True))
-    ids_BT, more = ids_BT.to(device), {name: value.to(device) for name, value in more.items()}
-
-    def gather(_module: Any, hidden: tuple[torch.Tensor, ...]) -> tuple[torch.Tensor, ...]:
-        return (hidden[0][rows_N, columns_N - 1][None], *hidden[1:])  # the state before a token predicts it
-
-    hook = model.get_output_embeddings().register_forward_pre_hook(gather)
-    try:
-        logits_1NV = model(input_ids=ids_BT, use_cache=False, **more).logits
-    finally:
-        hook.remove()
-    targets_N = ids_BT[rows_N, columns_N]
-    if padding_free:
-        starts_N = (more["position_ids"][0] == 0).cumsum(0) - 1
-        rows_N = starts_N[columns_N]
-    return Learned(logits_NV=logits_1NV[0], targets_N=targets_N, rows_N=rows_N)
+    laid = (_one_row if padding_free else _padded)(micro, next(model.parameters()).device)
+    logits_NV = _through(model, laid, lambda states_NH: states_NH)
+    return Learned(logits_NV=logits_NV, targets_N=laid.targets_N, rows_N=laid.rows_N)
 
 
-@torch.no_grad()
+def states(model: Any, micro: Sequence[Example], *, padding_free: bool = False) -> tuple[torch.Tensor, torch.Tensor]:
+    """What the output embeddings would make logits of, states_NH, and targets_N; of one position alone they do."""
+    laid, kept = (_one_row if padding_free else _padded)(micro, next(model.parameters()).device), []
+
+    def keep(states_NH: torch.Tensor) -> torch.Tensor:
+        kept.append(states_NH)
+        return states_NH[:1]
+
+    _through(model, laid, keep)
+    return kept[0], laid.targets_N
+
+
 def keeps_apart(model: Any, examples: Sequence[Example]) -> bool:
     """Whether a model says the same of examples in one row as of each in a row of its own.
 
@@ -71,28 +67,85 @@ def keeps_apart(model: Any, examples: Sequence[Example]) -> bool:
     """
     if "position_ids" not in inspect.signature(getattr(model, "get_base_model", lambda: model)().forward).parameters:
         return False
+    return _alike(model, examples, lambda few: learned(model, few, padding_free=True).logits_NV)
+
+
+def ends_with_its_head(model: Any, examples: Sequence[Example]) -> bool:
+    """Whether nothing is done to logits after the output embeddings made them: no scaling, no soft cap.
+
+    Args:
+        model: causal language model; stays as it is, dropout is off meanwhile.
+        examples: any; the shortest are asked about.
+    """
+    head = model.get_output_embeddings()
+    return _alike(model, examples, lambda few: head(states(model, few)[0][None])[0], noise=1e-4)
+
+
+@torch.no_grad()
+def _alike(
+    model: Any,
+    examples: Sequence[Example],
+    other: Callable[[Sequence[Example]], torch.Tensor],
+    noise: float = NOISE,
+) -> bool:
     few = sorted((one for one in examples if one.targets), key=lambda one: (len(one.tokens), one.id))[:FEW]
     was_training = model.training
     model.eval()
     try:
-        apart_NV, together_NV = (learned(model, few, padding_free=free).logits_NV.float() for free in (False, True))
+        own_NV, other_NV = learned(model, few).logits_NV.float(), other(few).float()
     finally:
         model.train(was_training)
-    return bool((apart_NV - together_NV).abs().mean() <= NOISE * apart_NV.std())
+    return bool((own_NV - other_NV).abs().mean() <= noise * own_NV.std())
 
 
-Laid = tuple[torch.Tensor, torch.Tensor, dict[str, torch.Tensor]]  # ids, which are learned, further inputs
+def _through(model: Any, laid: "_Laid", change: Callable[[torch.Tensor], torch.Tensor]) -> torch.Tensor:
+    """Logits, rows by vocabulary, of the states that `change` makes of those before the learned tokens."""
+
+    def gather(_module: Any, hidden: tuple[torch.Tensor, ...]) -> tuple[torch.Tensor, ...]:
+        return (change(hidden[0][laid.places_N, laid.columns_N - 1])[None], *hidden[1:])  # the state before predicts it
+
+    hook = model.get_output_embeddings().register_forward_pre_hook(gather)
+    try:
+        logits: torch.Tensor = model(input_ids=laid.ids_BT, use_cache=False, **laid.more).logits
+    finally:
+        hook.remove()
+    return logits[0]
 
 
-def _padded(micro: Sequence[Example]) -> Laid:
+@dataclass(frozen=True, kw_only=True, slots=True)
+class _Laid:
+    """Examples as a model reads them; learned positions by row and column, and by the example that they are of."""
+
+    ids_BT: torch.Tensor
+    places_N: torch.Tensor
+    columns_N: torch.Tensor
+    rows_N: torch.Tensor
+    more: Mapping[str, torch.Tensor]
+
+    @property
+    def targets_N(self) -> torch.Tensor:
+        """The learned tokens."""
+        return self.ids_BT[self.places_N, self.columns_N]
+
+
+def _padded(micro: Sequence[Example], device: torch.device) -> _Laid:
     longest = max(len(example.tokens) for example in micro)
     ids_BT = torch.tensor([[*example.tokens, *[0] * (longest - len(example.tokens))] for example in micro])
     flags_BT = torch.tensor([[*example.learned, *[False] * (longest - len(example.learned))] for example in micro])
-    return ids_BT, flags_BT, {}
+    rows_N, columns_N = (places.to(device) for places in flags_BT.nonzero(as_tuple=True))
+    return _Laid(ids_BT=ids_BT.to(device), places_N=rows_N, columns_N=columns_N, rows_N=rows_N, more={})
 
 
-def _one_row(micro: Sequence[Example]) -> Laid:
-    ids_1T = torch.tensor([[token for example in micro for token in example.tokens]])
-    flags_1T = torch.tensor([[flag for example in micro for flag in example.learned]])
-    positions_1T = torch.tensor([[place for example in micro for place in range(len(example.tokens))]])
-    return ids_1T, flags_1T, {"position_ids": positions_1T}
+def _one_row(micro: Sequence[Example], device: torch.device) -> _Laid:
+    ids_1T = torch.tensor([[token for example in micro for token in example.tokens]], device=device)
+    learned_T = torch.tensor([flag for example in micro for flag in example.learned], device=device)
+    positions_1T = torch.tensor([[place for example in micro for place in range(len(example.tokens))]], device=device)
+    columns_N = learned_T.nonzero().squeeze(1)
+    rows_T = (positions_1T[0] == 0).cumsum(0) - 1
+    return _Laid(
+        ids_BT=ids_1T,
+        places_N=torch.zeros_like(columns_N),
+        columns_N=columns_N,
+        rows_N=rows_T[columns_N],
+        more={"position_ids": positions_1T},
+    )

@@ -9,7 +9,7 @@ from pipeline.training import forward, loop, losses, memory, preference
 from pipeline.training.example import Example
 from pipeline.training.memory import Micro
 from pipeline.training.processes import ALONE, Group
-from pipeline.training.settings import Params
+from pipeline.training.settings import Machine, Params
 
 
 def load(model: Any, examples: Sequence[Example], asked: Params, micro: Micro, group: Group = ALONE) -> loop.Objective:
@@ -23,17 +23,10 @@ def load(model: Any, examples: Sequence[Example], asked: Params, micro: Micro, g
         group: the processes that train together.
 
     Raises:
-        GraftError: without padding the model would mix what stands side by side.
+        GraftError: with this model another loss would come out of what `train.machine` asks for.
     """
     if asked.objective != "dpo":
-        if not asked.machine.padding_free:
-            return loop.ANSWERS
-        if not forward.keeps_apart(model, examples):
-            raise GraftError(
-                "train.machine.padding_free: this base does not keep examples apart that stand in one row",
-                help="padding_free: false; batches are sorted by length, so that little is padded",
-            )
-        return loop.Objective(count=losses.count, loss=partial(losses.answer_loss, padding_free=True))
+        return _of_answers(model, examples, asked.machine)
     print(f"train: what the model prefers before the training, of {len(examples)} pairs", flush=True)
 
     def reference(less: Micro) -> dict[str, float]:
@@ -41,3 +34,20 @@ def load(model: Any, examples: Sequence[Example], asked: Params, micro: Micro, g
 
     before = memory.with_less(micro, min(asked.batch_size, len(examples)), None, reference, group)
     return loop.Objective(count=len, loss=partial(preference.loss, beta=asked.dpo.beta, reference=before))
+
+
+def _of_answers(model: Any, examples: Sequence[Example], machine: Machine) -> loop.Objective:
+    if machine.padding_free and not forward.keeps_apart(model, examples):
+        raise GraftError(
+            "train.machine.padding_free: this base does not keep examples apart that stand in one row",
+            help="padding_free: false; batches are sorted by length, so that little is padded",
+        )
+    if machine.loss_chunk and not forward.ends_with_its_head(model, examples):
+        raise GraftError(
+            "train.machine.loss_chunk: this base changes its logits after its output embeddings made them",
+            help="loss_chunk: null; a smaller micro_batch holds fewer logits",
+        )
+    if not (machine.padding_free or machine.loss_chunk):
+        return loop.ANSWERS
+    loss = partial(losses.answer_loss, padding_free=machine.padding_free, chunk=machine.loss_chunk)
+    return loop.Objective(count=losses.count, loss=loss)

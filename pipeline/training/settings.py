@@ -69,6 +69,7 @@ class Machine:
     gradient_checkpointing: bool
     offload: bool
     padding_free: bool
+    loss_chunk: int | None
     deterministic: bool
     device_map: str | None
     launch: str | None

@@ -119,6 +119,29 @@ def test_rows_without_padding_give_the_loss_and_the_gradients_of_padded_ones(nam
     assert together.targets_N.tolist() == apart.targets_N.tolist()
 
 
+@pytest.mark.parametrize("chunk", [1, 7, 1000])
+@pytest.mark.parametrize("name", ["qwen2", "positions-learned", "alibi"])
+def test_a_loss_in_chunks_has_the_gradients_of_the_whole_and_never_so_many_logits(name, chunk):
+    whole, examples = model(name), turns([9, 24, 17])
+    parts, seen = copy.deepcopy(whole), []
+    assert forward.ends_with_its_head(parts, examples)
+    parts.get_output_embeddings().register_forward_hook(lambda _module, _inputs, logits: seen.append(logits.shape[1]))
+    losses.answer_loss(whole, examples).backward()
+    loss = losses.answer_loss(parts, examples, chunk=chunk)
+    loss.backward()
+    assert max(seen) == min(chunk, losses.count(examples))
+    torch.testing.assert_close(loss, losses.answer_loss(whole, examples))
+    expected = gradients(whole)
+    for key, gradient in gradients(parts).items():
+        torch.testing.assert_close(gradient, expected[key], rtol=1e-3, atol=1e-4, msg=lambda text, key=key: key + text)
+
+
+def test_a_base_that_caps_its_logits_is_told():
+    torch.manual_seed(0)
+    capped = Gemma2Config(**SMALL, **LLAMA_LIKE, head_dim=8, final_logit_softcapping=0.1)
+    assert not forward.ends_with_its_head(AutoModelForCausalLM.from_config(capped), turns([9, 24, 17]))
+
+
 def test_a_model_that_mixes_rows_is_told():
     mixing = model()
     inner = mixing.get_base_model().model.forward

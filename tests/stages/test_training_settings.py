@@ -117,8 +117,9 @@ def test_micro_batches_add_up_to_the_same_weights(candidate, finished, run, mach
     assert files.read_json(train.TRAINING)["micro_batch"] == 3
 
 
-def test_rows_without_padding_come_to_the_same_weights_but_for_rounding(candidate, finished, run, machine):
-    set_params(candidate, train__machine=machine(padding_free=True))
+@pytest.mark.parametrize("values", [{"padding_free": True}, {"loss_chunk": 5}, {"padding_free": True, "loss_chunk": 5}])
+def test_other_layouts_of_a_batch_come_to_the_same_weights_but_for_rounding(candidate, finished, run, machine, values):
+    set_params(candidate, train__machine=machine(**values))
     run(train)
     padded, joined = load_file(finished / WEIGHTS), load_file(WEIGHTS)
     assert all(torch.allclose(padded[name], joined[name], atol=1e-3) for name in padded)
@@ -184,12 +185,13 @@ def test_what_the_machine_cannot_do_is_said_before_the_training(values, said, ca
     assert said in str(error.value)
 
 
-def test_pairs_cannot_stand_in_one_row(candidate):
+def test_pairs_are_neither_laid_in_one_row_nor_summed_in_chunks(candidate):
     asked = params.load("train", Params)
-    asked = replace(asked, objective="dpo", machine=replace(asked.machine, padding_free=True))
+    asked = replace(asked, objective="dpo", machine=replace(asked.machine, padding_free=True, loss_chunk=64))
     with pytest.raises(GraftError, match="this cannot run here") as error:
         fit_checks.refuse_unfit(asked, torch.device("cpu"), Path("examples/base"))
     assert "train.machine.padding_free: dpo computes two answers side by side" in str(error.value)
+    assert "train.machine.loss_chunk: neither with dpo nor in several processes" in str(error.value)
 
 
 def test_a_quantised_base_cannot_be_trained_whole(candidate):

@@ -46,7 +46,10 @@ class Mirror:
         """Remove this run's checkpoints there; a failure is only told."""
         with _told(f"checkpoints are left at {self.shown}"):
             if self.files.exists(self.folder):
-                self.files.rm(self.folder, recursive=True)
+                for path in self.files.ls(self.folder, detail=False, refresh=True):
+                    self.files.rm_file(path)  # one by one: not every server deletes many at once
+            if self.files.exists(self.folder):  # of a file system that has folders
+                self.files.rmdir(self.folder)
 
     def _bring(self, store: Store, steps: list[int]) -> None:
         """The newest ones, all that there are: when one is damaged, the one before serves."""

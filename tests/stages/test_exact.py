@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import fsspec
 import pytest
 import torch
 
@@ -23,6 +24,8 @@ from pipeline.stages import train
 from pipeline.training import checkpoint
 from pipeline.training.checkpoint import Saved, Store
 from tests.conftest import ENVIRONMENT, ROOT
+from tests.remotes import servers
+from tests.remotes.conftest import needs
 from tests.stages.conftest import set_params, write_records
 
 HERE = ENVIRONMENT | {"PYTHONPATH": str(ROOT)}
@@ -263,6 +266,32 @@ def test_another_machine_goes_on_from_the_mirror(work, settled, tmp_path, capfd)
     assert "goes on after step 4," in capfd.readouterr().out
     assert outputs() == settled[1]
     assert not list((tmp_path / "mirror").glob("*/*"))
+
+
+def test_another_machine_goes_on_from_a_bucket(work, settled, tmp_path, capfd, monkeypatch):
+    needs("s3")
+    with servers.swift(tmp_path / "s3") as remote:
+        told = remote.settings(remote.port)
+        monkeypatch.setenv("AWS_ENDPOINT_URL_S3", told["endpointurl"])
+        monkeypatch.setenv("AWS_DEFAULT_REGION", told["region"])
+        monkeypatch.setenv("AWS_ACCESS_KEY_ID", told["access_key_id"])
+        monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", told["secret_access_key"])
+        set_params(work, train__checkpoint_url="s3://models/checkpoints")
+        command = [sys.executable, "-u", "-m", "pipeline.stages.train"]
+        with subprocess.Popen(command, env=HERE | os.environ, text=True, stdout=subprocess.PIPE) as process:
+            assert process.stdout is not None
+            while not (process.stdout.readline() or "step 8/").startswith("train: step 8/"):
+                pass
+            process.kill()
+        shutil.rmtree(train.SCRATCH)
+        train.main()
+        said = capfd.readouterr().out
+        assert "brought the checkpoint of step 6 from s3://models/checkpoints" in said
+        assert "goes on after step 6," in said
+        assert "warning" not in said
+        assert outputs() == settled[1]
+        bucket = fsspec.filesystem("s3")
+        assert not [name for name in bucket.find("models", refresh=True) if "checkpoints" in name]
 
 
 def test_a_mirror_that_fails_warns_without_its_secrets_and_stops_nothing(work, settled, tmp_path, capfd):

@@ -19,6 +19,12 @@ def sha256(path: Path) -> str:
     return digest.hexdigest()
 
 
+def md5(path: Path) -> str:
+    """MD5 of a file's content, as DVC names objects, 32 hex digits; memory stays bounded."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, lambda: hashlib.md5(usedforsecurity=False)).hexdigest()
+
+
 def write_bytes(path: Path, content: bytes | bytearray) -> None:
     """Replace a file in one step: readers see the old content or the new, never a part."""
     path.parent.mkdir(parents=True, exist_ok=True)

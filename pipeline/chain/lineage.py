@@ -4,7 +4,6 @@ dvc.lock is read by pattern, as in garbage.py: a chain has a thousand of them. O
 whose statistics let them hold the record are read.
 """
 
-import hashlib
 import re
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -12,6 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from pipeline import files
 from pipeline.chain import git
 from pipeline.chain.candidate import Tree
 from pipeline.chain.releases import Release
@@ -118,7 +118,7 @@ def _is_candidates_own(tree: Tree, named: Mapping[str, str | None]) -> bool:
     if tree.held is not None or not PATH.is_file():
         return False
     parent = named.get(tree.lock.parent.release) if tree.lock.parent else None
-    return parent is None or _md5(PATH) != parent
+    return parent is None or files.md5(PATH) != parent
 
 
 def _rows(path: Path, prefix: str) -> list[dict[str, Any]]:
@@ -169,8 +169,3 @@ def _identity(prefix: str, steps: Sequence[Step], unread: list[str]) -> str:
         unknown = [f"not known: what {release} did, for its lineage is not there" for release in unread]
         raise GraftError(f"{prefix}: no release and no candidate here knows this record", unknown[:20], help=_HELP)
     return ids[0]
-
-
-def _md5(path: Path) -> str:
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, lambda: hashlib.md5(usedforsecurity=False)).hexdigest()

@@ -169,6 +169,15 @@ class Store:
                 absent,
                 help="dvc repro makes outputs again; dvc fetch brings data that a colleague pushed",
             )
+        found = self.all_digests(new, "cache")
+        corrupt = [f"{m}: found md5 {found[m].md5}" for m in new if found[m].md5 != m.removesuffix(".dir")]
+        if corrupt:  # never over an object of the remote that may be the only right one
+            raise GraftError(
+                "DVC's cache holds other bytes than it recorded; nothing was pushed",
+                corrupt,
+                help="delete the named objects from .dvc/cache/files/md5; dvc fetch brings those that were pushed "
+                "before, dvc repro makes the others again",
+            )
         for batch in ([m for m in new if not m.endswith(".dir")], [m for m in new if m.endswith(".dir")]):
             self._transfer(batch, "cache", "remote")
         return new

@@ -177,12 +177,13 @@ def in_git(commit: Commit, revision: str) -> list[Finding]:
 
 
 def parentage(commit: Commit, known: Iterable[releases.Release]) -> list[Finding]:
-    """Whether the parent's adapter in this manifest is what the parent released, and the anchor's state likewise."""
+    """Whether what this manifest holds of parent and anchor is what they released; an index may be made again."""
     known = list(known)
     parent, anchor = commit.lock.parent, commit.lock.anchor
     findings: list[Finding] = []
     if parent is not None and parent.release != releases.ADOPTED:  # an adopted adapter was never released
-        findings += _handed_on(commit, "parent", parent.release, ("models/adapter",), known)
+        state = [path for path in outputs.STATE if path != outputs.INDEX]
+        findings += _handed_on(commit, "parent", parent.release, state, known)
     if anchor is not None:
         findings += _handed_on(commit, "anchor", anchor.release, outputs.ANCHOR, known)
     return findings

@@ -65,7 +65,7 @@ def _checked(tag: str, tree: Tree, store: Store) -> verify.Commit:
         )
     _decision(commit)
     _something_new(commit, tree)
-    findings = verify.workspace(commit) + verify.data(commit, store)
+    findings = verify.workspace(commit) + verify.data(commit, store) + verify.parentage(commit, tree.releases)
     if findings:
         raise GraftError(
             "not released: outputs are not what reports/manifest.json says", map(str, findings), help="dvc checkout"

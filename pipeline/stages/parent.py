@@ -4,7 +4,6 @@ By hash and not by commit, so that it works in a depth-1 clone and after a squas
 The files are links into the cache: later stages read them and never write there.
 """
 
-import hashlib
 from pathlib import Path
 
 from pipeline import errors, files, params
@@ -66,7 +65,7 @@ def bring(release: Parent | Anchor, store: Store, out: Path) -> None:
         corrupt += [
             f"{target / name}: expected md5 {want}, found {found}"
             for name, want in expected.items()
-            if (found := _md5(target / name)) != want
+            if (found := files.md5(target / name)) != want
         ]
     if corrupt:
         files.empty_dir(out)
@@ -79,11 +78,6 @@ def bring(release: Parent | Anchor, store: Store, out: Path) -> None:
 
 def _said(release: Parent | Anchor) -> str:
     return f"{release.release}, {len(release.state)} outputs verified"
-
-
-def _md5(path: Path) -> str:
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, lambda: hashlib.md5(usedforsecurity=False)).hexdigest()
 
 
 if __name__ == "__main__":

@@ -193,6 +193,17 @@ def test_manifest_must_hold_what_the_anchor_released(chain: Chain, monkeypatch: 
     assert [finding.problem for finding in verify.parentage(gone, known)] == ["missing"]
 
 
+def test_manifest_must_hold_what_the_parent_released(chain: Chain, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(chain.work.path)
+    commit, known = verify.read("v1.1.0"), releases.all_releases()
+    assert verify.parentage(commit, known) == []
+    for name in ("predictions.json", "matrix.json", "labels.json", "reservoir.arrow", "slices/2026-01-winter.arrow"):
+        path = f"models/parent/{name}"
+        wrong = replace(commit, manifest=commit.manifest | {path: {"size": 1, "sha256": "0" * 64}})
+        [finding] = verify.parentage(wrong, known)
+        assert (finding.problem, finding.found) == ("wrong-parent", "0" * 64)
+
+
 @pytest.mark.parametrize("where", ["working-tree", "branch", "ancestor"])
 def test_gc_keeps_what_the_anchor_of_a_kept_release_needs(chain: Chain, clone: Clone, where: str) -> None:
     clone.git("branch", "-q", "-r", "-D", "origin/refused")

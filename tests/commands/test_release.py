@@ -136,6 +136,21 @@ def test_object_that_the_remote_corrupted_stops_the_release(ready: Clone, tmp_pa
     assert victim.exists()
 
 
+def test_a_damaged_object_of_the_cache_never_replaces_the_right_one_of_the_remote(ready: Clone, tmp_path: Path) -> None:
+    content = (ready.path / "models/parent/predictions.json").read_bytes()  # of v1.0.0, which the remote holds
+    name = hashlib.md5(content).hexdigest()  # noqa: S324
+    held = tmp_path / "storage/files/md5" / name[:2] / name[2:]
+    damaged = ready.path / ".dvc/cache/files/md5" / name[:2] / name[2:]
+    damaged.unlink()
+    damaged.write_bytes(content[:1000])
+    damaged.chmod(0o444)
+    for _ in range(2):
+        said = refused(ready)
+        assert "DVC's cache holds other bytes than it recorded; nothing was pushed" in said
+        assert f"{name}: found md5 " in said
+        assert held.read_bytes() == content
+
+
 @pytest.mark.parametrize("step", STEPS)
 def test_release_killed_after_a_step_can_be_run_again(ready: Clone, step: str) -> None:
     ready.killed_at(step, "release")

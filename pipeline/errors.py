@@ -1,6 +1,7 @@
 """What a user did wrong, or what Graft refuses, in words and without a traceback."""
 
 import errno
+import signal
 import sys
 from collections.abc import Callable, Iterable
 
@@ -30,9 +31,13 @@ class GraftError(Exception):
 
 
 def run(main: Callable[[], None]) -> None:
-    """Run a stage's `main`; a GraftError, or a full disk, becomes one message and exit code 1."""
+    """Run a stage's `main`; a GraftError, a full disk or Ctrl-C becomes one message; exit code 1, or 130."""
+    signal.signal(signal.SIGINT, signal.default_int_handler)  # see pipeline/stages/__init__.py
     try:
         main()
+    except KeyboardInterrupt:
+        print("Error: interrupted\n  help: dvc repro runs it again", file=sys.stderr)
+        raise SystemExit(130) from None
     except GraftError as error:
         print(f"Error: {error}", file=sys.stderr)
         raise SystemExit(1) from None

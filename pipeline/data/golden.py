@@ -8,12 +8,11 @@ from typing import Any
 from pipeline.data import records, text
 from pipeline.data.clean import clean
 from pipeline.data.clean.clean import Options
-from pipeline.data.marks import Marks
+from pipeline.data.marks import PREFIX, Marks
 from pipeline.data.reading import jsonl
 from pipeline.data.records import Messages, Record
 from pipeline.errors import GraftError
 
-PREFIX = "golden-"
 REQUIRED = "must-pass"  # a file whose name begins so holds items that must all pass
 _MARKS = ("must_pass", "cluster", "kind")
 _KINDS = ("classification", "sft")  # what a conversation may be: a label to choose, or an answer to generate
@@ -62,6 +61,8 @@ def load(folder: Path, instruction: str, cleaning: Mapping[str, Any]) -> Golden:
                 must_pass.add(item.id)
             if "cluster" in said:
                 clusters[item.id] = said["cluster"]
+        if not items and not problems:
+            problems.append(f"{path.name}: no item; delete the file if it is to guard nothing")
         if items:
             slices[PREFIX + path.stem] = sorted(items.values(), key=lambda item: item.id)
     if problems:

@@ -7,6 +7,7 @@ from pathlib import Path
 from pipeline import files
 
 NAME = "golden.json"  # beside the slices
+PREFIX = "golden-"  # of their slices' names
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -28,6 +28,8 @@ def write(path: Path, found: Mapping[str, Any]) -> None:
 
 def read(path: Path) -> dict[str, Any]:
     """What a stage `evaluate` wrote; see `parse`."""
+    if not path.is_file():
+        raise GraftError(f"{path}: no such file", help="dvc repro evaluate makes it")
     return parse(path.read_bytes(), str(path))
 
 
@@ -43,7 +45,7 @@ def parse(content: bytes, name: str) -> dict[str, Any]:
     """
     try:
         found = json.loads(content)
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise GraftError(f"{name}: no JSON: {error}", help=REPAIR) from error
     if not isinstance(found, dict):
         raise GraftError(f"{name}: no JSON object", help=REPAIR)

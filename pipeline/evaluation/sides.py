@@ -7,7 +7,9 @@ from pathlib import Path
 from typing import Any
 
 from pipeline import files, params
+from pipeline.chain import lockfile
 from pipeline.data.records import Record
+from pipeline.errors import GraftError
 from pipeline.evaluation import custom, harness, keys, predictions
 from pipeline.evaluation.choice import Normalize
 from pipeline.evaluation.predictions import Row
@@ -88,9 +90,15 @@ def candidate(base: pinned.Base, adapter: Path = ADAPTER, labels: Sequence[str] 
 
 
 def released() -> Iterator[Release]:
-    """Parent and anchor, where there are, as they were when they were released."""
+    """Parent and anchor, where there are, as they were when they were released.
+
+    Raises:
+        GraftError: what one said is not what models.lock names: its rows would be taken for the model's own.
+    """
     for name, folder in RELEASED.items():
         if (folder / ADAPTER.name).exists():
+            lock = lockfile.load()
+            _require_own(folder / PREDICTIONS, lock.parent if name == "parent" else lock.anchor)
             told = predictions.read(folder / PREDICTIONS)
             side = Side(
                 name=name,
@@ -187,6 +195,15 @@ def judged(
         {"id": record.id, "kind": record.kind, "answer": record.answer, "slices": [], "candidate": row}
         for record, row in zip(records, rows, strict=True)
     ]
+
+
+def _require_own(path: Path, release: lockfile.Parent | lockfile.Anchor | None) -> None:
+    named = release.state.get(f"reports/{path.name}") if release else None
+    if release and named and files.md5(path) != named["md5"]:
+        raise GraftError(
+            f"{path}: these are not the bytes that {release.release} released: they were changed",
+            help=f"rm -r {path.parent} .dvc/cache/files/md5/{named['md5'][:2]}/{named['md5'][2:]} && dvc repro",
+        )
 
 
 def _serving() -> Any:

@@ -45,7 +45,8 @@ def decide(predictions: Predictions, params: Params | Mapping[str, Any]) -> dict
         *_floors(slices, asked, book),
         *_references(predictions, slices, asked, book),
     ]
-    return _verdict(checks, _beside(predictions, slices, asked, checks), predictions, asked)
+    beside = _beside(predictions, slices, asked, checks)
+    return _verdict(checks, beside, list(_fewer(predictions, slices)), predictions, asked)
 
 
 def _slices(predictions: Predictions) -> dict[str, list[Item]]:
@@ -104,7 +105,7 @@ def _floors(slices: Slices, params: Params, book: Book) -> Iterator[Check]:
             continue
         value = paired.measure(rule.metric, items, "candidate", book) if items else None
         if value is None:
-            missing = "an item's value is missing or no number" if items else "not measured"
+            missing = "an item's value is missing or no number" if items else _unmeasured(name, rule.metric, slices)
             yield check.but(FAIL, f"{name} {rule.metric}: {missing}")
             continue
         value = round(value, DIGITS)
@@ -112,6 +113,15 @@ def _floors(slices: Slices, params: Params, book: Book) -> Iterator[Check]:
         needs = "allowed is at most" if rule.lower else "needs at least"
         reason = f"{name} {rule.metric}: {value:.4f}, {needs} {rule.bound or 0:.4f}"
         yield check.but(FAIL, reason) if rule.misses(value) else check
+
+
+def _unmeasured(name: str, metric: str, slices: Slices) -> str:
+    """Why a metric of a slice has no items: gate.rules may name what is not there."""
+    if name not in slices:
+        return f"not measured: there is no such slice, only {_named(sorted(slices))}"
+    if metric not in BUILT_IN and not any(applies(metric, item) for item in slices["all"]):
+        return f"not measured: no item has such a metric; Graft's own are {', '.join(sorted(BUILT_IN))}"
+    return "not measured"
 
 
 def _references(predictions: Predictions, slices: Slices, params: Params, book: Book) -> Iterator[Check]:
@@ -159,7 +169,9 @@ def _beside(predictions: Predictions, slices: Slices, params: Params, checks: Se
     compared = {check.slice for check in checks if check.against == "parent"}
     found = []
     for name in params.critical:
-        if name not in judged:
+        if name not in slices:
+            found.append(f"{name}: declared critical, and there is no such slice, only {_named(sorted(slices))}")
+        elif name not in judged:
             found.append(f"{name}: declared critical, and no rule judged it")
         elif models.get("parent") and name not in compared:
             found.append(
@@ -184,8 +196,21 @@ def _beside(predictions: Predictions, slices: Slices, params: Params, checks: Se
     return found
 
 
+def _fewer(predictions: Predictions, slices: Slices) -> Iterator[str]:
+    """Warnings: golden items that the parent was evaluated on, and the candidate was not."""
+    named = (predictions.get("releases") or {}).get("parent") or "the parent"
+    for name, before in ((predictions.get("golden") or {}).get("parent") or {}).items():
+        now = len(slices.get(name, []))
+        if now < before:
+            yield f"{name}: {named} was evaluated on {counted(before, 'item')}, this candidate on {now}"
+
+
 def _verdict(
-    checks: Sequence[Check], beside: Sequence[str], predictions: Predictions, params: Params
+    checks: Sequence[Check],
+    beside: Sequence[str],
+    fewer: Sequence[str],
+    predictions: Predictions,
+    params: Params,
 ) -> dict[str, Any]:
     by_status: dict[str, list[str]] = defaultdict(list)
     for check in checks:
@@ -202,8 +227,11 @@ def _verdict(
         "verdict": verdict,
         "decision": "refused" if refused else "pass",
         "reasons": reasons,
-        "warnings": [*warnings, *overridden.said],
+        "warnings": [*warnings, *overridden.said, *fewer],
         "override": overridden.shown,
         "checks": [check.plain() for check in checks],
-        "undecided": sorted({check.slice for check in checks if check.status == UNDECIDED}),
+        "undecided": sorted(
+            {check.slice for check in checks if check.status == UNDECIDED}
+            - {check.slice for check in checks if check.status == FAIL}
+        ),
     }

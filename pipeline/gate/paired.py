@@ -95,8 +95,8 @@ def _judge(
     found = bootstrap.resample(
         kind_of, scores.difference(metric, list(kinds)), changed, bootstrap.seed(clusters), confidence
     )
-    if not changed and top and found.low is not None:
-        # No change among so few says as little of a bounded metric as of right and wrong.
+    if not (changed and found.spread) and top and found.low is not None:
+        # No change among so few, or none that the metric sees, says as little of it as of right and wrong.
         low, high = (bound * top for bound in statistics.tango(0, 0, len(clusters), confidence))
         found = bootstrap.Drawn(difference=0, low=low, high=high, worse=1, better=1, spread=0)
     return found, "bootstrap"

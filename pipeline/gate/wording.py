@@ -11,17 +11,15 @@ def worse(check: Check, rule: Rule, named: str) -> str:
     """A decline that is proven."""
     return (
         f"{check.slice} {check.metric}: {check.candidate:.4f}, proven worse than {named}'s {check.reference:.4f} "
-        f"(p = {_p(check.p_value)}; {_may(rule)})"
+        f"(p = {_p(check.p_value)}), {_worst(check, rule)}{_may(rule)}"
     )
 
 
 def unsure(check: Check, rule: Rule, named: str) -> str:
     """Neither shown to be as good nor proven worse: what so many items can tell, and how many would be needed."""
-    bound = check.high if rule.lower else check.low
-    worst = "" if bound is None else f"at worst {bound:+.4f}, "
     return (
         f"{check.slice} {check.metric}: {check.candidate:.4f} beside {named}'s {check.reference:.4f}, "
-        f"{worst}{_may(rule)}: {_tells(check)}"
+        f"{_worst(check, rule)}{_may(rule)}: {_tells(check)}"
     )
 
 
@@ -43,6 +41,11 @@ def _tells(check: Check) -> str:
     if check.sources >= check.needed:
         return f"{items} would do, were the two alike; a decline is likely, and not proven"
     return f"{items} can tell a difference of {check.detectable:.4f}; needed are about {check.needed:,}"
+
+
+def _worst(check: Check, rule: Rule) -> str:
+    bound = check.high if rule.lower else check.low
+    return "" if bound is None else f"at worst {bound:+.4f}, "
 
 
 def _sources(check: Check) -> str:

@@ -91,7 +91,10 @@ def power(row: Row) -> str:
         return ""
     open_ones = [check for check in row.checks.values() if check["status"] == row.status]
     detectable = max((check["detectable"] for check in open_ones if check.get("detectable") is not None), default=None)
-    needed = max((check["needed"] for check in open_ones if check.get("needed") is not None), default=None)
+    short = [
+        check["needed"] for check in open_ones if (check.get("needed") or 0) > check.get("sources", check["items"])
+    ]
+    needed = max(short, default=None)  # of checks whose items would do, another reason stands in their words
     said = [
         None if detectable is None else f"detects {number(detectable)}",
         None if needed is None else f"needs {needed:,} items",

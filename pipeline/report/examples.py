@@ -44,7 +44,8 @@ def changes(predictions: Mapping[str, Any], verdict: Mapping[str, Any]) -> Chang
     fixed: list[Row] = []
     for item in predictions.get("items", []):
         after, before = values.right(item), values.right(item, "parent")
-        if after is None or after == before or (before is None and after):
+        required = item.get("must_pass") and not after  # shown whatever the parent said
+        if not required and (after is None or after == before or (before is None and after)):
             continue
         (fixed if after else broken).append(item)
     return Changes(

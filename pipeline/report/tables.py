@@ -97,7 +97,9 @@ def by_slice(facts: Facts) -> Table:
 def robustness(facts: Facts) -> Table:
     """How far accuracy falls where the same items are written otherwise."""
     found = facts.metrics.get("robustness") or {}
-    ours, theirs = found.get(CANDIDATE) or {}, found.get("parent") or {}
+    whole = (facts.details.get("robustness") or {}).get("all") or {}  # with interval and worst case
+    ours = {kind: {**figures, **whole.get(kind, {})} for kind, figures in (found.get(CANDIDATE) or {}).items()}
+    theirs = found.get("parent") or {}
     rows = [
         [
             KINDS.get(kind, kind),
@@ -145,7 +147,7 @@ def benchmarks(facts: Facts) -> Table:
         [
             task,
             measure,
-            f"{told[CANDIDATE][task]['items']:,}",
+            NONE if (items := told[CANDIDATE][task].get("items")) is None else f"{items:,}",
             *(number(of.get(task, {}).get("metrics", {}).get(measure)) for of in told.values()),
         ]
         for task, measure in sorted(asked)

@@ -4,6 +4,7 @@ Each is scored as it is served: merged and rounded to its merge.dtype, with its 
 parent and the anchor said before is part of their states; a model is loaded for what nobody said yet, and only then.
 """
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -97,7 +98,8 @@ def main() -> None:
                 "parent": lock.parent.release if lock.parent else None,
                 "anchor": lock.anchor.release if lock.anchor else None,
             },
-            "params": {"candidate": _params(), **{one.side.name: one.predictions.get("params") for one in before}},
+            "params": {"candidate": _params(), **{one.side.name: _own_params(one) for one in before}},
+            "golden": {one.side.name: _golden(one) for one in before},
         }
         if tasks is not None:
             content |= {"lm_eval": sides.benchmarked(compared[0], before, tasks, base, asked)}
@@ -166,6 +168,16 @@ def _coverage(scored: tuple[int, int] | None) -> list[str]:
         return ["no answer is generated, so there is nothing to judge"]
     more = "; `make judge` asks for the others" if scored[0] < scored[1] else ""
     return [f"{scored[0]} of {scored[1]} answers are judged{more}"]
+
+
+def _own_params(release: sides.Release) -> Any:
+    return (release.predictions.get("params") or {}).get("candidate")
+
+
+def _golden(release: sides.Release) -> dict[str, int]:
+    """Items of each golden slice that a release was evaluated on, so that one that is gone is missed."""
+    names = (name for item in release.predictions["items"] for name in item["slices"] if name.startswith(marks.PREFIX))
+    return dict(sorted(Counter(names).items()))
 
 
 def _params() -> dict[str, Any]:

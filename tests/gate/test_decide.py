@@ -238,15 +238,22 @@ def test_item_that_the_parent_was_not_asked_fails():
 @pytest.mark.parametrize(
     ("rules", "more", "reason"),
     [
-        ({"slices": {"gone": FLOOR["all"]}}, {}, "gone accuracy: not measured"),
+        (
+            {"slices": {"gone": FLOOR["all"]}}, {},
+            "gone accuracy: not measured: there is no such slice, only all, winter",
+        ),
         ({"slices": {"winter": LOSS["all"]}}, {}, "winter loss: not measured"),
         ({"all": {"bleu": {"at_least": 20, "may_drop": 1}}}, {}, "all bleu: not measured"),
-        ({"all": {"price": {"at_most": 2, "may_rise": 1}}}, {}, "all price: not measured"),
+        (
+            {"all": {"price": {"at_most": 2, "may_rise": 1}}}, {},
+            "all price: not measured: no item has such a metric; Graft's own are accuracy, bleu, chrf, exact_match, "
+            "loss, macro_f1, preference_accuracy, rouge_l",
+        ),
         (
             {"each_slice": {"acuracy": {"at_least": 2, "may_drop": 1}}}, {},
             "acuracy: no item has it; evaluate.custom measures metrics of your own",
         ),
-        ({}, {"critical": ["gone"]}, "gone: declared critical, and no rule judged it"),
+        ({}, {"critical": ["gone"]}, "gone: declared critical, and there is no such slice, only all, winter"),
         (
             {"slices": {"winter": {"accuracy": {"at_least": 0.5}}}}, {"critical": ["winter"]},
             "winter: declared critical, and no rule holds it against the parent; give one may_drop or may_rise",
@@ -257,6 +264,21 @@ def test_what_was_asked_for_and_not_measured_fails(rules, more, reason):
     found = decide(predictions(counted("winter", 3000)), gate(RULES | rules, **more))
     assert outcome(found) == ("fail", "refused")
     assert found["reasons"] == [reason]
+
+
+def test_golden_items_that_are_gone_are_missed_aloud_and_block_nothing():
+    found = predictions(counted("winter", 3000)) | {"golden": {"parent": {"golden-best": 28, "winter": 3000}}}
+    told = decide(found, gate())
+    assert outcome(told) == ("pass", "pass")
+    assert told["warnings"] == ["golden-best: v1.0.0 was evaluated on 28 items, this candidate on 0"]
+
+
+def test_a_bootstrap_without_any_spread_proves_nothing_of_few_items():
+    """One item that both get wrong, each in its own way, changes no macro-F1: 27 items are still few."""
+    items = counted("shoes", 27, wrong=1)
+    items[0]["candidate"] = row("c")
+    rules = {"all": {"macro_f1": {"at_least": 0.0, "may_drop": 0.02}}, "each_slice": {}, "slices": {}}
+    assert outcome(decide(predictions(items), gate(rules))) == ("inconclusive", "refused")
 
 
 def test_no_items_at_all_fail():

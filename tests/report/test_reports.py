@@ -171,6 +171,16 @@ def test_must_pass_items_and_failing_slices_come_first_among_examples() -> None:
     assert not keys[-1][1]
 
 
+def test_a_must_pass_item_that_both_get_wrong_is_shown() -> None:
+    found = facts(TWO, right=1.0)
+    item = found.predictions["items"][0]
+    wrong = {**item, "must_pass": True} | {side: {**item[side], "predicted": "?"} for side in ("candidate", "parent")}
+    told = {**found.predictions, "items": [wrong, *found.predictions["items"][1:]]}
+    [broken] = examples.changes(told, found.verdict).broken
+    assert (broken.id, broken.before, broken.after) == (item["id"], "?", "?")
+    assert "**must pass**" in markdown.render(replace(found, predictions=told))
+
+
 def test_page_shows_texts_as_they_read() -> None:
     text = Page(page.html(candidate("hostile"))).text
     assert HOSTILE[0] in text

@@ -506,7 +506,6 @@ def test_golden_items_are_cleaned_as_records_are(tmp_path):
         tmp_path,
         hand='{"text": " red\\tfridge a@b.example", "label": "Fridges"}\n\n'
         '{"messages": [{"role": "user", "content": "Hi"}, {"role": "assistant", "content": "Ho"}]}\n',
-        empty="",
     )
     (slice_,) = golden.load(folder, "Which kind?", CLEANING).slices.items()
     assert slice_[0] == "golden-hand"
@@ -515,6 +514,11 @@ def test_golden_items_are_cleaned_as_records_are(tmp_path):
         ("Hi", "Ho", "data/golden/hand.jsonl", 3),
     }
     assert golden.load(tmp_path / "absent", "", CLEANING).slices == {}
+
+
+def test_a_golden_file_without_items_guards_nothing_and_is_refused(tmp_path):
+    with pytest.raises(GraftError, match=r"empty\.jsonl: no item; delete the file if it is to guard nothing"):
+        golden.load(write_golden(tmp_path, empty="\n"), "", CLEANING)
 
 
 def test_golden_lines_may_say_that_they_must_pass_and_whose_variants_they_are(tmp_path):

@@ -17,7 +17,7 @@ from pipeline.model import chat, pinned
 from pipeline.stages import evaluate
 from tests.conftest import ENVIRONMENT, ROOT
 from tests.judge_server import Reply, serving
-from tests.stages.conftest import LABELS, record, release, set_params, write_records
+from tests.stages.conftest import LABELS, name_what_was_said, record, release, set_params, write_records
 from tests.test_architecture import closure
 
 
@@ -94,6 +94,7 @@ def rewrite(path: Path, change) -> None:
     for item in told["items"]:
         item["candidate"] |= change(item)
     files.write_json(path, told)
+    name_what_was_said(path.parents[2])
 
 
 def test_parents_own_predictions_are_taken_and_only_new_items_scored(child, finished, run):
@@ -109,6 +110,28 @@ def test_parents_own_predictions_are_taken_and_only_new_items_scored(child, fini
     assert found["candidate"]["slices"]["spring"]["accuracy"] == sum(books) / len(books)
     assert {row["predicted"] for row in predictions()} == {"Book"}
     assert schema.problems(found, "metrics") == []
+
+
+def test_what_a_parent_said_counts_only_as_it_was_released(child, finished, run):
+    takes_adapter(finished)
+    path = child / "models/parent/predictions.json"
+    path.write_bytes(path.read_bytes().replace(b'"confidence": 0.', b'"confidence": 7.', 1))
+    with pytest.raises(GraftError, match=r"not the bytes that v1\.0\.0 released"):
+        run(evaluate)
+
+
+def test_what_a_parent_was_asked_is_told_once_and_not_its_parents_too(child, finished, run):
+    takes_adapter(finished)
+    path = child / "models/parent/predictions.json"
+    before = files.read_json(path)
+    for item in before["items"][:5]:
+        item["slices"].append("golden-best")
+    files.write_json(path, before | {"params": before["params"] | {"parent": {"evaluate": {}}}})
+    name_what_was_said(child)
+    run(evaluate)
+    found = files.read_json(evaluate.PREDICTIONS)
+    assert found["params"]["parent"] == before["params"]["candidate"]
+    assert found["golden"] == {"parent": {"golden-best": 5}}
 
 
 def test_a_candidate_that_is_its_parent_says_what_it_said_and_loads_nothing(done, finished, run):

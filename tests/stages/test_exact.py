@@ -139,6 +139,18 @@ def trained_on(steps: int) -> list[int]:
     return [int(path.stem) for path in sorted(CHECKPOINTS.glob("*/*.json")) if path.stem.isdigit()]
 
 
+@pytest.mark.parametrize("seconds", [0.1, 0.4, 1.5])
+def test_ctrl_c_before_the_first_step_is_no_traceback(work, seconds):
+    command = [sys.executable, "-m", "pipeline.stages.train"]
+    pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.STDOUT}
+    with subprocess.Popen(command, env=HERE, text=True, **pipes) as process:
+        time.sleep(seconds)
+        process.send_signal(signal.SIGINT)
+        said = process.communicate()[0]
+    assert "Traceback" not in said
+    assert process.returncode == -signal.SIGINT or "Error: " in said
+
+
 def test_the_newest_two_checkpoints_are_kept(work):
     assert trained_on(8) == [6, 8]
     names = sorted(path.name for path in CHECKPOINTS.glob("*/[!.]*"))

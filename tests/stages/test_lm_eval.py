@@ -13,7 +13,7 @@ from pipeline.errors import GraftError
 from pipeline.evaluation import harness
 from pipeline.stages import evaluate
 from tests.conftest import ENVIRONMENT, ROOT
-from tests.stages.conftest import set_params
+from tests.stages.conftest import name_what_was_said, set_params
 
 needs_lm_eval = pytest.mark.skipif(
     find_spec("lm_eval") is None, reason="lm_eval is not installed: make setup EXTRAS=lm-eval"
@@ -75,6 +75,7 @@ def test_parents_results_come_from_its_state_or_are_null(finished, child, run):
     told = files.read_json(state)
     told["lm_eval"] = {"candidate": files.read_json(evaluate.METRICS)["candidate"]["lm_eval"]}
     files.write_json(state, told)
+    name_what_was_said(child)
     run(evaluate)
     assert files.read_json(evaluate.METRICS)["parent"]["lm_eval"] == told["lm_eval"]["candidate"]
 

@@ -53,11 +53,11 @@ bdi { white-space: pre-wrap; overflow-wrap: anywhere; }
   .stacks, .stacks tbody, .stacks tr, .stacks td { display: block; }
   .stacks tr:first-child { display: none; }
   .stacks td { border: 0; padding: 0 .3rem; text-align: left; white-space: normal; }
-  .stacks td:empty { display: none; }
   .stacks td::before { content: attr(data-title) ": "; opacity: .7; }
   .stacks td:first-child::before { content: none; }
   .stacks tr { border-bottom: 1px solid var(--line); padding: .4rem 0; }
   .stacks:not(.texts) td:not(:first-child) { display: inline-block; vertical-align: top; margin-right: .6rem; }
+  .stacks:not(.texts) td:not(:first-child):empty { display: none; }
 }
 """
 

@@ -5,6 +5,7 @@ trained again for an upgrade, that hashes differ because the machine's class doe
 when the gate refused.
 """
 
+import argparse
 import json
 import re
 import subprocess
@@ -29,6 +30,8 @@ _CHATTER = re.compile(
 
 def main() -> None:
     """Bring the tree up to date, print the report, and say whether the candidate may be released."""
+    about, _, more = (__doc__ or "").partition("\n\n")
+    argparse.ArgumentParser(prog="python -m pipeline.run", description=about, epilog=more).parse_args()
     params.load_all()
     tree, store = candidate.tree(), Store()
     found = staleness.reasons(store.stale())

@@ -117,6 +117,13 @@ def test_every_section_of_a_rich_report_is_there() -> None:
     ]  # fmt: skip
 
 
+def test_labels_of_one_text_run_on_with_their_counts_as_words_do() -> None:
+    page = data.html(*rich())
+    conflicts = page[page.index("One text, several labels") : page.index("Near-duplicates")]
+    assert '<table class="texts stacks">' in conflicts
+    assert "<table>" not in conflicts
+
+
 def test_report_without_optional_keys_is_shown() -> None:
     text = Page(data.html(*first_release())).text
     assert "10 rows read. 8 new records to train on and 2 new records held out" in text

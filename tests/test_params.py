@@ -1,5 +1,6 @@
 """params.yaml: every problem at once, before anything runs."""
 
+import sys
 from pathlib import Path
 
 import pytest
@@ -36,10 +37,16 @@ def test_stage_refuses_bad_params_before_it_runs(fresh: Clone) -> None:
 
 def test_make_run_refuses_bad_params_before_anything_runs(fresh: Clone) -> None:
     broken(fresh, "  rank: 8\n", "  rank: -1\n")
-    import sys
-
     said = fresh.run(sys.executable, "-m", "pipeline.run", code=1)
     assert "-1 is less than the minimum of 1" in said
+    assert not (fresh.path / "models").exists()
+
+
+def test_run_takes_no_arguments(fresh: Clone) -> None:
+    assert "usage: python -m pipeline.run" in fresh.run(sys.executable, "-m", "pipeline.run", "--help")
+    assert "unrecognized arguments: --frobnicate" in fresh.run(
+        sys.executable, "-m", "pipeline.run", "--frobnicate", code=2
+    )
     assert not (fresh.path / "models").exists()
 
 

@@ -137,6 +137,8 @@ def listed(judge: judged.Judge, found: Mapping[str, Answer], before: Sequence[Ma
         if scores.get(key) is None
     ]
     files.write_text(UNRATED, ratings.listed(rows, LISTED))
+    if not rows:
+        return f"{new} new ratings in {judge.path}; all {len(found)} answers are rated: `git add metrics`, `dvc repro`"
     more = f", {LISTED} of them" if len(rows) > LISTED else ""
     return (
         f"{new} new ratings in {judge.path}; {len(found) - len(rows)} of {len(found)} answers are rated; "
@@ -155,6 +157,7 @@ def main() -> None:
     judge = judged.load(asked)
     if judge is None:
         raise GraftError("params.yaml: $.evaluate.judge: null: nobody is asked to judge", help=judged.HELP)
+    judged.read(judge)  # before all else: bad scores stop stage evaluate, too, and then there are no predictions
     if not PREDICTIONS.is_file():
         raise GraftError(f"{PREDICTIONS} is not there", help="dvc repro evaluate, then again")
     told = predictions.read(PREDICTIONS)

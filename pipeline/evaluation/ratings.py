@@ -59,7 +59,8 @@ def read(path: Path, scale: Sequence[float]) -> dict[Rated, float | None]:
     _, header = next(lines, (1, []))
     names = [name.strip().casefold() for name in header]
     if missing := [name for name in COLUMNS if names.count(name) != 1]:
-        raise GraftError(f"{path}: line 1: one column each of {', '.join(missing)} is needed", help=HELP)
+        wanted = f"one column each of {', '.join(missing)} is needed; between columns stand commas, semicolons or tabs"
+        raise GraftError(f"{path}: line 1: {wanted}", help=HELP)
     places = [names.index(name) for name in COLUMNS]
     found: dict[Rated, float | None] = {}
     first: dict[Rated, int] = {}
@@ -67,6 +68,8 @@ def read(path: Path, scale: Sequence[float]) -> dict[Rated, float | None]:
     for line, cells in lines:
         id_, digest, told = (cells[place].strip() if place < len(cells) else "" for place in places)
         wrong = _wrong(id_, digest, told, scale)
+        if len(cells) == 1:
+            wrong = f"one cell, and the header has {len(names)}: between columns stands something else there"
         if not wrong and told and (id_, digest) in first:
             wrong = f"this answer is rated in line {first[id_, digest]} already"
         if wrong:

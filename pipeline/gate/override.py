@@ -49,8 +49,8 @@ def _fault(given: object) -> str:
 
 def _state(given: Mapping[str, str], policy: str, parent: str | None, verdict: str) -> tuple[str, str]:
     if given["release"] != parent:
-        now = f"the parent is {parent}" if parent else "there is no parent"
-        return "lapsed", f"gate.override has lapsed: it was given against {given['release']}, and {now}"
+        now = f"this candidate's parent is {parent}" if parent else "this candidate has no parent"
+        return "lapsed", f"gate.override names {given['release']}, and {now}: it does not count"
     if policy != "override":
         return "off", f"gate.override does not count: gate.inconclusive is {policy}"
     if verdict != INCONCLUSIVE:

@@ -104,7 +104,7 @@ def _conflicts(prepared: Report, assembled: Report) -> Iterator[str]:
     ):
         if found:
             yield f"<h3>{title}</h3>"
-            yield parts.table(["text", "labels", "settled"], map(_conflict, found))
+            yield parts.table(["text", "labels", "settled"], map(_conflict, found), wraps=True)
 
 
 def _conflict(found: Report) -> list[str]:

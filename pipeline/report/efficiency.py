@@ -28,6 +28,12 @@ NOTE = (
     "Measured on one machine, candidate and parent in turn. It never repeats, so no release holds it; `graft release` "
     "judges the limits of params.yaml on the machine that releases."
 )
+TERMS = (
+    "Latency p50: half of the answers took less; p95: 95 of 100 did. Prefill: reading a prompt, before the answer "
+    "begins. Rounds: how many answers were timed. The longest prompts are the most that the model takes: "
+    "train.max_length, less the longest label where it chooses among labels. Of few rounds a change of a few tens of "
+    "percent is noise."
+)
 Timings = Mapping[str, Any]
 
 
@@ -39,7 +45,7 @@ def markdown(timings: Timings, release: str | None) -> str:
             memory_gb and, at several lengths of the prompt, `lengths`; seconds and memory of the stage.
         release: the parent.
     """
-    blocks = [f"# {HEADLINE}", NOTE]
+    blocks = [f"# {HEADLINE}", NOTE, TERMS]
     for title, names, rows in _tables(timings, release):
         blocks += [f"## {title}", marks.table(list(map(marks.plain, names)), rows, numbers=range(1, len(names)))]
     return "\n\n".join(blocks) + "\n"
@@ -47,7 +53,7 @@ def markdown(timings: Timings, release: str | None) -> str:
 
 def html(timings: Timings, release: str | None) -> str:
     """The same as a page that loads nothing."""
-    body = [f"<h1>{HEADLINE}</h1>", parts.sentence(NOTE.replace("`", ""))]
+    body = [f"<h1>{HEADLINE}</h1>", parts.sentence(NOTE.replace("`", "")), parts.sentence(TERMS)]
     for title, names, rows in _tables(timings, release):
         cells = [[parts.escaped(cell) for cell in row] for row in rows]
         body.append(parts.section(title, parts.table(names, cells, numbers=range(1, len(names)))))

@@ -36,7 +36,7 @@ def confusion(triples: Sequence[Sequence[Any]]) -> str:
         total = sum(counts.get((row, column), 0) for column in labels)
         cells = "".join(_count(counts.get((row, column), 0), total, right=row == column) for column in labels)
         body.append(f'<tr><th scope="row">{_label(row)}</th>{cells}</tr>')
-    caption = "Rows: the right answer. Columns: the candidate's. The darker, the larger the share of the row."
+    caption = "Rows: the right answer. Columns: the candidate's. The stronger the colour, the larger the row's share."
     return _table(caption, f"<th></th>{head}", body)
 
 

@@ -20,9 +20,6 @@ LABELS = 100  # those with the lowest F1
 OPEN = 10  # examples of a sort that are not folded away
 CELLS = 200  # rows of a table that is folded away
 STYLE = """\
-body { max-width: 76rem; }
-p, li { max-width: 60rem; }
-.charts { max-width: 60rem; }
 .verdict { border-left: 6px solid var(--mood); padding-left: .8rem; }
 .pass { --mood: var(--good); }
 .fail { --mood: var(--bad); }
@@ -97,7 +94,7 @@ def _slices(facts: Facts) -> Iterator[str]:
     numbers = [place for place, column in enumerate(titles) if place > 1 and column != "bounds"]
     reaches, first = _reaches(rows), rows[:ROWS]
     cells = [_cells(row, against, reaches) for row in first]
-    yield parts.table(titles, cells, numbers=numbers, kinds=[row.status for row in first])
+    yield parts.table(titles, cells, numbers=numbers, kinds=[row.status for row in first], stacks=True)
     if len(rows) > ROWS:
         yield sentence(f"And {counted(len(rows) - ROWS, 'further row')}: reports/verdict.json holds them all.")
     if against:

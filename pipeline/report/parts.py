@@ -23,14 +23,23 @@ summary { cursor: pointer; }
 bdi { white-space: pre-wrap; overflow-wrap: anywhere; }
 .where, .small { opacity: .7; font-size: .85rem; }
 .plain { margin: .4rem 0 .4rem 1.1rem; }
-.wide { position: relative; }
+.wide { position: relative; background-repeat: no-repeat; background-image:
+  linear-gradient(to left, Canvas 40%, transparent), linear-gradient(to left, var(--line), transparent);
+  background-position: right; background-size: 2.5rem 100%, .7rem 100%; background-attachment: local, scroll; }
 .wide th { white-space: normal; vertical-align: bottom; }
-.wide bdi { display: inline-block; inline-size: max-content; max-inline-size: 14rem; overflow-wrap: break-word; }
+.wide bdi { display: inline-block; inline-size: max-content; max-inline-size: 20rem; overflow-wrap: break-word; }
 .texts td { white-space: normal; vertical-align: top; min-width: 7rem; }
 .texts td:first-child { min-width: 14rem; }
+.stacks bdi { max-inline-size: 14rem; }
 .wide .texts bdi { display: inline; overflow-wrap: anywhere; }
 .sr { position: absolute; width: 1px; height: 1px; overflow: hidden; clip-path: inset(50%); white-space: nowrap; }
 .warn { border-left: 4px solid #d1242f; padding-left: .7rem; }
+@media (min-width: 63rem) {
+  .broad { --room: min(80rem, 100vw - 2.5rem); inline-size: var(--room); }
+  .broad { margin-inline: calc((100% - var(--room)) / 2); }
+  .broad th, .broad td { padding-inline: .4rem; }
+  .broad table { min-inline-size: min(60rem, 100%); margin-inline: auto; }
+}
 @media (max-width: 30rem) {
   .bars th { width: 40%; }
   .bars td.n { width: 3.6rem; }
@@ -39,13 +48,16 @@ bdi { white-space: pre-wrap; overflow-wrap: anywhere; }
   .bars.two td { font-size: .9rem; }
   th, td { padding: .3rem; }
   .wide bdi { max-inline-size: 8.5rem; }
+  .stacks bdi { max-inline-size: 100%; }
   .wide td:first-child { min-width: 6.5rem; }
-  .texts, .texts tbody, .texts tr, .texts td { display: block; }
-  .texts tr:first-child { display: none; }
-  .texts td { border: 0; padding: 0 .3rem; }
-  .texts td::before { content: attr(data-title) ": "; opacity: .7; }
-  .texts td:first-child::before { content: none; }
-  .texts tr { border-bottom: 1px solid var(--line); padding: .4rem 0; }
+  .stacks, .stacks tbody, .stacks tr, .stacks td { display: block; }
+  .stacks tr:first-child { display: none; }
+  .stacks td { border: 0; padding: 0 .3rem; text-align: left; white-space: normal; }
+  .stacks td::before { content: attr(data-title) ": "; opacity: .7; }
+  .stacks td:first-child::before { content: none; }
+  .stacks tr { border-bottom: 1px solid var(--line); padding: .4rem 0; }
+  .stacks:not(.texts) td:not(:first-child) { display: inline-block; vertical-align: top; margin-right: .6rem; }
+  .stacks:not(.texts) td:not(:first-child):empty { display: none; }
 }
 """
 
@@ -103,6 +115,7 @@ def table(
     numbers: Iterable[int] = (),
     kinds: Sequence[str] = (),
     wraps: bool = False,
+    stacks: bool = False,
 ) -> str:
     """A table of cells that are HTML already; nothing without rows.
 
@@ -111,19 +124,23 @@ def table(
         rows: cells.
         numbers: which columns stand flush right.
         kinds: a CSS class for each row, or "".
-        wraps: whether every cell may break into lines, as texts must.
+        wraps: whether every cell may break into lines, as texts must; such a table stacks, too.
+        stacks: whether the cells of a row stand below one another on a phone, each with its title; such a table of
+            numbers may be wider than the page's text.
     """
     right = dict.fromkeys(numbers, ' class="n"')
     head = "".join(f'<th scope="col"{right.get(place, "")}>{escape(title)}</th>' for place, title in enumerate(titles))
-    said = [f' data-title="{escape(title)}"' if wraps else "" for title in titles]  # beside each cell on a phone
+    stacks = stacks or wraps
+    said = [f' data-title="{escape(title)}"' if stacks else "" for title in titles]  # beside each cell on a phone
     lines = []
     for at, row in enumerate(rows):
-        kind = f' class="{kinds[at]}"' if at < len(kinds) and kinds[at] else ""
+        mood = f' class="{kinds[at]}"' if at < len(kinds) and kinds[at] else ""
         cells = "".join(f"<td{right.get(place, '')}{said[place]}>{cell}</td>" for place, cell in enumerate(row))
-        lines.append(f"<tr{kind}>{cells}</tr>")
-    opening = '<table class="texts">' if wraps else "<table>"
+        lines.append(f"<tr{mood}>{cells}</tr>")
+    opening = '<table class="texts stacks">' if wraps else '<table class="stacks">' if stacks else "<table>"
     whole = "\n".join([opening, f"<tr>{head}</tr>", *lines, "</table>"])
-    return f'<div class="wide" tabindex="0">{whole}</div>' if lines else ""
+    kind = "wide broad" if stacks and not wraps else "wide"
+    return f'<div class="{kind}" tabindex="0">{whole}</div>' if lines else ""
 
 
 def bars(rows: Iterable[tuple[str, int, str]], most: int | None = None) -> str:

@@ -447,6 +447,31 @@ def test_people_fill_in_a_list_and_it_becomes_their_ratings(work, capsys):
     assert Path("metrics/ratings.csv").read_text() == written
 
 
+def test_once_all_answers_are_rated_the_next_step_is_said(work, capsys):
+    asks(**PEOPLE)
+    judge.main()
+    head, *rows = judge.UNRATED.read_text().splitlines()
+    judge.UNRATED.write_text("\n".join([head, *(f"{row}4" for row in rows)]) + "\n")
+    capsys.readouterr()
+    judge.main()
+    said = "judge: 8 new ratings in metrics/ratings.csv; all 8 answers are rated: `git add metrics`, `dvc repro`\n"
+    assert capsys.readouterr().out == said
+
+
+@pytest.mark.parametrize(
+    ("asked", "path", "content"),
+    [
+        pytest.param(PEOPLE, "metrics/ratings.csv", "id,hash,score\nx,y,4\n", id="people"),
+        pytest.param(MODEL, str(judged.JUDGEMENTS), "<<<<<<< ours\n", id="model"),
+    ],
+)
+def test_bad_scores_are_told_before_the_predictions_that_they_keep_from_being_made(work, asked, path, content):
+    asks(**asked)
+    judge.PREDICTIONS.unlink()
+    Path(path).write_text(content)
+    assert stopped().startswith(f"{path}: line ")
+
+
 def test_ratings_count_for_the_item_and_the_very_answer(work):
     Path("metrics/ratings.csv").write_text(f"id,hash,score\n{rating(work[0], 'a lamp', '4')}\n")
     found = judged.load(PEOPLE)
@@ -482,6 +507,16 @@ def test_every_bad_row_is_named_at_once_with_its_line(work):
 def test_a_ratings_file_without_its_columns_is_refused(work, head):
     Path("metrics/ratings.csv").write_text(f"{head}\n")
     with pytest.raises(GraftError, match="line 1: one column each of"):
+        judged.known(judged.load(PEOPLE))
+
+
+def test_columns_apart_by_something_unknown_are_told_so(work):
+    path = Path("metrics/ratings.csv")
+    path.write_text(f"id|hash|score\n{work[0].id}|{ratings.hashed('a')}|4\n")
+    with pytest.raises(GraftError, match="hash, score is needed; between columns stand commas, semicolons or tabs"):
+        judged.known(judged.load(PEOPLE))
+    path.write_text(f"id,hash,score\n{work[0].id};{ratings.hashed('a')};4\n")
+    with pytest.raises(GraftError, match="line 2: one cell, and the header has 3: between columns stands something"):
         judged.known(judged.load(PEOPLE))
 
 

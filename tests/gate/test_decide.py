@@ -371,7 +371,7 @@ OVERRIDE = {"who": "Li", "why": "seasonal titles, checked by hand", "release": "
         ),
         (
             {"inconclusive": "override", "override": OVERRIDE | {"release": "v0.9.0"}}, "refused",
-            ["gate.override has lapsed: it was given against v0.9.0, and the parent is v1.0.0"],
+            ["gate.override names v0.9.0, and this candidate's parent is v1.0.0: it does not count"],
         ),
         (
             {"inconclusive": "override", "override": {"who": " ", "because": "x"}}, "refused",

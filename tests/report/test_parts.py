@@ -127,6 +127,9 @@ def test_efficiency_compares_with_the_parent() -> None:
     page = Page(efficiency.html(TIMINGS, "v1.0.0"))
     assert page.open == []
     assert "−20.0%" in page.text
+    for shown in (text, page.text):
+        assert "Latency p50: half of the answers took less" in shown
+        assert "Of few rounds a change of a few tens of percent is noise." in shown
 
 
 @pytest.mark.parametrize("timings", [{}, {"candidate": {}, "parent": None}, {"candidate": TIMINGS["candidate"]}])

@@ -130,6 +130,16 @@ def test_slices_come_with_bounds_status_and_what_they_would_need(render) -> None
         assert f"≥ {check['low']:+.4f}".replace("-", "−") in text
 
 
+def test_every_number_of_a_slice_has_its_title_where_rows_stack_on_a_phone() -> None:
+    table = re.search(r'<table class="stacks">.*?</table>', page.html(candidate("sixty")), re.DOTALL)
+    assert table
+    first = re.findall("<tr.*?</tr>", table[0])[1]
+    assert re.findall('data-title="(.*?)"', first) == [
+        "slice", "status", "change from v1.1.0", "bounds", "change from anchor v1.0.0", "candidate", "asked", "v1.1.0",
+        "anchor v1.0.0", "items",
+    ]  # fmt: skip
+
+
 def test_what_needs_a_look_comes_first_and_the_rest_is_counted() -> None:
     sixty = candidate("sixty")
     checks = [
@@ -191,6 +201,7 @@ def test_page_shows_texts_as_they_read() -> None:
 def test_few_labels_are_a_matrix_and_many_a_table_of_pairs() -> None:
     few, many = page.html(candidate("pass")), page.html(candidate("labels"))
     assert "Rows: the right answer" in few
+    assert "The stronger the colour, the larger the row" in few  # not the darker: in dark mode it is lighter
     assert "too many for a matrix" in many
     assert "Rows: the right answer" not in many
     assert "Taken for one another" in many

@@ -59,3 +59,14 @@ def names(field: str, records: Sequence[Record]) -> list[str | None]:
     counts = Counter(value for value in values if value is not None)
     largest = set(sorted(counts, key=lambda value: (-counts[value], value))[:LARGEST])
     return [None if value is None else f"{field}={value if value in largest else OTHERS}" for value in values]
+
+
+def unsaid(slice_by: Sequence[str], slices: Sequence[str]) -> list[str]:
+    """A line for each field that no record says, and that so makes no slice.
+
+    Args:
+        slice_by: of FIELDS.
+        slices: names of all of them.
+    """
+    silent = [field for field in slice_by if not any(name.startswith(f"{field}=") for name in slices)]
+    return [f"slice_by: no record says {field}" for field in silent]

@@ -13,7 +13,7 @@ from pipeline import errors, files, params, timing
 from pipeline.chain import lockfile
 from pipeline.data import arrow, marks
 from pipeline.data.records import Record
-from pipeline.evaluation import custom, figures, harness, judged, perturb, predictions, sides
+from pipeline.evaluation import custom, fields, figures, harness, judged, perturb, predictions, sides
 from pipeline.evaluation import items as evaluated
 from pipeline.evaluation.sides import ADAPTER, RELEASED, Params
 from pipeline.model import pinned, saved
@@ -126,7 +126,8 @@ def main() -> None:
         files.write_text(TIMINGS / "efficiency.html", efficiency.html(timings, release))
         cut = [item.record for item in found.items if said.rows["candidate"][item.record.id]["truncated"]]
         scored = judged.coverage(list(rows["candidate"].values())) if judge else None
-        for line in [*evaluated.budget(found), *evaluated.cut(cut), *_coverage(scored)]:
+        notes = [*fields.unsaid(asked.slice_by, found.slices), *evaluated.budget(found), *evaluated.cut(cut)]
+        for line in [*notes, *_coverage(scored)]:
             print(f"evaluate: {line}", flush=True)
         print("evaluate: " + ", ".join(f"{k} {v}" for k, v in made.metrics["candidate"]["all"].items()), flush=True)
 

@@ -296,6 +296,13 @@ def test_parent_is_not_loaded_when_all_its_predictions_are_known(done, finished,
     assert found["parent"] == found["candidate"]
 
 
+def test_a_field_that_no_record_says_is_named(done, run):
+    set_params(done, evaluate__slice_by=["label", "month"])
+    said = run(evaluate)
+    assert "evaluate: slice_by: no record says month\n" in said
+    assert "no record says label" not in said
+
+
 def test_slice_without_items_has_no_metrics(done, run):
     write_records(evaluate.SLICES / "empty.arrow", [])
     run(evaluate)

@@ -97,9 +97,8 @@ def by_slice(facts: Facts) -> Table:
 def robustness(facts: Facts) -> Table:
     """How far accuracy falls where the same items are written otherwise."""
     found = facts.metrics.get("robustness") or {}
-    whole = (facts.details.get("robustness") or {}).get("all") or {}  # with interval and worst case
-    ours = {kind: {**figures, **whole.get(kind, {})} for kind, figures in (found.get(CANDIDATE) or {}).items()}
-    theirs = found.get("parent") or {}
+    ours, theirs = found.get(CANDIDATE) or {}, found.get("parent") or {}
+    whole = (facts.details.get("robustness") or {}).get("all") or {}  # intervals, too, for which there is no room here
     rows = [
         [
             KINDS.get(kind, kind),
@@ -107,7 +106,7 @@ def robustness(facts: Facts) -> Table:
             number(figures["accuracy"]),
             _fall(figures),
             *([signed(_negative(theirs.get(kind, {}).get("drop")))] if theirs else []),
-            number(figures.get("worst_case")),
+            number(whole.get(kind, {}).get("worst_case")),
             figures.get("worst_slice") or NONE,
             signed(_negative(figures.get("worst_drop"))),
         ]

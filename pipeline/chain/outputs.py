@@ -12,8 +12,8 @@ from pipeline.errors import GraftError
 
 # Of a raw.dvc as DVC writes it: hash and size of the increment's files. A chain has a thousand of them.
 RAW = re.compile(rb"^outs:\n- md5: '?([0-9a-f]{32}\.dir)'?\n  size: (\d+)$", re.MULTILINE)
-# What a release hands its child, by output path; under models/parent and models/anchor it keeps its last name.
 INDEX = "data/assembled/index"
+# What a release hands its child, by output path; under models/parent and models/anchor it keeps its last name.
 STATE = (
     "models/adapter",
     INDEX,

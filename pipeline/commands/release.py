@@ -65,7 +65,15 @@ def _checked(tag: str, tree: Tree, store: Store) -> verify.Commit:
         )
     _decision(commit)
     _something_new(commit, tree)
-    findings = verify.workspace(commit) + verify.data(commit, store) + verify.parentage(commit, tree.releases)
+    compared = verify.parentage(commit, tree.releases)
+    if compared:
+        raise GraftError(
+            "not released: what it was compared with is not what that release released",
+            map(str, compared),
+            help="dvc repro --force --single-item parent lays it out again, or names what the cache holds wrong; "
+            "then dvc repro, and commit",
+        )
+    findings = verify.workspace(commit) + verify.data(commit, store)
     if findings:
         raise GraftError(
             "not released: outputs are not what reports/manifest.json says", map(str, findings), help="dvc checkout"

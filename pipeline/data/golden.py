@@ -44,7 +44,7 @@ def load(folder: Path, instruction: str, cleaning: Mapping[str, Any]) -> Golden:
     must_pass, clusters, problems = set[str](), dict[str, str](), list[str]()
     answers: dict[str, tuple[str, str]] = {}  # prompt's id -> its answer and where that stands
     for path in sorted(folder.glob("*.jsonl")):
-        items: dict[str, Record] = {}
+        items, before = dict[str, Record](), len(problems)
         for row in jsonl.rows(path):
             place = f"{path.name}:{row.line}"
             values, said = ({}, {}) if row.problem else _parted(row.values)
@@ -61,7 +61,7 @@ def load(folder: Path, instruction: str, cleaning: Mapping[str, Any]) -> Golden:
                 must_pass.add(item.id)
             if "cluster" in said:
                 clusters[item.id] = said["cluster"]
-        if not items and not problems:
+        if not items and len(problems) == before:
             problems.append(f"{path.name}: no item; delete the file if it is to guard nothing")
         if items:
             slices[PREFIX + path.stem] = sorted(items.values(), key=lambda item: item.id)

@@ -151,6 +151,19 @@ def test_a_damaged_object_of_the_cache_never_replaces_the_right_one_of_the_remot
         assert held.read_bytes() == content
 
 
+def test_a_candidate_compared_with_other_bytes_than_its_parents_is_refused(ready: Clone) -> None:
+    path = ready.path / "reports/manifest.json"
+    manifest = json.loads(path.read_text())
+    manifest["outputs"]["models/parent/predictions.json"]["sha256"] = "0" * 64
+    path.write_text(json.dumps(manifest, indent=2, sort_keys=True, ensure_ascii=False) + "\n")
+    ready.dvc("commit", "--force", "manifest")
+    ready.commit("Forged")
+    said = refused(ready)
+    assert "not released: what it was compared with is not what that release released" in said
+    assert "wrong-parent" in said
+    assert "--single-item parent" in said
+
+
 @pytest.mark.parametrize("step", STEPS)
 def test_release_killed_after_a_step_can_be_run_again(ready: Clone, step: str) -> None:
     ready.killed_at(step, "release")

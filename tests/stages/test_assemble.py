@@ -519,6 +519,10 @@ def test_golden_items_are_cleaned_as_records_are(tmp_path):
 def test_a_golden_file_without_items_guards_nothing_and_is_refused(tmp_path):
     with pytest.raises(GraftError, match=r"empty\.jsonl: no item; delete the file if it is to guard nothing"):
         golden.load(write_golden(tmp_path, empty="\n"), "", CLEANING)
+    with pytest.raises(GraftError) as error:
+        golden.load(write_golden(tmp_path, bad="{}\n", empty="\n"), "", CLEANING)
+    assert "bad.jsonl:1: " in str(error.value)
+    assert "empty.jsonl: no item" in str(error.value)
 
 
 def test_golden_lines_may_say_that_they_must_pass_and_whose_variants_they_are(tmp_path):

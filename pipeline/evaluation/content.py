@@ -1,0 +1,110 @@
+"""predictions.json as `evaluate` writes it: everything in it that no model says follows from slices and params."""
+
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from pipeline import files, params
+from pipeline.chain import lockfile
+from pipeline.data import arrow, marks
+from pipeline.data.records import Record
+from pipeline.evaluation import items as evaluated
+from pipeline.evaluation import perturb, predictions
+
+SLICES = Path("data/assembled/slices")
+TRAINING = Path("reports/training.json")
+
+Rows = Mapping[str, Mapping[str, predictions.Row]]  # side -> id of an item or a variant -> row
+Content = Mapping[str, Any]  # of a predictions.json
+
+
+def read_items(slice_by: Sequence[str], max_items: int | None) -> evaluated.Items:
+    """The items of data/assembled/slices that are evaluated."""
+    slices = {path.stem: arrow.read_records(path) for path in sorted(SLICES.glob("*.arrow"))}
+    return evaluated.items(slices, marks.read(SLICES), slice_by, max_items)
+
+
+def variants(items: evaluated.Items, robustness: Mapping[str, Any] | None) -> list[perturb.Variant]:
+    """Badly written variants of some classifications, as `evaluate.robustness` says; none without it."""
+    if not robustness or not robustness["items"]:
+        return []
+    sources = evaluated.sources(items, robustness["items"])
+    return perturb.variants(sources, robustness["kinds"], robustness["strengths"])
+
+
+def build(
+    items: evaluated.Items,
+    varied: Iterable[perturb.Variant],
+    models: Mapping[str, Mapping[str, Any]],
+    labels: Sequence[str],
+    rows: Rows,
+    released: Mapping[str, Content],
+) -> dict[str, Any]:
+    """The content of predictions.json, without standard benchmarks.
+
+    Args:
+        items: the evaluated items.
+        varied: variants of some of them.
+        models: side -> hashes of the model, of those that are compared.
+        labels: that the candidate knows.
+        rows: what each model says of items and variants.
+        released: parent and anchor, where there are, with their own predictions.json.
+    """
+    lock = lockfile.load()
+    by_id = {item.record.id: item for item in items.items}
+    return {
+        "version": predictions.VERSION,
+        "models": {name: models.get(name) for name in predictions.SIDES},
+        "labels": list(labels),
+        "items": [_item(item) | _rows(item.record, rows, predictions.SIDES) for item in items.items],
+        "robustness": [
+            {
+                "source": variant.source,
+                "kind": variant.kind,
+                "strength": variant.strength,
+                "slices": list(by_id[variant.source].slices),
+                "answer": variant.record.answer,
+            }
+            | _rows(variant.record, rows, ("candidate", "parent"))
+            for variant in varied
+        ],
+        "releases": {
+            "parent": lock.parent.release if lock.parent else None,
+            "anchor": lock.anchor.release if lock.anchor else None,
+        },
+        "params": {
+            "candidate": _params(),
+            **{name: (content.get("params") or {}).get("candidate") for name, content in released.items()},
+        },
+        "golden": {name: _golden(content) for name, content in released.items()},
+    }
+
+
+def _rows(record: Record, rows: Rows, sides: Sequence[str]) -> dict[str, Any]:
+    return {name: rows[name][record.id] if name in rows else None for name in sides}
+
+
+def _item(item: evaluated.Item) -> dict[str, Any]:
+    record = item.record
+    fields: dict[str, Any] = {"id": record.id, "kind": record.kind, "slices": list(item.slices)}
+    if record.kind in ("classification", "sft"):
+        fields["answer"] = record.answer
+    if item.cluster != record.id:
+        fields["cluster"] = item.cluster
+    return fields | ({"must_pass": True} if item.must_pass else {})
+
+
+def _golden(content: Content) -> dict[str, int]:
+    """Items of each golden slice that a release was evaluated on, so that one that is gone is missed."""
+    names = (name for item in content["items"] for name in item["slices"] if name.startswith(marks.PREFIX))
+    return dict(sorted(Counter(names).items()))
+
+
+def _params() -> dict[str, Any]:
+    """The params of this candidate, for the child's report to compare with: of `train` those that make its bytes."""
+    everything = params.load_all()
+    return {name: everything[name] for name in ("prepare", "assemble", "evaluate")} | {
+        "train": files.read_json(TRAINING)["asked"],
+        "merge": {"dtype": everything["merge"]["dtype"]},
+    }

@@ -5,6 +5,8 @@ import signal
 import sys
 from collections.abc import Callable, Iterable
 
+from pipeline.visible import one_line
+
 FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)  # of the disk, of a quota, of a process's limit
 
 
@@ -27,7 +29,7 @@ class GraftError(Exception):
         lines = [self.message, *(f"  {problem}" for problem in self.problems)]
         if self.help:
             lines.append(f"  help: {self.help}")
-        return "\n".join(lines)
+        return "\n".join(map(one_line, lines))  # names and texts from files stand in them
 
 
 def run(main: Callable[[], None]) -> None:

@@ -7,7 +7,7 @@ import json
 import sys
 from collections.abc import Iterable
 
-from pipeline import errors
+from pipeline import errors, terminal
 from pipeline.chain import git, releases, verify
 from pipeline.chain.store import Store
 from pipeline.errors import GraftError
@@ -19,7 +19,7 @@ def main() -> None:
         problems = check(tag, commit)
         if problems:
             raise GraftError(f"{tag} is not a release; not pushed", problems, help=f"git tag -d {tag}; graft release")
-        print(f"{tag}: verdict pass, manifest right, outputs in the remote", file=sys.stderr)
+        terminal.echo(f"{tag}: verdict pass, manifest right, outputs in the remote", err=True)
 
 
 def release_tags(lines: Iterable[str]) -> list[tuple[str, str]]:

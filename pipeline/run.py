@@ -14,7 +14,7 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
-from pipeline import errors, params
+from pipeline import errors, params, terminal
 from pipeline.chain import candidate, dvc, git, outputs, releases, staleness, verify
 from pipeline.chain.store import Store
 from pipeline.errors import GraftError
@@ -37,7 +37,7 @@ def main() -> None:
     found = staleness.reasons(store.stale())
     held = tree.held if staleness.upgraded(found) or staleness.only_outputs(found) else None
     if not found:
-        print("nothing to do: the pipeline is up to date")
+        terminal.echo("nothing to do: the pipeline is up to date")
     elif held and (store.remote_name() or not any(reason.kind == "output" for reason in found)):
         _restore(held, found)
     else:
@@ -61,9 +61,9 @@ def _dvc(arguments: list[str], total: int = 0) -> None:
         for line in _until_interrupted(process, process.stdout):
             if match := _RUNNING.match(line) or _SKIPPED.match(line):
                 done += 1
-                print(f"[{done}/{total}] {match[1]}", "" if "Running" in line else "(unchanged)", flush=True)
+                terminal.echo(f"[{done}/{total}] {match[1]} {'' if 'Running' in line else '(unchanged)'}")
             elif line.strip() and not _CHATTER.match(line):
-                print(f"  {line}", end="", flush=True)
+                terminal.echo(f"  {line.removesuffix(chr(10))}")
     if process.returncode != 0:
         raise GraftError(f"dvc {arguments[0]} failed; what it said stands above", help="mend it and run this again")
 
@@ -86,17 +86,19 @@ def _restore(held: releases.Release, found: list[staleness.Reason]) -> None:
             stages = outputs.makers(Path("dvc.yaml").read_bytes())
             _dvc(["repro", "--single-item", *stages], len(stages))
     if staleness.upgraded(found):
-        print(f"released {held.tag}, upgraded since; a release is not trained again for that:")
-        print("\n".join(f"  {line}" for line in staleness.words(found)))
-        print("  `graft add` opens the next candidate with it; `dvc repro` would train a sibling of the release")
+        terminal.echo(f"released {held.tag}, upgraded since; a release is not trained again for that:")
+        terminal.echo(*(f"  {line}" for line in staleness.words(found)))
+        terminal.echo(
+            "  `graft add` opens the next candidate with it; `dvc repro` would train a sibling of the release"
+        )
 
 
 def _explain_class() -> None:
     """Say why hashes differ from the committed ones, where the machine is of another class."""
     before, now = _machine(git.show("HEAD", "reports/training.json")), _machine(_bytes(Path("reports/training.json")))
     if before and now and before != now and git.changes():
-        print("\nhashes differ from the committed ones: bytes repeat within one machine class only")
-        print(f"  committed: {_words(before)}\n  here:      {_words(now)}")
+        terminal.echo("", "hashes differ from the committed ones: bytes repeat within one machine class only")
+        terminal.echo(f"  committed: {_words(before)}", f"  here:      {_words(now)}")
 
 
 def _machine(training: bytes | None) -> dict[str, Any] | None:
@@ -112,8 +114,8 @@ def _bytes(path: Path) -> bytes | None:
 
 
 def _report() -> None:
-    print(f"\n{REPORT.read_text(encoding='utf-8')}")
-    print(
+    terminal.echo_markdown("", REPORT.read_text(encoding="utf-8"))
+    terminal.echo(
         f"Look at: {REPORT} (this text), reports/report.html, reports/data.html, reports/metrics.json, models/merged/"
     )
     if releases.decision_here() != "pass":
@@ -124,5 +126,5 @@ if __name__ == "__main__":
     try:
         errors.run(main)
     except KeyboardInterrupt:
-        print("\nstopped; run it again to go on", file=sys.stderr)
+        terminal.echo("", "stopped; run it again to go on", err=True)
         sys.exit(130)

@@ -7,7 +7,7 @@ then copied to the default remote, which no training job may write.
 
 import sys
 
-from pipeline import errors
+from pipeline import errors, terminal
 from pipeline.chain import verify
 from pipeline.chain.store import Store
 from pipeline.ci.summary import QUARANTINE
@@ -17,7 +17,7 @@ from pipeline.errors import GraftError
 def push() -> None:
     """Copy the candidate's objects from the cache to the quarantine."""
     pushed = Store(remote=QUARANTINE).push(verify.read(None).objects())
-    print(f"quarantine: {len(pushed)} new objects")
+    terminal.echo(f"quarantine: {len(pushed)} new objects")
 
 
 def promote() -> None:
@@ -28,7 +28,7 @@ def promote() -> None:
     """
     commit, store, quarantine = verify.read("HEAD"), Store(), Store(remote=QUARANTINE)
     if not _lacking(commit, store):
-        print("promote: the remote has every object of this commit")
+        terminal.echo("promote: the remote has every object of this commit")
         return
     quarantine.fetch(commit.objects())
     findings, _ = verify.apart([*verify.in_git(commit, "HEAD"), *verify.objects(commit, store, "cache")])
@@ -40,7 +40,7 @@ def promote() -> None:
     left, _ = verify.apart(verify.objects(commit, store, "remote"))
     if left:
         raise GraftError("promoted, but the remote gives other bytes back", map(str, left), help="run it again")
-    print(f"promote: {len(pushed)} objects verified and copied to {store.remote_name()!r}")
+    terminal.echo(f"promote: {len(pushed)} objects verified and copied to {store.remote_name()!r}")
 
 
 def _lacking(commit: verify.Commit, store: Store) -> list[str]:

@@ -12,7 +12,7 @@ import sys
 import tempfile
 from pathlib import Path
 
-from pipeline import errors, files
+from pipeline import errors, files, terminal
 from pipeline.errors import GraftError
 
 INCREMENTS = Path("data/increments")
@@ -64,14 +64,14 @@ def main() -> None:
         drop = fetch(sys.argv[1], folder)
         name = name_of(drop, folder)
         if (INCREMENTS / name).exists():
-            print(f"nothing new: {name} is here already", file=sys.stderr)
+            terminal.echo(f"nothing new: {name} is here already", err=True)
             return
         done = subprocess.run(
             [sys.executable, "-m", "pipeline", "add", name, *map(str, drop)], stdout=sys.stderr, check=False
         )
         if done.returncode != 0:
             raise SystemExit(done.returncode)
-        print(name)
+        terminal.echo(name)
 
 
 if __name__ == "__main__":

@@ -9,7 +9,7 @@ import json
 import subprocess
 from pathlib import Path
 
-from pipeline import errors, files
+from pipeline import errors, files, terminal
 from pipeline.chain import candidate, dvc, lockfile, verify
 from pipeline.chain.store import Store
 from pipeline.ci import quarantine, summary
@@ -60,7 +60,7 @@ def resume() -> None:
     """Bring what an earlier runner kept. DVC then decides what of it still fits this commit."""
     note = Store(remote=summary.QUARANTINE).note(_candidate())
     if note is None:
-        print("retrain: the quarantine holds nothing of this candidate yet")
+        terminal.echo("retrain: the quarantine holds nothing of this candidate yet")
         return
     before = LOCK.read_text(encoding="utf-8")
     kept = json.loads(note)
@@ -69,10 +69,10 @@ def resume() -> None:
             files.write_text(Path(name), kept[name])
         dvc.run("fetch", "--remote", summary.QUARANTINE, "--with-deps", "train")
         dvc.run("checkout", "--with-deps", "train")
-        print("retrain: an earlier runner's stages are here")
+        terminal.echo("retrain: an earlier runner's stages are here")
     except GraftError as error:
         files.write_text(LOCK, before)
-        print(f"retrain: from the beginning, for {error.message}")
+        terminal.echo(f"retrain: from the beginning, for {error.message}")
 
 
 def _candidate() -> str:
@@ -82,7 +82,7 @@ def _candidate() -> str:
 def main() -> None:
     """Resume, train, push to the quarantine, write summary.md."""
     if is_done():
-        print("retrain: dvc.lock is current, and the quarantine has all of it")
+        terminal.echo("retrain: dvc.lock is current, and the quarantine has all of it")
     else:
         bring_data()
         resume()

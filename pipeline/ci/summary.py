@@ -7,7 +7,7 @@ import json
 from collections.abc import Iterator
 from pathlib import Path
 
-from pipeline import errors
+from pipeline import errors, terminal
 from pipeline.chain import candidate, dvc, staleness, verify
 from pipeline.chain.store import Store
 from pipeline.commands.lock import differences, only_upgraded
@@ -21,7 +21,7 @@ NOT_CHECKED = "⚠️ **not checked**"
 
 def main() -> None:
     """Print the summary of the working tree's candidate."""
-    print("\n\n".join([MARK, *blocks()]))
+    terminal.echo_markdown("\n\n".join([MARK, *blocks()]))
 
 
 def blocks() -> Iterator[str]:

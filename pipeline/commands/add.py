@@ -9,7 +9,7 @@ from typing import Any
 
 import click
 
-from pipeline import params, words
+from pipeline import params, terminal, words
 from pipeline.chain import anchors, candidate, git, lockfile
 from pipeline.chain.candidate import INCREMENTS, Tree
 from pipeline.chain.store import Store
@@ -201,8 +201,8 @@ def _count(draft: Path, name: str, *, first: bool) -> str:
     reports.check(report, options.max_reject_share)
     objective, able = params.load_all()["train"]["objective"], kinds.objectives(made.task)
     if objective not in able:
-        click.echo(
-            f"warning: train.objective is {objective}, which learns nothing from {made.task} records\n"
+        terminal.echo(
+            f"warning: train.objective is {objective}, which learns nothing from {made.task} records",
             f"  help: set train.objective: {' or '.join(able)} in params.yaml",
             err=True,
         )
@@ -219,8 +219,8 @@ def _warn_of_golden(instruction: str, labels: set[str]) -> None:
     for name, items in golden.load(GOLDEN, instruction, params.load_all()["prepare"]).slices.items():
         unknown = sorted({item.answer for item in items} - labels)
         if unknown:
-            click.echo(
-                f"warning: slice {name} asks for labels that the increment has not: {', '.join(unknown)}\n"
+            terminal.echo(
+                f"warning: slice {name} asks for labels that the increment has not: {', '.join(unknown)}",
                 f"  help: replace or git rm {items[0].file}, or the gate will refuse",
                 err=True,
             )
@@ -231,7 +231,7 @@ def _open_full(tree: Tree, folder: Path) -> None:
     _joins(tree, folder, replace=False)
     candidate.unite(tree, folder, store)
     if candidate.set_chain("fresh"):
-        click.echo("params.yaml: train.chain is fresh until the next graft add")
+        terminal.echo("params.yaml: train.chain is fresh until the next graft add")
     _open(tree, folder.as_posix(), parent, f"a refresh from the base over {len(tree.line)} increments")
 
 
@@ -248,14 +248,14 @@ def _open(tree: Tree, name: str, parent: lockfile.Parent | None, what: str, *, r
     if refreshed is not None and params.load_all()["train"]["chain"] == "fresh":
         if refreshed:
             candidate.set_chain("continue")
-            click.echo("params.yaml: train.chain is continue again, after a refresh")
+            terminal.echo("params.yaml: train.chain is continue again, after a refresh")
         elif parent:
-            click.echo(
+            terminal.echo(
                 "params.yaml: train.chain is fresh, as it was set: only this increment is trained on, from the base"
             )
     candidate.save(candidate.reopened(tree.lock, parent, name))
-    click.echo(f"{Path(name).name}: {what}")
-    click.echo(f"parent: {parent.release if parent else 'none, this is the first'}")
+    terminal.echo(f"{Path(name).name}: {what}")
+    terminal.echo(f"parent: {parent.release if parent else 'none, this is the first'}")
     if tree.lock.anchor:
-        click.echo(f"anchor: {tree.lock.anchor.release}")
-    click.echo("next: graft plan; dvc repro; git add -A && git commit; graft release")
+        terminal.echo(f"anchor: {tree.lock.anchor.release}")
+    terminal.echo("next: graft plan; dvc repro; git add -A && git commit; graft release")

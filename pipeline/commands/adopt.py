@@ -5,9 +5,7 @@ import tempfile
 from dataclasses import replace
 from pathlib import Path
 
-import click
-
-from pipeline import files, params
+from pipeline import files, params, terminal
 from pipeline.chain import candidate, lockfile, outputs, releases
 from pipeline.chain.candidate import Tree
 from pipeline.chain.store import Store
@@ -51,7 +49,7 @@ def adopt(adapter: Path) -> None:
     try:
         (made / "models/adapter").mkdir(parents=True)
         for warning in adopted.rewrite(adapter, pinned.load(), settings, made / "models/adapter"):
-            click.echo(f"warning: {adapter}: {warning}", err=True)
+            terminal.echo(f"warning: {adapter}: {warning}", err=True)
         _nothing_seen(made, _labels(Path(lock.increment), store))
         state = {path: {"md5": store.save(made / path)} for path in outputs.STATE}
     finally:
@@ -60,7 +58,7 @@ def adopt(adapter: Path) -> None:
     if store.remote_name():  # a colleague or a runner trains this candidate before its release pushes anything
         store.push(output["md5"] for output in state.values())
     candidate.save(replace(lock, parent=parent))
-    click.echo(f"parent: {releases.ADOPTED}: {adapter}; nothing counts as seen, and the gate compares with it")
+    terminal.echo(f"parent: {releases.ADOPTED}: {adapter}; nothing counts as seen, and the gate compares with it")
 
 
 def _nothing_seen(made: Path, labels: list[str]) -> None:

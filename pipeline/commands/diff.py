@@ -7,7 +7,7 @@ from typing import Any
 
 import click
 
-from pipeline import files
+from pipeline import terminal
 from pipeline.chain import candidate, comparison, git, lineage, lockfile, pairs, verify
 from pipeline.chain.comparison import Diff
 from pipeline.chain.store import Store
@@ -48,14 +48,19 @@ def diff(a: str | None, b: str, as_json: bool, markdown: bool, record: str | Non
         return
     found = compare(a or _parent(), b, Store())
     if as_json:
-        click.echo(files.dumps(asdict(found)), nl=False)
+        terminal.echo_json(asdict(found))
+    elif markdown:
+        terminal.echo_markdown(*differences.markdown(found))
     else:
-        click.echo("\n".join(differences.markdown(found) if markdown else differences.table(found)))
+        terminal.echo(*differences.table(found))
 
 
 def _trace(record: str, as_json: bool) -> None:
     history = lineage.trace(record, candidate.tree(), Store())
-    click.echo(files.dumps(asdict(history)) if as_json else "\n".join(described.table(history)), nl=not as_json)
+    if as_json:
+        terminal.echo_json(asdict(history))
+    else:
+        terminal.echo(*described.table(history))
 
 
 def compare(a: str, b: str, store: Store) -> Diff:

@@ -4,7 +4,7 @@ from collections.abc import Callable
 
 import click
 
-from pipeline import files
+from pipeline import terminal
 from pipeline.chain import candidate, garbage, git, keep
 from pipeline.chain.garbage import Garbage
 from pipeline.chain.releases import Release
@@ -43,7 +43,7 @@ def gc(newest: int | None, thin: bool, remote: bool, apply: bool, as_json: bool)
     places: list[Place] = ["cache", "remote"] if remote else ["cache"]
     found = [garbage.of(store, plan.roots, place) for place in places]
     garbage.require_state(thinned, found[-1])
-    say: Callable[[str], None] = _nothing if as_json else click.echo
+    say: Callable[..., None] = _nothing if as_json else terminal.echo
     if apply and thin and remote:
         keep.mark(thinned)  # before anything goes; with nothing to thin, what a killed run did not push yet
     if thinned:
@@ -53,9 +53,9 @@ def gc(newest: int | None, thin: bool, remote: bool, apply: bool, as_json: bool)
             store.delete(each.objects, each.place)
         say(_line(each, apply))
     if as_json:
-        click.echo(files.dumps(_counts(found, thinned, apply)), nl=False)
+        terminal.echo_json(_counts(found, thinned, apply))
     elif not apply and any(each.objects for each in found):
-        click.echo("nothing was deleted; --apply does it")
+        terminal.echo("nothing was deleted; --apply does it")
 
 
 def _heads() -> list[str]:

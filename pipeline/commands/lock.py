@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import click
 
-from pipeline import files, params
+from pipeline import params, terminal
 from pipeline.chain import anchors, candidate, dvc, environment, lockfile, merging, releases, staleness
 from pipeline.chain.store import Store
 from pipeline.errors import GraftError
@@ -64,7 +64,7 @@ def _check(tree: candidate.Tree, as_json: bool) -> None:
     upgraded = only_upgraded(tree, found, stale)
     if as_json:
         report = {"differences": found, "released": tree.held.tag if tree.held else None, "stale": stale}
-        click.echo(files.dumps(report), nl=False)
+        terminal.echo_json(report)
         raise SystemExit(1 if (found or stale) and not upgraded else 0)
     if found and not upgraded:
         raise GraftError("models.lock is not current", found, help="graft lock, then dvc repro")
@@ -74,11 +74,11 @@ def _check(tree: candidate.Tree, as_json: bool) -> None:
             help="dvc repro and a commit; graft plan names the causes",
         )
     if tree.held and (found or stale):
-        click.echo(f"released {tree.held.tag}, upgraded since: the next `graft add` picks this up")
+        terminal.echo(f"released {tree.held.tag}, upgraded since: the next `graft add` picks this up")
         for line in found:
-            click.echo(f"  {line}")
+            terminal.echo(f"  {line}")
     else:
-        click.echo("models.lock and dvc.lock are current: params, base, anchor, toolchain and environment agree")
+        terminal.echo("models.lock and dvc.lock are current: params, base, anchor, toolchain and environment agree")
 
 
 def _resolve(tree: candidate.Tree) -> None:
@@ -125,10 +125,10 @@ def _onto_latest(sides: merging.Sides | None) -> None:
     candidate.save(new)
     left = merging.settled()
     _tell(tree.lock, new)
-    click.echo("merge: dvc.lock and reports are main's until dvc repro; models.lock and .dvcignore the candidate's")
+    terminal.echo("merge: dvc.lock and reports are main's until dvc repro; models.lock and .dvcignore the candidate's")
     if left:
         raise GraftError("these conflicts are yours to settle", left, help="edit them, git add, then dvc repro")
-    click.echo("Next: dvc repro, git add --all, then git commit (in a rebase: git rebase --continue)")
+    terminal.echo("Next: dvc repro, git add --all, then git commit (in a rebase: git rebase --continue)")
 
 
 def _anchored(tree: candidate.Tree, lock: lockfile.Lock) -> lockfile.Lock:
@@ -152,22 +152,22 @@ def _latest(tree: candidate.Tree) -> releases.Release:
 
 def _save(old: lockfile.Lock, new: lockfile.Lock) -> None:
     if old == new:
-        click.echo("models.lock was current; nothing changed")
+        terminal.echo("models.lock was current; nothing changed")
         return
     lockfile.save(new)
-    click.echo("models.lock written. Next: graft plan, then dvc repro")
+    terminal.echo("models.lock written. Next: graft plan, then dvc repro")
     _tell(old, new)
 
 
 def _tell(old: lockfile.Lock, new: lockfile.Lock) -> None:
     """Say what moved, and what that trains again."""
     if old.parent != new.parent and new.parent:
-        click.echo(f"  parent: {old.parent.release if old.parent else 'none'} -> {new.parent.release}")
-        click.echo("  to run again: parent, assemble, train, evaluate, gate, merge, manifest; prepare need not")
+        terminal.echo(f"  parent: {old.parent.release if old.parent else 'none'} -> {new.parent.release}")
+        terminal.echo("  to run again: parent, assemble, train, evaluate, gate, merge, manifest; prepare need not")
     if old.base != new.base:
-        click.echo(f"  base: {new.base.requested.source}, {len(new.base.resolved.sha256)} files pinned")
+        terminal.echo(f"  base: {new.base.requested.source}, {len(new.base.resolved.sha256)} files pinned")
     if old.anchor != new.anchor:
         before, after = (lock.anchor.release if lock.anchor else "none" for lock in (old, new))
-        click.echo(f"  anchor: {before} -> {after}")
+        terminal.echo(f"  anchor: {before} -> {after}")
     for line in environment.differences(old.toolchain, new.toolchain):
-        click.echo(f"  toolchain: {line}")
+        terminal.echo(f"  toolchain: {line}")

@@ -7,7 +7,7 @@ from typing import Any
 
 import click
 
-from pipeline import files
+from pipeline import terminal
 from pipeline.chain import candidate, git, keep, releases, sizes
 from pipeline.report import graph
 
@@ -52,16 +52,16 @@ def log(as_json: bool) -> None:
     tree = candidate.tree()
     rows = _rows(tree)
     if as_json:
-        click.echo(files.dumps([{name: getattr(row, name) for name in Row.__slots__} for row in rows]), nl=False)
+        terminal.echo_json([{name: getattr(row, name) for name in Row.__slots__} for row in rows])
         return
     if tree.held is None:
         on = tree.lock.parent.release if tree.lock.parent else "no parent"
-        click.echo(f"open candidate: {PurePosixPath(tree.lock.increment).name} on {on}")
+        terminal.echo(f"open candidate: {PurePosixPath(tree.lock.increment).name} on {on}")
     if not rows:
-        click.echo("no release yet")
+        terminal.echo("no release yet")
     width = max((len(row.increment) for row in rows), default=0)
     for row, (joins, left) in zip(rows, graph.drawn(_lines(rows)), strict=True):
-        click.echo("\n".join([*joins, f"{left} {_line(row, width)}"]))
+        terminal.echo(*joins, f"{left} {_line(row, width)}")
 
 
 def _rows(tree: candidate.Tree) -> list[Row]:

@@ -9,7 +9,7 @@ from typing import Any
 
 import click
 
-from pipeline import files, params, yaml
+from pipeline import files, params, terminal, yaml
 from pipeline.chain import candidate, staleness
 from pipeline.chain.candidate import Tree
 from pipeline.chain.lockfile import Lock
@@ -62,24 +62,24 @@ def plan(gpu: str | None, config: Path | None, as_json: bool) -> None:
     """
     made = make_plan(gpu, config)
     if as_json:
-        click.echo(files.dumps(asdict(made)), nl=False)
+        terminal.echo_json(asdict(made))
         return
-    click.echo(f"tree         {made.tree}")
+    terminal.echo(f"tree         {made.tree}")
     if made.anchor:
-        click.echo(f"anchor       {made.anchor}: the candidate is compared with it, too")
-    click.echo(f"stages       {', '.join(made.stages) or 'none: everything is up to date'}")
+        terminal.echo(f"anchor       {made.anchor}: the candidate is compared with it, too")
+    terminal.echo(f"stages       {', '.join(made.stages) or 'none: everything is up to date'}")
     for reason in made.why:
-        click.echo(f"             {reason}")
+        terminal.echo(f"             {reason}")
     for number, line in enumerate(_data(made)):
-        click.echo(f"{'' if number else 'data':12} {line}")
-    click.echo(f"training     {_training(made)}")
+        terminal.echo(f"{'' if number else 'data':12} {line}")
+    terminal.echo(f"training     {_training(made)}")
     for number, line in enumerate(plan_memory.lines(made.memory, gpu)):
-        click.echo(f"{'' if number else 'memory':12} {line}")
-    click.echo(f"machine      {_words(made.machine)}")
-    click.echo(f"remote       {made.remote}")
-    click.echo(f"environment  {'as locked' if not made.environment else made.environment[0]}")
+        terminal.echo(f"{'' if number else 'memory':12} {line}")
+    terminal.echo(f"machine      {_words(made.machine)}")
+    terminal.echo(f"remote       {made.remote}")
+    terminal.echo(f"environment  {'as locked' if not made.environment else made.environment[0]}")
     for line in made.environment[1:]:
-        click.echo(f"             {line}")
+        terminal.echo(f"             {line}")
 
 
 def make_plan(gpu: str | None = None, config: Path | None = None) -> Plan:

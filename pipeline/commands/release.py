@@ -4,7 +4,7 @@ from pathlib import Path, PurePosixPath
 
 import click
 
-from pipeline import files, words
+from pipeline import files, terminal, words
 from pipeline.chain import candidate, git, limits, outputs, publish, releases, staleness, verify
 from pipeline.chain.candidate import Tree
 from pipeline.chain.store import Store
@@ -29,25 +29,25 @@ def release(version: str, push: bool, sign: str | None) -> None:
     """
     tree, store = candidate.tree(), Store()
     if push and tree.held is not None and publish.left_behind(tree.held):
-        click.echo(publish.push(tree.held.tag))  # tagged by a run that was killed before it could push
+        terminal.echo(publish.push(tree.held.tag))  # tagged by a run that was killed before it could push
         return
     candidate.require_history(tree)
     tag = releases.format_tag(releases.next_version(version, tree.releases))
     commit = _checked(tag, tree, store)
     signed = publish.signature(tag, sign)
-    click.echo("checked: clean, up to date, verdict pass, every SHA-256 as in the manifest")
+    terminal.echo("checked: clean, up to date, verdict pass, every SHA-256 as in the manifest")
     pushed = store.push(commit.objects())
-    click.echo(f"pushed: {words.counted(len(pushed), 'new object')} to remote {store.remote_name()!r}")
+    terminal.echo(f"pushed: {words.counted(len(pushed), 'new object')} to remote {store.remote_name()!r}")
     if commit.derived():
-        click.echo("on demand: not pushed, dvc repro merge makes them: " + ", ".join(outputs.DERIVED))
+        terminal.echo("on demand: not pushed, dvc repro merge makes them: " + ", ".join(outputs.DERIVED))
     count = _read_back(commit, tree, store, pushed)
-    click.echo(f"read back: {words.counted(count, 'object')}, every hash right")
+    terminal.echo(f"read back: {words.counted(count, 'object')}, every hash right")
     publish.set_tag(tag, commit, signed)
-    click.echo(f"tagged: {tag}{', signed' if signed else ''}")
+    terminal.echo(f"tagged: {tag}{', signed' if signed else ''}")
     if push:
-        click.echo(publish.push(tag))
+        terminal.echo(publish.push(tag))
     else:
-        click.echo(f"publish it: git push --atomic origin {git.default_branch()} {tag}")
+        terminal.echo(f"publish it: git push --atomic origin {git.default_branch()} {tag}")
 
 
 def _checked(tag: str, tree: Tree, store: Store) -> verify.Commit:

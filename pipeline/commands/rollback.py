@@ -4,7 +4,7 @@ from pathlib import Path
 
 import click
 
-from pipeline import files
+from pipeline import files, terminal
 from pipeline.chain import candidate, git, outputs, publish, releases, remake, verify
 from pipeline.chain.candidate import Tree
 from pipeline.chain.releases import Release
@@ -56,18 +56,18 @@ def rollback(version: str, why: str | None, tag: bool, push: bool, sign: str | N
     if not (tag and there and not git.changes()):
         _roll_back(tree, target, store, why)
     elif tree.held is not None and push and publish.left_behind(tree.held):
-        click.echo(publish.push(tree.held.tag))  # tagged by a run that was killed before it could push
+        terminal.echo(publish.push(tree.held.tag))  # tagged by a run that was killed before it could push
         return
     if tag:
         _tag(target, store, sign)
     if push:
         held = candidate.tree_of("HEAD").held
-        click.echo(publish.push(held.tag if held else version))
+        terminal.echo(publish.push(held.tag if held else version))
     elif tag:
-        click.echo(f"publish it: git push --atomic origin {git.default_branch()} TAG")
+        terminal.echo(f"publish it: git push --atomic origin {git.default_branch()} TAG")
     else:
         pull = "dvc pull --allow-missing && dvc repro merge" if verify.read("HEAD").derived() else "dvc pull"
-        click.echo(f"make it live: git push; a server that follows the branch runs {pull}")
+        terminal.echo(f"make it live: git push; a server that follows the branch runs {pull}")
 
 
 def _roll_back(tree: Tree, target: Release, store: Store, why: str | None) -> None:
@@ -76,7 +76,7 @@ def _roll_back(tree: Tree, target: Release, store: Store, why: str | None) -> No
     store.fetch(commit.objects())
     made = remake.derived(target.commit, commit, store)
     if made:
-        click.echo(f"made again: {', '.join(outputs.DERIVED)} of {target.tag}, which are on demand")
+        terminal.echo(f"made again: {', '.join(outputs.DERIVED)} of {target.tag}, which are on demand")
     findings = verify.objects(commit, store, "cache")
     if findings:
         raise GraftError(
@@ -86,13 +86,13 @@ def _roll_back(tree: Tree, target: Release, store: Store, why: str | None) -> No
             if made
             else f"graft verify {target.tag} --remote",
         )
-    click.echo(f"verified: {len(commit.manifest)} files of {target.tag} are in the cache")
+    terminal.echo(f"verified: {len(commit.manifest)} files of {target.tag} are in the cache")
     withdrawn = _withdrawn(tree, target)
     _switch(target, commit, store)
     _record(tree, target, dict.fromkeys(withdrawn, why or ""))
-    click.echo(f"switched: the working tree holds {target.tag}")
+    terminal.echo(f"switched: the working tree holds {target.tag}")
     git.run("commit", "--no-verify", "--message", _message(target.tag, withdrawn, why))
-    click.echo(f"committed: {git.run('log', '-1', '--format=%h %s')}")
+    terminal.echo(f"committed: {git.run('log', '-1', '--format=%h %s')}")
 
 
 def _tag(target: Release, store: Store, key: str | None) -> None:
@@ -109,7 +109,7 @@ def _tag(target: Release, store: Store, key: str | None) -> None:
         )
     tag = releases.format_tag(releases.next_version("patch", tree.releases))
     publish.set_tag(tag, commit, publish.signature(tag, key))
-    click.echo(f"tagged: {tag}, the same bytes as {target.tag}")
+    terminal.echo(f"tagged: {tag}, the same bytes as {target.tag}")
 
 
 def _check(tree: Tree, target: Release) -> None:

@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import click
 
-from pipeline import files
+from pipeline import terminal
 from pipeline.chain import git, rebuild, releases, signing, unreleased
 from pipeline.chain import verify as check
 from pipeline.chain.rebuild import Rebuilt
@@ -51,7 +51,7 @@ def verify(revision: str | None, chain: bool, remote: bool, again: bool, within:
     findings, on_demand = check.apart(findings)
     rebuilt = rebuild.compare(revision, commit, within) if again and revision and not findings else None
     if as_json:
-        click.echo(files.dumps(_report(revision, commit, findings, on_demand, notes, rebuilt)), nl=False)
+        terminal.echo_json(_report(revision, commit, findings, on_demand, notes, rebuilt))
         raise SystemExit(1 if findings or (rebuilt and rebuilt.different) else 0)
     if on_demand:
         places = ", ".join(sorted({finding.place for finding in on_demand}))
@@ -138,13 +138,13 @@ def _say(
     released = releases.held_by(commit.lock, _manifest(revision), releases.all_releases())
     as_what = "as released" if released else "as in the manifest"
     count = f"{len(commit.manifest)} files, {size:,} bytes"
-    click.echo(f"{', '.join([name, *ancestors])}: {count}, every SHA-256 {as_what} ({places})")
+    terminal.echo(f"{', '.join([name, *ancestors])}: {count}, every SHA-256 {as_what} ({places})")
     for note in notes:
-        click.echo(f"  {note}")
+        terminal.echo(f"  {note}")
     if rebuilt and rebuilt.different:
         raise GraftError(f"{name}: trained again, it is different", rebuilt.lines(), help=rebuilt.advice())
     if rebuilt:
-        click.echo("\n".join([f"{name}: trained again: {rebuilt.words()}", *(f"  {line}" for line in rebuilt.lines())]))
+        terminal.echo(f"{name}: trained again: {rebuilt.words()}", *(f"  {line}" for line in rebuilt.lines()))
 
 
 def _advice(findings: list[Finding]) -> str:

@@ -10,6 +10,9 @@ from typing import Any
 
 from huggingface_hub import EvalResult, ModelCardData
 
+from pipeline.report.marks import code, plain, table
+from pipeline.visible import one_line
+
 METRICS = {"accuracy": "accuracy", "macro_f1": "f1", "perplexity": "perplexity", "preference_accuracy": "accuracy"}
 _TITLES = {
     "accuracy": "accuracy",
@@ -54,7 +57,7 @@ def markdown(facts: Facts) -> str:
         library_name="transformers",
         pipeline_tag="text-generation",
         tags=["graft", "lora", "merged"],
-        model_name=facts.increment,
+        model_name=one_line(facts.increment),
         eval_results=[*_results(facts.metrics["candidate"])],
     ).to_yaml()
     blocks = ["# A fine-tuned model", *_what(facts), *_data(facts), *_training(facts), *_scores(facts), _use(facts)]
@@ -85,15 +88,16 @@ def _use(facts: Facts) -> str:
 
 def _what(facts: Facts) -> Iterator[str]:
     base = facts.base
-    yield f"{base.name} with what was trained ({facts.training['method']}) merged into it, rounded to {facts.dtype}."
-    yield _table(
+    name, method = plain(base.name), facts.training["method"]
+    yield f"{name} with what was trained ({method}) merged into it, rounded to {facts.dtype}."
+    yield table(
         ["", ""],
         [
-            ["base", f"`{base.name}`" + (f" at `{base.revision}`" if base.revision else "")],
+            ["base", code(base.name, 300) + (f" at `{base.revision}`" if base.revision else "")],
             ["base, SHA-256 over its files' hashes", f"`{base.fingerprint}`"],
             ["adapter, SHA-256", f"`{facts.adapter}`"],
             ["method, objective", f"{facts.training['method']}, {facts.training['objective']}"],
-            ["increment", f"`{facts.increment}`"],
+            ["increment", code(facts.increment, 300)],
             ["parent release", facts.parent or "none: the first"],
             ["dtype", facts.dtype],
         ],
@@ -109,7 +113,7 @@ def _data(facts: Facts) -> Iterator[str]:
     )
     labels = sorted(assembled["labels"].items())
     if labels:
-        yield _table(["label", "new to train on"], [[name, f"{n:,}"] for name, n in labels])
+        yield table(["label", "new to train on"], [[code(name, 300), f"{n:,}"] for name, n in labels])
 
 
 def _training(facts: Facts) -> Iterator[str]:
@@ -123,7 +127,7 @@ def _training(facts: Facts) -> Iterator[str]:
         f"{training['trainable_parameters']:,} of {training['total_parameters']:,} parameters, {training['steps']:,} "
         f"steps, {training['tokens']:,} tokens, "
         + ("continuing the parent's adapter." if training["continued_from"] else "in a new adapter.")
-        + f" Machine class: {machine}."
+        + f" Machine class: {plain(machine)}."
     )
 
 
@@ -134,9 +138,9 @@ def _scores(facts: Facts) -> Iterator[str]:
     for name in ["all", *sorted(candidate["slices"])]:
         ours, theirs = _block(candidate, name), _block(parent, name) if parent else {}
         figures = [_number(side.get(metric)) for metric in metrics for side in (ours, theirs)]
-        rows.append([name, str(ours["items"]), *figures])
+        rows.append([code(name, 300), str(ours["items"]), *figures])
     yield "## Evaluation"
-    yield _table(["slice", "items", *(title for name in metrics for title in (_TITLES[name], "parent"))], rows)
+    yield table(["slice", "items", *(title for name in metrics for title in (_TITLES[name], "parent"))], rows)
 
 
 def _results(measured: Mapping[str, Any]) -> Iterator[EvalResult]:
@@ -149,8 +153,8 @@ def _results(measured: Mapping[str, Any]) -> Iterator[EvalResult]:
                     task_type=task[0],
                     task_name=task[1],
                     dataset_type="graft-slice",
-                    dataset_name=name,
-                    dataset_config=name,
+                    dataset_name=one_line(name),
+                    dataset_config=one_line(name),
                     metric_type=theirs,
                     metric_name=ours,
                     metric_value=value,
@@ -164,8 +168,3 @@ def _block(measured: Mapping[str, Any], name: str) -> Mapping[str, Any]:
 
 def _number(value: float | None) -> str:
     return "–" if value is None else f"{value:.4f}"
-
-
-def _table(titles: list[str], rows: list[list[str]]) -> str:
-    lines = [titles, ["---"] * len(titles), *rows]
-    return "\n".join(f"| {' | '.join(cell.replace('|', chr(92) + '|') for cell in line)} |" for line in lines)

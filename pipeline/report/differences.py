@@ -6,6 +6,7 @@ from typing import Any
 
 from pipeline.chain.comparison import Changed, Diff
 from pipeline.chain.pairs import Example
+from pipeline.report.marks import code, plain
 
 SLICES = 60  # in the table
 GROUPS, SHOWN = 20, 3  # slices whose examples are shown, and examples of each
@@ -16,13 +17,14 @@ def table(found: Diff) -> Iterator[str]:
     """Everything that differs, in columns."""
     yield f"{found.before} -> {found.after}"
     for title, changes in _sections(found):
-        yield f"\n{title}"
+        yield from ("", title)
         yield from (f"  {change.name}: {_short(change.before)} -> {_short(change.after)}" for change in changes)
     rows = found.slices[:SLICES]
     names = max((len(row.name) for row in rows), default=0)
     metrics = max((len(row.metric) for row in rows), default=0)
     if rows:
-        yield f"\n{'slices':{names + metrics + 3}}  before    after   change  fixed broken       p  items in common"
+        yield ""
+        yield f"{'slices':{names + metrics + 3}}  before    after   change  fixed broken       p  items in common"
     for row in rows:
         yield (
             f"  {row.name:{names}} {row.metric:{metrics}} {_number(row.before)} {_number(row.after)}"
@@ -31,39 +33,43 @@ def table(found: Diff) -> Iterator[str]:
     if len(found.slices) > SLICES:
         yield f"  and {len(found.slices) - SLICES:,} more: --json lists all"
     for title, examples in (("fixed", found.fixed), ("broken", found.broken)):
-        yield f"\n{title}: {len(examples)}"
+        yield from ("", f"{title}: {len(examples)}")
         for name, some in _chosen(examples):
             yield f"  {name}"
             for e in some:
                 yield f"    {_line(e.text)!r}: {_line(e.before)} -> {_line(e.after)} (is {_line(e.answer)})"
         if left := len(examples) - sum(len(some) for _, some in _chosen(examples)):
             yield f"  and {left:,} more: --json lists all"
-    yield from (f"\n{note}" for note in found.notes)
+    yield from (line for note in found.notes for line in ("", note))
 
 
 def markdown(found: Diff) -> Iterator[str]:
     """The same for a pull request."""
-    yield f"## {found.before} → {found.after}\n"
+    yield from (f"## {plain(found.before)} → {plain(found.after)}", "")
     yield "| slice | metric | before | after | change | fixed | broken | p | items in common |"
     yield "|---|---|---:|---:|---:|---:|---:|---:|---:|"
     for row in found.slices[:SLICES]:
         cells = [row.name, row.metric, _number(row.before), _number(row.after), _signed(row.change)]
         cells += [_count(row.fixed), _count(row.broken), _number(row.p_value), str(row.items)]
-        yield f"| {' | '.join(_cell(cell.strip()) for cell in cells)} |"
+        yield f"| {' | '.join(plain(cell.strip()) for cell in cells)} |"
     if len(found.slices) > SLICES:
-        yield f"\n… and {len(found.slices) - SLICES:,} more"
+        yield ""
+        yield f"… and {len(found.slices) - SLICES:,} more"
     for title, changes in _sections(found):
-        yield f"\n**{title}**\n"
-        yield from (f"- `{change.name}`: {_short(change.before)} → {_short(change.after)}" for change in changes)
+        yield from ("", f"**{title}**", "")
+        yield from (
+            f"- {code(change.name)}: {plain(_short(change.before))} → {plain(_short(change.after))}"
+            for change in changes
+        )
     for title, examples in (("fixed", found.fixed), ("broken", found.broken)):
-        yield f"\n**{title}: {len(examples)}**\n"
+        yield from ("", f"**{title}: {len(examples)}**", "")
         for name, some in _chosen(examples):
-            yield from (
-                f"- `{name}` {_line(e.text)}: {_line(e.before)} → {_line(e.after)} (is {_line(e.answer)})" for e in some
-            )
+            for e in some:
+                text, before, after, answer = (plain(_line(value)) for value in (e.text, e.before, e.after, e.answer))
+                yield f"- {code(name)} {text}: {before} → {after} (is {answer})"
         if left := len(examples) - sum(len(some) for _, some in _chosen(examples)):
             yield f"- and {left:,} more"
-    yield from (f"\n{note}" for note in found.notes)
+    yield from (line for note in found.notes for line in ("", plain(note)))
 
 
 def _sections(found: Diff) -> list[tuple[str, list[Changed]]]:
@@ -88,10 +94,6 @@ def _short(value: Any) -> str:
         return "none"
     text = f"{value:,}" if isinstance(value, int) and not isinstance(value, bool) else str(value)
     return text if len(text) <= 40 else f"{text[:12]}..."
-
-
-def _cell(text: str) -> str:
-    return text.replace("|", "\\|")
 
 
 def _count(value: int | None) -> str:

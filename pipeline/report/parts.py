@@ -1,12 +1,12 @@
 """Parts of a page: text made harmless, tables, bars, folded examples. Each gives HTML."""
 
-import unicodedata
 from collections.abc import Iterable, Mapping, Sequence
 from html import escape
 from typing import Any
 
+from pipeline.visible import visible
+
 LONGEST = 300  # characters shown of a text
-_DIRECTIONS = {"LRE", "RLE", "LRO", "RLO", "PDF", "LRI", "RLI", "FSI", "PDI"}  # they reorder what stands beside
 STYLE = """\
 .bars { width: 100%; table-layout: fixed; }
 .bars th { width: 38%; font-weight: normal; white-space: normal; overflow-wrap: anywhere; padding-left: 0; }
@@ -83,18 +83,13 @@ def words(value: object, longest: int = 600) -> str:
 
 def line(value: object, longest: int) -> str:
     """One line of characters that can be seen; none of them turns around what stands beside it. Not escaped."""
-    shown = " ".join("".join(map(_without_direction, str(value))).split())
+    shown = " ".join(str(value).split())
     return visible(shown if len(shown) <= longest else f"{shown[: longest - 1]}…")
 
 
 def escaped(words: str) -> str:
     """Our own words, in which nothing is markup."""
     return escape(words)
-
-
-def visible(value: str) -> str:
-    """A text whose control characters and lone surrogates are seen as signs in their place."""
-    return "".join(map(_visible, value))
 
 
 def section(title: str, *content: str) -> str:
@@ -181,17 +176,3 @@ def places(examples: Iterable[Mapping[str, Any]]) -> str:
 def place(row: Mapping[str, Any]) -> str:
     """file:line of an example."""
     return text(f"{row.get('file', '?')}:{row.get('line', '?')}") if "file" in row else ""
-
-
-def _without_direction(character: str) -> str:
-    foreign = unicodedata.bidirectional(character) in _DIRECTIONS
-    return "\N{REPLACEMENT CHARACTER}" if foreign else character
-
-
-def _visible(character: str) -> str:
-    if character in "\t\n":
-        return character
-    kind = unicodedata.category(character)
-    if kind == "Cc":  # control pictures stand in the order of the characters that they show
-        return chr(0x2400 + ord(character)) if ord(character) < 0x20 else "\N{REPLACEMENT CHARACTER}"
-    return "\N{REPLACEMENT CHARACTER}" if kind == "Cs" else character

@@ -1,0 +1,25 @@
+"""What commands print: line by line, each harmless whatever it holds (pipeline/visible.py)."""
+
+from typing import Any
+
+import click
+
+from pipeline import files
+from pipeline.visible import json_text, one_line, visible_markdown
+
+
+def echo(*lines: str, err: bool = False) -> None:
+    """Print lines; a newline inside of one comes from data and is shown as a sign."""
+    for line in lines:
+        click.echo(one_line(line), err=err)
+
+
+def echo_markdown(*parts: str) -> None:
+    """Print Markdown that `pipeline.report.marks` made, of a line or of many."""
+    for part in parts:
+        click.echo(visible_markdown(part))
+
+
+def echo_json(value: Any) -> None:
+    """Print a value as JSON."""
+    click.echo(json_text(files.dumps(value)), nl=False)

@@ -5,14 +5,17 @@ from dataclasses import replace
 import click
 
 from pipeline import terminal
-from pipeline.chain import git, rebuild, releases, signing, unreleased
+from pipeline.chain import git, rebuild, releases, rescore, signing, unreleased
 from pipeline.chain import verify as check
 from pipeline.chain.rebuild import Rebuilt
 from pipeline.chain.releases import Release
+from pipeline.chain.rescored import Rescored
 from pipeline.chain.store import Store
 from pipeline.chain.verify import Commit, Finding
 from pipeline.errors import GraftError
 from pipeline.words import counted
+
+ALL = ""  # --rescore without N
 
 
 @click.command()
@@ -21,8 +24,23 @@ from pipeline.words import counted
 @click.option("--remote", is_flag=True, help="Read every object of the remote too.")
 @click.option("--rebuild", "again", is_flag=True, help="Train it again in a scratch clone and compare every byte.")
 @click.option("--within", default=1e-4, show_default=True, help="With --rebuild: the difference of weights allowed.")
+@click.option(
+    "--rescore", "sample", is_flag=False, flag_value=ALL, metavar="[N]",
+    help="Score its evaluation items again with its published weights and compare with its predictions: all items "
+    f"where that takes two minutes or less, else N (default {rescore.SAMPLE}) drawn by a random seed.",
+)  # fmt: skip
+@click.option("--seed", type=click.IntRange(min=0), help="With --rescore: draw N items by this seed, as once before.")
 @click.option("--json", "as_json", is_flag=True, help="Print the findings as JSON.")
-def verify(revision: str | None, chain: bool, remote: bool, again: bool, within: float, as_json: bool) -> None:
+def verify(
+    revision: str | None,
+    chain: bool,
+    remote: bool,
+    again: bool,
+    within: float,
+    sample: str | None,
+    seed: int | None,
+    as_json: bool,
+) -> None:
     """Hash every file of a release.
 
     What is missing, corrupt or wrong is named with the path, the expected and the found hash.
@@ -37,7 +55,9 @@ def verify(revision: str | None, chain: bool, remote: bool, again: bool, within:
       graft verify v1.0.0 --remote  a release, as the remote would give it back
       graft verify v1.3.0 --chain   and every release that it was trained on
       graft verify v1.3.0 --rebuild trained again from its parent, here
+      graft verify v1.3.0 --rescore its predictions, by its published weights
     """
+    revision, items = _sample(revision, sample, seed)
     if again and revision is None:
         raise click.UsageError("--rebuild takes a REV")
     known = releases.all_releases()
@@ -50,14 +70,16 @@ def verify(revision: str | None, chain: bool, remote: bool, again: bool, within:
         notes += said
     findings, on_demand = check.apart(findings)
     rebuilt = rebuild.compare(revision, commit, within) if again and revision and not findings else None
+    rescored = rescore.rescore(commit, revision, items, seed) if items and not findings else None
     if as_json:
-        terminal.echo_json(_report(revision, commit, findings, on_demand, notes, rebuilt))
-        raise SystemExit(1 if findings or (rebuilt and rebuilt.different) else 0)
+        terminal.echo_json(_report(revision, commit, findings, on_demand, notes, rebuilt, rescored))
+        raise SystemExit(1 if findings or any(made and made.different for made in (rebuilt, rescored)) else 0)
     if on_demand:
         places = ", ".join(sorted({finding.place for finding in on_demand}))
         count = len({finding.path for finding in on_demand})
         notes.append(f"on demand: {counted(count, 'file')} ({places}): not missing, dvc repro merge makes them")
-    _say(revision, commit, findings, notes, rebuilt, [r.tag for r in ancestors], remote)
+    _say(revision, commit, findings, notes, [r.tag for r in ancestors], remote)
+    _say_again(revision or "working tree", rebuilt, rescored)
 
 
 def _look(commit: Commit, revision: str | None, remote: bool, known: list[Release]) -> tuple[list[Finding], list[str]]:
@@ -110,6 +132,7 @@ def _report(
     on_demand: list[Finding],
     notes: list[str],
     rebuilt: Rebuilt | None,
+    rescored: Rescored | None,
 ) -> dict[str, object]:
     return {
         "revision": revision or "working tree",
@@ -118,6 +141,7 @@ def _report(
         "on_demand": sorted({finding.path for finding in on_demand}),
         "notes": notes,
         "rebuild": rebuilt.as_json() if rebuilt else None,
+        "rescored": rescored.as_json() if rescored else None,
     }
 
 
@@ -126,7 +150,6 @@ def _say(
     commit: Commit,
     findings: list[Finding],
     notes: list[str],
-    rebuilt: Rebuilt | None,
     ancestors: list[str],
     remote: bool,
 ) -> None:
@@ -141,10 +164,38 @@ def _say(
     terminal.echo(f"{', '.join([name, *ancestors])}: {count}, every SHA-256 {as_what} ({places})")
     for note in notes:
         terminal.echo(f"  {note}")
+
+
+def _say_again(name: str, rebuilt: Rebuilt | None, rescored: Rescored | None) -> None:
+    """What training and scoring again gave.
+
+    Raises:
+        GraftError: something else than what was released.
+    """
     if rebuilt and rebuilt.different:
         raise GraftError(f"{name}: trained again, it is different", rebuilt.lines(), help=rebuilt.advice())
     if rebuilt:
         terminal.echo(f"{name}: trained again: {rebuilt.words()}", *(f"  {line}" for line in rebuilt.lines()))
+    if rescored and rescored.different:
+        problems = [*rescored.shown(), *rescored.lines()]
+        raise GraftError(f"{name}: scored again: {rescored.words()}", problems, help=rescored.advice())
+    if rescored:
+        terminal.echo(f"{name}: scored again: {rescored.words()}", *(f"  {line}" for line in rescored.lines()))
+
+
+def _sample(revision: str | None, sample: str | None, seed: int | None) -> tuple[str | None, int | None]:
+    """The revision, and how many items to score; None: none. In `--rescore v1.0.0` click takes the tag for N."""
+    if sample is None:
+        if seed is not None:
+            raise click.UsageError("--seed belongs to --rescore")
+        return revision, None
+    if revision is None and sample != ALL and not sample.isdecimal():
+        return sample, rescore.SAMPLE
+    if sample == ALL:
+        return revision, rescore.SAMPLE
+    if not sample.isdecimal() or int(sample) < 1:
+        raise click.UsageError(f"--rescore {sample}: takes a number of items, at least 1")
+    return revision, int(sample)
 
 
 def _advice(findings: list[Finding]) -> str:

@@ -41,13 +41,7 @@ def generate(
     Raises:
         GraftError: the base's context has no room for an answer so long.
     """
-    context = getattr(model.config, "max_position_embeddings", None)
-    room = min(max_length, context - max_new_tokens) if context else max_length
-    if records and room < 1:
-        raise GraftError(
-            f"evaluate.max_new_tokens: {max_new_tokens} leave no room for a prompt in the base's context of {context}",
-            help="lower evaluate.max_new_tokens; 0: no answer is generated",
-        )
+    room = room_for(model, max_length, max_new_tokens) if records else 0
     prompts = encoding.prompts(chat, records)
     order = sorted(range(len(prompts)), key=lambda index: min(room, len(prompts[index])))  # little padding
     found: list[dict[str, Any]] = [{}] * len(prompts)
@@ -61,10 +55,36 @@ def generate(
     return found
 
 
+def room_for(model: Any, max_length: int, max_new_tokens: int) -> int:
+    """Tokens of a prompt that leave room for an answer.
+
+    Args:
+        model: causal language model.
+        max_length: tokens of a prompt, at most.
+        max_new_tokens: of an answer.
+
+    Raises:
+        GraftError: the base's context has no room for an answer so long.
+    """
+    context = getattr(model.config, "max_position_embeddings", None)
+    room = min(max_length, context - max_new_tokens) if context else max_length
+    if room < 1:
+        raise GraftError(
+            f"evaluate.max_new_tokens: {max_new_tokens} leave no room for a prompt in the base's context of {context}",
+            help="lower evaluate.max_new_tokens; 0: no answer is generated",
+        )
+    return room
+
+
+def end_tokens(model: Any, chat: Chat) -> list[int]:
+    """The tokens that end an answer."""
+    return sorted({chat.end_of_turn, *_ids(model.generation_config.eos_token_id)})
+
+
 @torch.inference_mode()
 def _answers(model: Any, chat: Chat, prompts: Sequence[list[int]], many: int) -> list[dict[str, Any]]:
     batch = left_padded(prompts, next(model.parameters()).device)
-    ends = sorted({chat.end_of_turn, *_ids(model.generation_config.eos_token_id)})
+    ends = end_tokens(model, chat)
     made_BT = model.generate(
         input_ids=batch["input_ids"],
         attention_mask=batch["attention_mask"],

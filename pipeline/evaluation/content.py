@@ -19,10 +19,10 @@ Rows = Mapping[str, Mapping[str, predictions.Row]]  # side -> id of an item or a
 Content = Mapping[str, Any]  # of a predictions.json
 
 
-def read_items(slice_by: Sequence[str], max_items: int | None) -> evaluated.Items:
-    """The items of data/assembled/slices that are evaluated."""
-    slices = {path.stem: arrow.read_records(path) for path in sorted(SLICES.glob("*.arrow"))}
-    return evaluated.items(slices, marks.read(SLICES), slice_by, max_items)
+def read_items(slice_by: Sequence[str], max_items: int | None, folder: Path = SLICES) -> evaluated.Items:
+    """The items of a folder of slices that are evaluated."""
+    slices = {path.stem: arrow.read_records(path) for path in sorted(folder.glob("*.arrow"))}
+    return evaluated.items(slices, marks.read(folder), slice_by, max_items)
 
 
 def variants(items: evaluated.Items, robustness: Mapping[str, Any] | None) -> list[perturb.Variant]:
@@ -51,23 +51,18 @@ def build(
         rows: what each model says of items and variants.
         released: parent and anchor, where there are, with their own predictions.json.
     """
-    lock = lockfile.load()
-    by_id = {item.record.id: item for item in items.items}
+    lock, varied = lockfile.load(), list(varied)
+    of_items, of_variants = heads(items, varied)
     return {
         "version": predictions.VERSION,
         "models": {name: models.get(name) for name in predictions.SIDES},
         "labels": list(labels),
-        "items": [_item(item) | _rows(item.record, rows, predictions.SIDES) for item in items.items],
+        "items": [
+            head | _rows(item.record, rows, predictions.SIDES) for head, item in zip(of_items, items.items, strict=True)
+        ],
         "robustness": [
-            {
-                "source": variant.source,
-                "kind": variant.kind,
-                "strength": variant.strength,
-                "slices": list(by_id[variant.source].slices),
-                "answer": variant.record.answer,
-            }
-            | _rows(variant.record, rows, ("candidate", "parent"))
-            for variant in varied
+            head | _rows(variant.record, rows, ("candidate", "parent"))
+            for head, variant in zip(of_variants, varied, strict=True)
         ],
         "releases": {
             "parent": lock.parent.release if lock.parent else None,
@@ -79,6 +74,23 @@ def build(
         },
         "golden": {name: _golden(content) for name, content in released.items()},
     }
+
+
+def heads(
+    items: evaluated.Items, varied: Iterable[perturb.Variant]
+) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
+    """The fields of every item, and of every variant, that no model says."""
+    by_id = {item.record.id: item for item in items.items}
+    return [_item(item) for item in items.items], [
+        {
+            "source": variant.source,
+            "kind": variant.kind,
+            "strength": variant.strength,
+            "slices": list(by_id[variant.source].slices),
+            "answer": variant.record.answer,
+        }
+        for variant in varied
+    ]
 
 
 def _rows(record: Record, rows: Rows, sides: Sequence[str]) -> dict[str, Any]:

@@ -126,8 +126,13 @@ def digest(value: Any) -> str:
     return hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()[:32]
 
 
+def modules(kind: str) -> tuple[str, ...]:
+    """The modules that make a row of a kind of records, below pipeline/."""
+    return (*_MODEL_CODE, *_CODE.get(kind, _LIKELIHOOD))
+
+
 @cache
 def scorer(kind: str) -> str:
     """The version of what scores: the bytes of the modules that make a row, and the libraries that they use."""
-    code = {name: files.sha256(ROOT / name) for name in (*_MODEL_CODE, *_CODE.get(kind, _LIKELIHOOD))}
+    code = {name: files.sha256(ROOT / name) for name in modules(kind)}
     return digest([code, {name: version(name) for name in LIBRARIES}])

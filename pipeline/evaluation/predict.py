@@ -135,10 +135,21 @@ def label_scores(
     return scoring.label_scores(model, prompts, labels, batch_size, within=reach, per_token=judge.normalize == "length")
 
 
-def _classify(served: Served, items: Sequence[Record], judge: keys.Judge, batch_size: int) -> dict[str, Row]:
-    if not (items and served.labels):  # a model that knows no label says nothing
-        nothing = {"predicted": "", "score": 0.0, "confidence": 0.0, "truncated": False}
-        return {item.id: dict(nothing) for item in items}
+@dataclass(frozen=True, kw_only=True, slots=True)
+class LabelScores:
+    """Scores of all labels for some classifications."""
+
+    scores_PL: Any  # numpy, log-likelihoods in nats, see `label_scores`
+    lengths: Sequence[int]  # tokens of each label, the end included
+    truncated: Sequence[bool]  # whether each prompt was cut
+
+
+def all_label_scores(served: Served, items: Sequence[Record], judge: keys.Judge, batch_size: int) -> LabelScores:
+    """Score all labels that the model knows, of which there is at least one, for classifications.
+
+    Raises:
+        GraftError: labels leave no room for a prompt.
+    """
     label_ids = served.chat.answers(served.labels)
     lengths = [len(ids) for ids in label_ids]
     room = served.max_length - max(lengths)
@@ -147,13 +158,24 @@ def _classify(served: Served, items: Sequence[Record], judge: keys.Judge, batch_
     prompts = encoding.prompts(served.chat, items)
     cut = [chat.keep_end(prompt, room) for prompt in prompts]
     scores_PL = label_scores(served.model, cut, label_ids, judge, batch_size).numpy()
-    rows = {}
-    for item, prompt, scores_L in zip(items, prompts, scores_PL, strict=True):
-        index, confidence = choice.choose(scores_L, lengths, judge.normalize)
-        rows[item.id] = {
-            "predicted": "" if index is None else served.labels[index],
-            "score": None if index is None else round(float(scores_L[index]), DIGITS),
-            "confidence": round(confidence, DIGITS),
-            "truncated": len(prompt) > room,
-        }
-    return rows
+    return LabelScores(scores_PL=scores_PL, lengths=lengths, truncated=[len(prompt) > room for prompt in prompts])
+
+
+def label_row(served: Served, scored: LabelScores, place: int, judge: keys.Judge) -> Row:
+    """The row of the classification at a place of those that were scored."""
+    scores_L = scored.scores_PL[place]
+    index, confidence = choice.choose(scores_L, scored.lengths, judge.normalize)
+    return {
+        "predicted": "" if index is None else served.labels[index],
+        "score": None if index is None else round(float(scores_L[index]), DIGITS),
+        "confidence": round(confidence, DIGITS),
+        "truncated": scored.truncated[place],
+    }
+
+
+def _classify(served: Served, items: Sequence[Record], judge: keys.Judge, batch_size: int) -> dict[str, Row]:
+    if not (items and served.labels):  # a model that knows no label says nothing
+        nothing = {"predicted": "", "score": 0.0, "confidence": 0.0, "truncated": False}
+        return {item.id: dict(nothing) for item in items}
+    scored = all_label_scores(served, items, judge, batch_size)
+    return {item.id: label_row(served, scored, place, judge) for place, item in enumerate(items)}

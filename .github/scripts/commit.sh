@@ -4,7 +4,7 @@
 # Needs URL of the repository and, for one that asks, TOKEN.
 set -euo pipefail
 folder=$1 branch=$2
-names=(dvc.lock reports/report.md reports/metrics.json reports/verdict.json reports/decision.json
+names=(dvc.lock reports/report.md reports/metrics.json reports/verdict.json reports/changes.json reports/decision.json
   reports/reasons.json reports/training.json reports/manifest.json
   reports/plots/{loss,learning_rate,slices,calibration,forgetting}.csv)
 for name in "${names[@]}"; do

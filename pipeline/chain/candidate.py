@@ -96,7 +96,7 @@ def state_of(release: Release, paths: Sequence[str]) -> dict[str, dict[str, str]
     if dvc_yaml is None or dvc_lock is None or outputs.missing(dvc_yaml, dvc_lock):
         raise GraftError(f"{release.tag}: its commit holds no finished pipeline", help="graft verify " + release.tag)
     state = outputs.state(outputs.read(dvc_yaml, dvc_lock), paths)
-    if absent := [path for path in paths if path not in state]:
+    if absent := [path for path in paths if path not in {*state, *outputs.OPTIONAL}]:
         raise GraftError(
             f"{release.tag} was released by an older Graft: its state lacks {', '.join(absent)}",
             help="begin a chain of its own in a fresh clone; graft add --adopt takes the adapter along",

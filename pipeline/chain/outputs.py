@@ -22,7 +22,9 @@ STATE = (
     "data/assembled/labels.json",
     "reports/predictions.json",
     "reports/matrix.json",
+    "reports/rules.json",
 )
+OPTIONAL = ("reports/rules.json",)  # of the state: releases of older Grafts have none
 # What of a release's state stays behind as an anchor: what scores new items, and what it said of old ones.
 ANCHOR = ("models/adapter", "data/assembled/labels.json", "reports/predictions.json")
 

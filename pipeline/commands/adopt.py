@@ -51,7 +51,7 @@ def adopt(adapter: Path) -> None:
         for warning in adopted.rewrite(adapter, pinned.load(), settings, made / "models/adapter"):
             terminal.echo(f"warning: {adapter}: {warning}", err=True)
         _nothing_seen(made, _labels(Path(lock.increment), store))
-        state = {path: {"md5": store.save(made / path)} for path in outputs.STATE}
+        state = {path: {"md5": store.save(made / path)} for path in outputs.STATE if (made / path).exists()}
     finally:
         shutil.rmtree(made)
     parent = lockfile.Parent(release=releases.ADOPTED, commit=releases.NO_COMMIT, state=state)

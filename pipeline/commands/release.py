@@ -5,10 +5,11 @@ from pathlib import Path, PurePosixPath
 import click
 
 from pipeline import files, terminal, words
-from pipeline.chain import candidate, git, limits, outputs, publish, releases, staleness, verify
+from pipeline.chain import candidate, git, limits, outputs, publish, releases, rule_changes, staleness, verify
 from pipeline.chain.candidate import Tree
 from pipeline.chain.store import Store
 from pipeline.errors import GraftError
+from pipeline.report import changed
 
 
 @click.command()
@@ -18,7 +19,8 @@ from pipeline.errors import GraftError
 def release(version: str, push: bool, sign: str | None) -> None:
     """Publish the committed candidate as a tag.
 
-    Its outputs are pushed to the DVC remote and read back before the tag is set. Refuses unless the
+    Its outputs are pushed to the DVC remote and read back before the tag is set. What differs from
+    what the parent was judged by (rules, golden items, code) is named first. Refuses unless the
     tree is clean, on the default branch and not behind origin, the pipeline is up to date, the
     verdict is pass, and the weights are new. Killed at any moment, it can be run again.
 
@@ -35,6 +37,7 @@ def release(version: str, push: bool, sign: str | None) -> None:
     tag = releases.format_tag(releases.next_version(version, tree.releases))
     commit = _checked(tag, tree, store)
     signed = publish.signature(tag, sign)
+    terminal.echo(*changed.named(rule_changes.judged(), files.read_json(Path("reports/verdict.json"))))
     terminal.echo("checked: clean, up to date, verdict pass, every SHA-256 as in the manifest")
     pushed = store.push(commit.objects())
     terminal.echo(f"pushed: {words.counted(len(pushed), 'new object')} to remote {store.remote_name()!r}")

@@ -4,6 +4,16 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+UNSET: dict[str, Any] = {  # the values of keys that a section may leave out
+    "confidence": 0.95,
+    "critical": [],
+    "inconclusive": "block",
+    "override": None,
+    "anchor": None,
+    "fail_alpha": 0.025,
+    "examples": 0,
+}
+
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Params:

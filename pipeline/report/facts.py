@@ -25,6 +25,7 @@ class Facts:
     gate: Content = field(default_factory=dict)  # section `gate` of params.yaml; its confidence is shown
     predictions: Content = field(default_factory=dict)  # predictions.json; its `params`, too: {"candidate", "parent"}
     details: Content = field(default_factory=dict)  # details.json: labels, confusion, calibration, robustness
+    changes: Content = field(default_factory=dict)  # changes.json: what differs from what the parent was judged by
     matrix: Content = field(default_factory=dict)  # matrix.json: accuracy of each release on each slice
     texts: Mapping[str, str] = field(default_factory=dict)  # of the items that `examples.shown` names, by id
     curve: str = ""  # plots/loss.csv: step, loss, learning_rate, gradient_norm

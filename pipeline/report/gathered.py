@@ -12,7 +12,13 @@ REPORTS = Path("reports")
 DATA = Path("data")
 
 
-def read(verdict: Mapping[str, Any], gate: Mapping[str, Any], predictions: Mapping[str, Any], increment: str) -> Facts:
+def read(
+    verdict: Mapping[str, Any],
+    gate: Mapping[str, Any],
+    predictions: Mapping[str, Any],
+    increment: str,
+    changes: Mapping[str, Any],
+) -> Facts:
     """Everything that the report shows.
 
     Args:
@@ -20,6 +26,7 @@ def read(verdict: Mapping[str, Any], gate: Mapping[str, Any], predictions: Mappi
         gate: section `gate` of params.yaml.
         predictions: content of reports/predictions.json; its `releases` name parent and anchor.
         increment: its name, without folders.
+        changes: content of changes.json.
     """
     releases = predictions.get("releases") or {}
     return Facts(
@@ -33,6 +40,7 @@ def read(verdict: Mapping[str, Any], gate: Mapping[str, Any], predictions: Mappi
         training=files.read_json(REPORTS / "training.json"),
         gate=gate,
         predictions=predictions,
+        changes=changes,
         details=files.read_json(REPORTS / "details.json"),
         matrix=files.read_json(REPORTS / "matrix.json"),
         texts=texts.read(DATA / "assembled/slices", examples.shown(predictions, verdict)),

@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
-from pipeline.report import comparison, examples, funnel, headline, tables, training
+from pipeline.report import changed, comparison, examples, funnel, headline, tables, training
 from pipeline.report.comparison import Check, Row
 from pipeline.report.examples import Example
 from pipeline.report.facts import Facts
@@ -49,6 +49,9 @@ def _verdict(facts: Facts) -> Iterator[str]:
     decided = facts.verdict
     reasons, warnings = decided["reasons"], decided.get("warnings") or []
     yield f"# {headline.title(facts)}"
+    if named := changed.title(facts.changes, decided):
+        yield f"**{plain(named)}**"
+        yield bullets(map(plain, changed.lines(facts.changes)))
     yield f"Increment {code(facts.increment)}, on top of {headline.parent(facts)}."
     if said := headline.override(decided):
         yield plain(said)

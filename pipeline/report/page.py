@@ -4,7 +4,7 @@ import csv
 import io
 from collections.abc import Iterator, Sequence
 
-from pipeline.report import charts, comparison, data, examples, frame, headline, heat, parts, tables, training
+from pipeline.report import changed, charts, comparison, data, examples, frame, headline, heat, parts, tables, training
 from pipeline.report.comparison import Check, Row
 from pipeline.report.examples import Example
 from pipeline.report.facts import Facts
@@ -65,10 +65,11 @@ def shown(found: Table) -> str:
 
 def _verdict(facts: Facts) -> Iterator[str]:
     decided = facts.verdict
-    above = headline.override(decided)
+    above, named = headline.override(decided), changed.title(facts.changes, decided)
     yield (
         f'<div class="verdict {headline.mood(facts)}"><h1>{words(headline.title(facts))}</h1>\n'
-        f"<p>Increment {name(facts.increment)}, on top of {words(headline.parent(facts))}.</p>"
+        + (f"<p><b>{words(named)}</b></p>\n{_list(changed.lines(facts.changes))}" if named else "")
+        + f"<p>Increment {name(facts.increment)}, on top of {words(headline.parent(facts))}.</p>"
         + (f"<p>{words(above)}</p>" if above else "")
         + "</div>"
     )

@@ -7,7 +7,7 @@ parent and the anchor said before is part of their states; a model is loaded for
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from pipeline import errors, files, params, timing
+from pipeline import errors, files, params, sources, timing
 from pipeline.chain import lockfile
 from pipeline.data.records import Record
 from pipeline.evaluation import content, custom, fields, harness, judged, predictions, results, sides
@@ -49,6 +49,7 @@ def main() -> None:
             told |= {"lm_eval": sides.benchmarked(compared[0], before, tasks, base, asked)}
             for line in harness.lines(told["lm_eval"]["candidate"]):
                 print(f"evaluate: {line}", flush=True)
+        told |= {"sources": sources.of("evaluate")}
         predictions.write(PREDICTIONS, told)
         made = results.write(told, found.slices, asked.language)
         timings["adapter"] = files.sha256(ADAPTER / saved.WEIGHTS)  # whose timings these are

@@ -1,4 +1,4 @@
-"""gate: predictions.json and rules -> verdict.json, with every reason, and the report
+"""gate: predictions.json and rules -> verdict.json, with every reason, what changed in the rules, and the report
 
 A refusal is a result, not a crash: exit 0, so that DVC records the verdict.
 `merge` then writes REFUSED.json in place of weights.
@@ -9,14 +9,18 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from pipeline import errors, files, params
+from pipeline import errors, files, params, sources
 from pipeline.chain import lockfile
-from pipeline.evaluation import predictions
+from pipeline.evaluation import basis, predictions
+from pipeline.gate import changes
 from pipeline.gate.decide import decide
 from pipeline.gate.rules import Params
+from pipeline.report import changed as wording
 from pipeline.report import gathered, markdown, page
+from pipeline.visible import one_line
 
 REPORTS = Path("reports")
+PARENT = Path("models/parent")
 
 
 def said(verdict: Mapping[str, Any]) -> str:
@@ -31,16 +35,20 @@ def said(verdict: Mapping[str, Any]) -> str:
 def main() -> None:
     """Read predictions and reports; write verdict, decision, reasons and the report; print the verdict."""
     asked, found = params.load("gate", Params), predictions.read(REPORTS / "predictions.json")
-    decided = decide(found, asked)
-    facts = gathered.read(decided, asdict(asked), found, Path(lockfile.load().increment).name)
+    decided, section, code = decide(found, asked), asdict(asked), sources.of("gate")
+    ours, theirs = basis.candidate(section, code, found), basis.parent(PARENT)
+    changed = changes.compare(ours, theirs, (found.get("releases") or {}).get("parent"), found)
+    facts = gathered.read(decided, section, found, Path(lockfile.load().increment).name, changed)
     files.write_text(REPORTS / "report.md", markdown.render(facts))
     files.write_text(REPORTS / "report.html", page.html(facts))
     files.write_json(REPORTS / "verdict.json", decided)
+    files.write_json(REPORTS / "changes.json", changed)
+    files.write_json(basis.RULES, basis.record(section, code))  # for the child, which names what it changes
     # merge depends on these two and not on verdict.json: for every candidate that passes they hold the
     # same bytes, so that another rule or new wording merges nothing again.
     files.write_json(REPORTS / "decision.json", decided["decision"])
     files.write_json(REPORTS / "reasons.json", decided["reasons"])
-    print(said(decided))
+    print("\n".join([said(decided), *map(one_line, wording.named(changed, decided))]))
 
 
 if __name__ == "__main__":

@@ -169,5 +169,5 @@ def test_facts_are_read_from_the_files_of_the_stages(tmp_path, monkeypatch) -> N
     ]
     arrow.write_records(Path("data/assembled/slices/winter.arrow"), records)
     predictions = {**made.predictions, "releases": {"parent": "v1.1.0", "anchor": None}}
-    found = gathered.read(made.verdict, made.gate, predictions, made.increment)
+    found = gathered.read(made.verdict, made.gate, predictions, made.increment, {})
     assert found == replace(made, predictions=predictions, texts={key: made.texts[key] for key in shown})

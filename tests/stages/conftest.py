@@ -42,7 +42,8 @@ def set_params(folder: Path, **values: Any) -> None:
 def release(done: Path, candidate: Path) -> None:
     """What stage `parent` does: hand the state of a finished candidate to another one."""
     parent = files.empty_dir(candidate / "models/parent")
-    for name in ("models/adapter", "data/assembled/slices", "data/assembled/labels.json", "reports/predictions.json"):
+    reports = ("reports/predictions.json", "reports/rules.json")
+    for name in ("models/adapter", "data/assembled/slices", "data/assembled/labels.json", *reports):
         copy = shutil.copytree if (done / name).is_dir() else shutil.copy2
         copy(done / name, parent / Path(name).name)
     lock = files.read_json(candidate / "models.lock")

@@ -1,0 +1,41 @@
+"""Hashes of the files in git that a stage reads: its code, and what people keep by hand."""
+
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+
+from pipeline import files
+
+CODE = Path(__file__).parent.parent  # the code that runs, wherever the data is
+PIPELINE = Path("dvc.yaml")
+CACHES = "__pycache__"
+
+
+def of(stage: str) -> dict[str, str]:
+    """Path -> SHA-256 of every file that the stage reads and that no stage writes; report wording left out.
+
+    dvc.yaml is no dependency of the stage: where its entry of the stage changes, DVC runs the stage anyway.
+    """
+    return hashes(dependencies((CODE / PIPELINE).read_bytes(), stage))
+
+
+def dependencies(dvc_yaml: bytes, stage: str) -> list[str]:
+    """Files and folders that a dvc.yaml names for a stage, but for outputs and for what only words a report."""
+    from ruamel.yaml import YAML
+
+    stages = YAML(typ="safe", pure=True).load(dvc_yaml)["stages"]
+    written = {out if isinstance(out, str) else next(iter(out)) for other in stages.values() for out in other["outs"]}
+    deps: list[str] = stages.get(stage, {}).get("deps", [])
+    return [dep for dep in deps if dep not in written and not dep.startswith(("pipeline/report/", "$"))]
+
+
+def hashes(deps: Iterable[str]) -> dict[str, str]:
+    """Path -> SHA-256 of every file at or below these paths, sorted by path; caches of Python left out."""
+    return dict(sorted(_hashes(deps)))
+
+
+def _hashes(deps: Iterable[str]) -> Iterator[tuple[str, str]]:
+    for dep in deps:
+        root = CODE if dep.startswith("pipeline/") else Path()
+        for path in files.files_below(root / dep):
+            if CACHES not in path.parts:
+                yield path.relative_to(root).as_posix(), files.sha256(path)

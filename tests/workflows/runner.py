@@ -154,7 +154,9 @@ class Runner:
     def _actions_checkout(self, options: Mapping[str, str], _: object) -> None:
         """As actions/checkout 6.0.2: one commit, and all tags when asked; everything for depth 0."""
         assert options["persist-credentials"] == "false"
-        clone, ref = Clone(self.workspace), options.get("ref") or self.values.value("github.ref")
+        clone, ref = Clone(self.workspace / options.get("path", "")), options.get("ref")
+        ref = ref or self.values.value("github.ref")
+        clone.path.mkdir(exist_ok=True)
         clone.git("init", "-q")
         clone.git("remote", "add", "origin", self.origin.as_uri())
         tags = ["+refs/tags/*:refs/tags/*"] if options.get("fetch-tags") == "true" else []

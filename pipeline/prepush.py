@@ -8,7 +8,7 @@ import sys
 from collections.abc import Iterable
 
 from pipeline import errors, terminal
-from pipeline.chain import git, releases, verify
+from pipeline.chain import git, recompute, releases, verify
 from pipeline.chain.store import Store
 from pipeline.errors import GraftError
 
@@ -19,7 +19,7 @@ def main() -> None:
         problems = check(tag, commit)
         if problems:
             raise GraftError(f"{tag} is not a release; not pushed", problems, help=f"git tag -d {tag}; graft release")
-        terminal.echo(f"{tag}: verdict pass, manifest right, outputs in the remote", err=True)
+        terminal.echo(f"{tag}: verdict recomputed: pass, manifest right, outputs in the remote", err=True)
 
 
 def release_tags(lines: Iterable[str]) -> list[tuple[str, str]]:
@@ -44,8 +44,18 @@ def check(tag: str, oid: str) -> list[str]:
     store = Store()
     store.fetch(commit.objects())
     problems += [str(found) for found in verify.objects(commit, store, "cache") if found.problem != verify.ON_DEMAND]
+    if not problems:
+        problems += _differing(commit, f"{oid}^{{commit}}", store)
     absent = store.missing(store.closure(commit.objects(), "cache"), "remote")
     return problems + [f"not in the remote: object {md5}" for md5 in absent]
+
+
+def _differing(commit: verify.Commit, revision: str, store: Store) -> list[str]:
+    """What this tree's gate computes otherwise, and whether that may be because its code is another one."""
+    differing = [str(finding) for finding in recompute.findings(commit, revision, store)]
+    if differing and recompute.other_code(revision):
+        differing.append("the gate's code in this tree is another one: check the tag out and push it from there")
+    return differing
 
 
 if __name__ == "__main__":

@@ -1,6 +1,5 @@
 """The rules that keep the house easy to live in."""
 
-import ast
 import dataclasses
 import subprocess
 import sys
@@ -10,6 +9,7 @@ from pathlib import Path
 import pytest
 from ruamel.yaml import YAML
 
+from pipeline.chain import code
 from tests.conftest import ENVIRONMENT, ROOT
 
 STAGES = YAML(typ="safe").load(ROOT / "dvc.yaml")["stages"]
@@ -17,44 +17,10 @@ HEAVY = ("torch", "transformers", "peft", "accelerate", "datasets")
 LIGHT_STAGES = ("base", "parent", "prepare", "assemble", "gate", "manifest")
 
 
-def module_file(name: str) -> Path | None:
-    """File of a first-party module, from its dotted name."""
-    path = ROOT / Path(*name.split("."))
-    if path.with_suffix(".py").is_file():
-        return path.with_suffix(".py")
-    return path / "__init__.py" if (path / "__init__.py").is_file() else None
-
-
-def imported_by(path: Path) -> set[Path]:
-    """First-party files that a file imports anywhere in it, lazily too."""
-    found = set()
-    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
-        if isinstance(node, ast.Import):
-            names = [alias.name for alias in node.names]
-        elif isinstance(node, ast.ImportFrom) and node.module:
-            names = [node.module, *(f"{node.module}.{alias.name}" for alias in node.names)]
-        else:
-            continue
-        found |= {file for name in names if name.startswith("pipeline") and (file := module_file(name))}
-    return {file for file in found if file.name != "__init__.py"}
-
-
-def closure(path: Path) -> set[Path]:
-    """A file and everything first-party that it imports, transitively."""
-    seen: set[Path] = set()
-    todo = [path]
-    while todo:
-        file = todo.pop()
-        if file not in seen:
-            seen.add(file)
-            todo += imported_by(file)
-    return seen
-
-
 @pytest.mark.parametrize("name", STAGES)
 def test_stage_depends_on_exactly_the_modules_that_it_imports(name: str) -> None:
     declared = {dep for dep in STAGES[name].get("deps", []) if dep.startswith("pipeline/")}
-    imported = closure(ROOT / f"pipeline/stages/{name}.py")
+    imported = code.closure(ROOT / f"pipeline/stages/{name}.py")
     if ROOT / "pipeline/model/templates.py" in imported:
         imported |= set((ROOT / "pipeline/model/templates").iterdir())
     assert declared == {path.relative_to(ROOT).as_posix() for path in imported}
@@ -76,13 +42,13 @@ def test_train_runs_again_for_every_setting_but_those_that_change_no_byte() -> N
 
 def test_stages_never_import_stages() -> None:
     for path in (ROOT / "pipeline/stages").glob("*.py"):
-        assert not {file for file in imported_by(path) if file.parent.name == "stages"}, path
+        assert not {file for file in code.imported_by(path) if file.parent.name == "stages"}, path
 
 
 def test_nothing_imports_the_cli() -> None:
     for path in (ROOT / "pipeline").rglob("*.py"):
         if path.name not in ("cli.py", "__main__.py"):
-            assert ROOT / "pipeline/cli.py" not in imported_by(path), path
+            assert ROOT / "pipeline/cli.py" not in code.imported_by(path), path
 
 
 def test_release_code_is_no_stages_dependency() -> None:

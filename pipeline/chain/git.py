@@ -26,6 +26,11 @@ def show(revision: str, path: str) -> bytes | None:
     return next(iter(contents([f"{revision}:{path}"])))
 
 
+def files(revision: str, path: str) -> list[str]:
+    """Files at or below a path that a revision holds."""
+    return [name for name in run("ls-tree", "-r", "-z", "--name-only", revision, "--", path).split("\0") if name]
+
+
 def contents(names: Iterable[str]) -> Iterator[bytes | None]:
     """Content of each object, named as `REV:PATH`, in the order asked; one process for all of them."""
     names = list(names)
@@ -61,6 +66,11 @@ def changes() -> list[str]:
 def head() -> str:
     """Commit of HEAD, 40 hex digits."""
     return run("rev-parse", "--verify", "HEAD^{commit}")
+
+
+def exists(reference: str) -> bool:
+    """Whether a branch, tag or other reference is here."""
+    return succeeds("rev-parse", "--verify", "-q", reference)
 
 
 def commit_of(revision: str) -> str:

@@ -79,8 +79,10 @@ def compare(revision: str, commit: Commit, within: float) -> Rebuilt:
             order of summation in float32 does in some hundred steps, and below what changes a label.
 
     Raises:
-        GraftError: this environment is another one than the revision's, or its pipeline fails.
+        GraftError: the revision is not on the default branch, whose code alone is run; this environment is
+            another one than the revision's; or its pipeline fails.
     """
+    _require_on_default_branch(revision)
     differences = environment.differences(commit.lock.toolchain, environment.toolchain())
     if differences:
         raise GraftError(
@@ -96,6 +98,16 @@ def compare(revision: str, commit: Commit, within: float) -> Rebuilt:
     found = _difference(commit, clone, within)
     shutil.rmtree(clone)
     return found
+
+
+def _require_on_default_branch(revision: str) -> None:
+    main = git.default_branch()
+    tips = [tip for tip in (f"refs/remotes/origin/{main}", f"refs/heads/{main}") if git.exists(tip)]
+    if not any(git.succeeds("merge-base", "--is-ancestor", git.commit_of(revision), tip) for tip in tips):
+        raise GraftError(
+            f"{revision}: not rebuilt: it is not on {main}, and a rebuild runs its code",
+            help=f"read its code first; then merge it, or in a throw-away machine: git checkout {revision}, dvc repro",
+        )
 
 
 def _prepare(revision: str, commit: Commit, clone: Path) -> None:

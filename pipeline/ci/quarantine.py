@@ -8,7 +8,7 @@ then copied to the default remote, which no training job may write.
 import sys
 
 from pipeline import errors, terminal
-from pipeline.chain import verify
+from pipeline.chain import recompute, verify
 from pipeline.chain.store import Store
 from pipeline.ci.summary import QUARANTINE
 from pipeline.errors import GraftError
@@ -36,6 +36,7 @@ def promote() -> None:
         raise GraftError(
             "not promoted: what lies in the quarantine is not what git says", map(str, findings), help="train it again"
         )
+    recompute.require(commit, "HEAD", store, "not promoted")
     pushed = store.push(commit.objects())
     left, _ = verify.apart(verify.objects(commit, store, "remote"))
     if left:

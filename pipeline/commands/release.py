@@ -5,7 +5,19 @@ from pathlib import Path, PurePosixPath
 import click
 
 from pipeline import files, terminal, words
-from pipeline.chain import candidate, git, limits, outputs, publish, releases, rule_changes, staleness, verify
+from pipeline.chain import (
+    candidate,
+    git,
+    limits,
+    outputs,
+    publish,
+    recompute,
+    releases,
+    required,
+    rule_changes,
+    staleness,
+    verify,
+)
 from pipeline.chain.candidate import Tree
 from pipeline.chain.store import Store
 from pipeline.errors import GraftError
@@ -36,9 +48,12 @@ def release(version: str, push: bool, sign: str | None) -> None:
     candidate.require_history(tree)
     tag = releases.format_tag(releases.next_version(version, tree.releases))
     commit = _checked(tag, tree, store)
+    wanted = required.level(_parent(tree))
+    for line in required.check(commit, wanted):
+        terminal.echo(line)
     signed = publish.signature(tag, sign)
     terminal.echo(*changed.named(rule_changes.judged(), files.read_json(Path("reports/verdict.json"))))
-    terminal.echo("checked: clean, up to date, verdict pass, every SHA-256 as in the manifest")
+    terminal.echo("checked: clean, up to date, verdict recomputed: pass, every SHA-256 as in the manifest")
     pushed = store.push(commit.objects())
     terminal.echo(f"pushed: {words.counted(len(pushed), 'new object')} to remote {store.remote_name()!r}")
     if commit.derived():
@@ -81,6 +96,7 @@ def _checked(tag: str, tree: Tree, store: Store) -> verify.Commit:
         raise GraftError(
             "not released: outputs are not what reports/manifest.json says", map(str, findings), help="dvc checkout"
         )
+    recompute.require(commit, "HEAD", store, "not released")
     _limits(commit)
     store.missing([], "remote")  # out of reach: say so before anything is sent
     return commit
@@ -186,6 +202,11 @@ def _read_back(commit: verify.Commit, tree: Tree, store: Store, pushed: list[str
             help="delete the named objects in the remote and run graft release again",
         )
     return len(wanted)
+
+
+def _parent(tree: Tree) -> releases.Release | None:
+    name = tree.lock.parent.release if tree.lock.parent else None
+    return next((release for release in tree.releases if release.tag == name), None)
 
 
 def _objects_of_parent(tree: Tree, store: Store) -> set[str]:

@@ -5,7 +5,7 @@ from dataclasses import replace
 import click
 
 from pipeline import terminal
-from pipeline.chain import git, rebuild, releases, rescore, signing, unreleased
+from pipeline.chain import git, rebuild, recompute, releases, rescore, signing, unreleased
 from pipeline.chain import verify as check
 from pipeline.chain.rebuild import Rebuilt
 from pipeline.chain.releases import Release
@@ -44,6 +44,8 @@ def verify(
     """Hash every file of a release.
 
     What is missing, corrupt or wrong is named with the path, the expected and the found hash.
+    The verdict, the metrics and the report are computed again from the predictions, unless the
+    gate's code at REV is another one than here.
 
     Without REV the working tree is checked; with REV (a tag or commit) what DVC's cache holds of
     it, and the working tree too when it holds that same release. A release's signature is checked
@@ -101,7 +103,19 @@ def _look(commit: Commit, revision: str | None, remote: bool, known: list[Releas
     if release is not None:
         findings += unreleased.changes(release, revision)
         notes += unreleased.upgrade(release, revision)
+    if not check.apart(findings)[0]:
+        differing, why_not = _recomputed(commit, revision, store, remote)
+        findings, notes = findings + differing, notes + why_not
     return findings + signed, notes
+
+
+def _recomputed(commit: Commit, revision: str | None, store: Store, remote: bool) -> tuple[list[Finding], list[str]]:
+    """What the verdict's own code computes otherwise, or why it was not run: a tag's code never runs here."""
+    name = revision or "working tree"
+    if revision is not None and recompute.other_code(revision):
+        return [], [f"{name}: {recompute.OTHER_CODE}"]
+    differing = recompute.findings(commit, revision, store, fetch=remote)
+    return differing, [] if differing else [f"{name}: verdict recomputed: {recompute.decision(revision)}"]
 
 
 def _manifest(revision: str | None) -> str | None:
@@ -198,10 +212,18 @@ def _sample(revision: str | None, sample: str | None, seed: int | None) -> tuple
     return revision, int(sample)
 
 
+_ADVICE = {
+    "differs": "the record was edited, or written by other code: do not deploy it; dvc repro --force evaluate gate, "
+    "and release it again",
+    "unreleased-change": "git restore takes an edit back; dvc repro and graft release make it a release",
+}
+
+
 def _advice(findings: list[Finding]) -> str:
     problems = {(finding.problem, finding.place) for finding in findings}
-    if all(problem == "unreleased-change" for problem, _ in problems):
-        return "git restore takes an edit back; dvc repro and graft release make it a release"
+    kinds = {problem for problem, _ in problems}
+    if len(kinds) == 1 and (advice := _ADVICE.get(next(iter(kinds)))):
+        return advice
     if any(problem in {"unsigned", "wrong-signature"} for problem, _ in problems):
         return "docs/how-to/signing.md; do not deploy a release that nobody vouches for"
     if all(place == "workspace" for _, place in problems):

@@ -1,0 +1,43 @@
+"""Which files of pipeline/ a module runs: its import closure, read from the sources without importing them."""
+
+import ast
+from collections.abc import Iterator
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parents[2]
+PACKAGE = "pipeline"
+
+
+def closure(path: Path) -> set[Path]:
+    """A file and all files of `pipeline` that it imports, lazily too, transitively; packages' own files excepted."""
+    seen: set[Path] = set()
+    todo = [path]
+    while todo:
+        file = todo.pop()
+        if file not in seen:
+            seen.add(file)
+            todo += imported_by(file)
+    return seen
+
+
+def imported_by(path: Path) -> set[Path]:
+    """Files of `pipeline` that a file imports anywhere in it."""
+    names = _names(ast.parse(path.read_text(encoding="utf-8")))
+    files = {_file(name) for name in names if name.split(".", 1)[0] == PACKAGE}
+    return {file for file in files if file is not None and file.name != "__init__.py"}
+
+
+def _names(tree: ast.AST) -> Iterator[str]:
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom) and node.module:
+            yield node.module
+            yield from (f"{node.module}.{alias.name}" for alias in node.names)
+
+
+def _file(module: str) -> Path | None:
+    path = ROOT.joinpath(*module.split("."))
+    if path.with_suffix(".py").is_file():
+        return path.with_suffix(".py")
+    return path / "__init__.py" if (path / "__init__.py").is_file() else None

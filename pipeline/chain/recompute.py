@@ -1,0 +1,239 @@
+"""Computes a commit's verdict, metrics and report with the code of this tree, and compares them with what it records.
+
+The verdict is a pure function of files that the commit names by hash, so nobody needs to believe a recorded one. The
+computation is `python -m pipeline.recompute`, in a scratch folder that holds those files and none of the commit's code.
+"""
+
+import json
+import os
+import subprocess
+import sys
+import tempfile
+from collections.abc import Iterable, Iterator
+from functools import cache
+from pathlib import Path, PurePosixPath
+from typing import Any
+
+from ruamel.yaml import YAML
+
+from pipeline import files
+from pipeline.chain import code, git
+from pipeline.chain.store import Store
+from pipeline.chain.verify import Commit, Finding
+from pipeline.errors import GraftError
+
+SCRATCH = Path(".graft")
+# What follows from predictions.json: the first three are the verdict.
+COMPUTED = (
+    "reports/verdict.json",
+    "reports/decision.json",
+    "reports/reasons.json",
+    "reports/metrics.json",
+    "reports/details.json",
+    "reports/matrix.json",
+    "reports/plots/calibration.csv",
+    "reports/plots/confusion.csv",
+    "reports/plots/forgetting.csv",
+    "reports/plots/slices.csv",
+    "reports/report.md",
+    "reports/report.html",
+)
+PREDICTIONS = "reports/predictions.json"
+# Beside what dvc.yaml lists for the stage `gate`; folders with all that is in them.
+INPUTS = (
+    "params.yaml",
+    "models.lock",
+    "data/assembled/labels.json",
+    "data/assembled/slices",
+    "models/parent",
+    "models/anchor",
+    "reports/manifest.json",
+    PREDICTIONS,
+)
+LEFT_OUT = ("models/parent/adapter", "models/parent/index", "models/anchor/adapter")  # large, and no input
+OTHER_CODE = "verdict not recomputed: gate code differs"
+HELP = "dvc repro --force --single-item evaluate gate writes them again from the candidate's predictions"
+
+
+def findings(commit: Commit, revision: str | None, store: Store, *, fetch: bool = False) -> list[Finding]:
+    """What the commit records and this tree's code computes otherwise; empty where all of it is the same.
+
+    Args:
+        commit: what the revision says of its outputs.
+        revision: a commit; None for the working tree.
+        store: holds the commit's objects.
+        fetch: bring those that the cache lacks from the remote.
+    """
+    try:
+        return _compute(commit, revision, store, fetch=fetch)
+    except GraftError as error:  # a verdict that cannot be computed is not believed
+        return [_finding(COMPUTED[0], "a verdict that can be computed", "; ".join([error.message, *error.problems]))]
+
+
+def require(commit: Commit, revision: str | None, store: Store, refusal: str) -> None:
+    """Refuse a commit whose record is not what this tree's code computes.
+
+    Args:
+        commit: what the revision says of its outputs; the cache holds them.
+        revision: a commit; None for the working tree.
+        store: of the repository.
+        refusal: what is not done then, such as "not released".
+
+    Raises:
+        GraftError: every difference; or why nothing could be computed.
+    """
+    try:
+        differing = _compute(commit, revision, store, fetch=False)
+    except GraftError as error:
+        raise GraftError(f"{error.message}; nothing was pushed", error.problems, help=error.help or HELP) from None
+    if differing:
+        other = other_code(revision) if revision else []
+        help_ = f"the gate's code is another one there: check {revision} out, then again" if other else HELP
+        raise GraftError(
+            f"{refusal}: what is recorded is not what the gate's code computes", map(str, differing), help=help_
+        )
+
+
+def decision(revision: str | None) -> str:
+    """The recorded decision, pass or refused."""
+    return _verdict(_recorded(COMPUTED[1], revision))
+
+
+def _compute(commit: Commit, revision: str | None, store: Store, *, fetch: bool) -> list[Finding]:
+    SCRATCH.mkdir(exist_ok=True)
+    with tempfile.TemporaryDirectory(prefix="recompute-", dir=SCRATCH) as folder:
+        scratch = Path(folder).resolve()
+        for path in sorted({*INPUTS, *_inputs_of_gate()} - set(COMPUTED)):
+            _lay_out(path, commit, revision, store, scratch, fetch=fetch)
+        _run(scratch)
+        problems: list[str] = files.read_json(scratch / "problems.json")
+        if problems:
+            return [_finding(PREDICTIONS, "what slices, params and the parent's state give", line) for line in problems]
+        return list(_compare(commit, revision, scratch))
+
+
+def other_code(revision: str) -> list[str]:
+    """Files that decide the verdict and are not the same at a revision as here; empty: both compute the same."""
+    paths = _code()
+    there = git.object_ids(f"{revision}:{path}" for path in paths)
+    here = git.run("hash-object", "--no-filters", "--stdin-paths", stdin=_lines(code.ROOT / p for p in paths)).split()
+    return [path for path, old, new in zip(paths, there, here, strict=True) if old != new]
+
+
+@cache
+def _code() -> list[str]:
+    """Files whose bytes decide what is computed, relative to the root; sorted."""
+    from pipeline.evaluation import keys
+
+    modules = code.closure(code.ROOT / "pipeline/recompute.py")
+    modules |= {keys.ROOT / name for kind in ("classification", "sft", "text") for name in keys.modules(kind)}
+    return [*sorted(path.relative_to(code.ROOT).as_posix() for path in modules), "schemas/params.schema.json"]
+
+
+def _inputs_of_gate() -> list[str]:
+    """What dvc.yaml lists as data of the stage `gate`."""
+    stages = YAML(typ="safe", pure=True).load(code.ROOT / "dvc.yaml")["stages"]
+    return [path for path in stages["gate"]["deps"] if not path.startswith("pipeline/")]
+
+
+def _lay_out(path: str, commit: Commit, revision: str | None, store: Store, scratch: Path, *, fetch: bool) -> None:
+    """Put an input, or all files of one that is a folder, where the computation reads it."""
+    output = next((o for o in commit.outputs if o.cached and (path == o.path or path.startswith(f"{o.path}/"))), None)
+    if output is None:
+        names = git.files(revision, path) if revision else [file.as_posix() for file in files.files_below(Path(path))]
+        for name in names:
+            content = git.show(revision, name) if revision else Path(name).read_bytes()
+            files.write_bytes(_inside(scratch, name), content or b"")
+        return
+    for name, md5 in _members(output.path, output.md5, store, fetch=fetch):
+        if (name == path or name.startswith(f"{path}/")) and not name.startswith(LEFT_OUT):
+            _link(name, md5, commit, store, scratch, fetch=fetch)
+
+
+def _members(path: str, md5: str, store: Store, *, fetch: bool) -> Iterator[tuple[str, str]]:
+    """(path, md5) of an output, or of each file of one that is a folder."""
+    if not md5.endswith(".dir"):
+        yield path, md5
+        return
+    try:
+        listed = store.listing(md5, "cache")
+    except FileNotFoundError:
+        if not fetch:
+            raise _absent(path) from None
+        listed = store.listing(md5, "remote")
+    yield from ((f"{path}/{name}", child) for name, child in listed.items())
+
+
+def _link(name: str, md5: str, commit: Commit, store: Store, scratch: Path, *, fetch: bool) -> None:
+    if fetch:
+        store.fetch([md5])
+    source, target = store.path(md5).resolve(), _inside(scratch, name)
+    if not source.is_file():
+        raise _absent(name)
+    digest = commit.manifest.get(name)
+    if digest is None or files.sha256(source) != digest["sha256"]:
+        raise GraftError(
+            "DVC's cache holds other bytes than it recorded",
+            [f"{md5}: found md5 {files.md5(source)}: {name}"],
+            help=f"delete object {md5} from .dvc/cache/files/md5; dvc fetch brings what was pushed before, dvc repro "
+            "makes the rest again",
+        )
+    target.parent.mkdir(parents=True, exist_ok=True)
+    target.symlink_to(source)  # nothing is written below it: every writer replaces a file
+
+
+def _inside(scratch: Path, name: str) -> Path:
+    if ".." in PurePosixPath(name).parts or PurePosixPath(name).is_absolute():
+        raise GraftError(f"{name}: leaves the repository")
+    return scratch / name
+
+
+def _absent(name: str) -> GraftError:
+    return GraftError(f"{name} is not in the cache", help="dvc pull brings it; --remote reads it from there")
+
+
+def _run(scratch: Path) -> None:
+    environment = {**os.environ, "PYTHONPATH": str(code.ROOT)}
+    done = subprocess.run(  # -P: nothing that lies in the scratch folder is imported
+        [sys.executable, "-P", "-m", "pipeline.recompute"],
+        cwd=scratch, env=environment, capture_output=True, text=True, check=False,
+    )  # fmt: skip
+    if done.returncode != 0:
+        lines = done.stderr.strip().splitlines()
+        raise GraftError("the verdict could not be computed", [line.removeprefix("Error: ") for line in lines[-5:]])
+
+
+def _compare(commit: Commit, revision: str | None, scratch: Path) -> Iterator[Finding]:
+    for path in COMPUTED:
+        new, digest = scratch / path, commit.manifest.get(path)
+        if digest is None or not new.is_file() or files.sha256(new) != digest["sha256"]:
+            yield _finding(path, *_words(path, revision, new))
+
+
+def _words(path: str, revision: str | None, new: Path) -> tuple[str, str]:
+    """What was computed and what is recorded: the words of a verdict, elsewhere that they differ."""
+    if path not in COMPUTED[:3]:
+        return "what predictions.json gives", "other content"
+    return _verdict(new.read_bytes() if new.is_file() else None), _verdict(_recorded(path, revision))
+
+
+def _recorded(path: str, revision: str | None) -> bytes | None:
+    return git.show(revision, path) if revision else Path(path).read_bytes()
+
+
+def _verdict(content: bytes | None) -> str:
+    try:
+        value: Any = json.loads(content or b"null")
+    except ValueError:
+        return "no JSON"
+    if isinstance(value, dict):
+        value = [value.get("verdict"), *value.get("reasons", [])]
+    return "; ".join(map(str, value)) if isinstance(value, list) else str(value)
+
+
+def _finding(path: str, expected: str, found: str) -> Finding:
+    return Finding(path=path, place="git", problem="differs", expected=f"{expected} (computed again)", found=found)
+
+
+def _lines(paths: Iterable[Path]) -> bytes:
+    return "".join(f"{path}\n" for path in paths).encode()

@@ -20,6 +20,7 @@ PREDICTIONS = Path("reports/predictions.json")
 MANIFEST = Path("reports/manifest.json")
 PROBLEMS = Path("problems.json")  # what this process writes for its parent: lines of text
 SHOWN = 5  # problems of one kind
+BESIDE = ("lm_eval", "sources")  # parts of predictions.json that are checked elsewhere
 ADDED = ("custom", "judge")  # fields of a row that no model says
 
 
@@ -37,7 +38,7 @@ def main() -> None:
         models = {name: model for name, model in recorded["models"].items() if model is not None}
         labels = files.read_json(sides.LABELS)
         again = content.build(items, varied, models, labels, rows, released)
-        problems += _differences(again, {name: recorded[name] for name in recorded if name != "lm_eval"})
+        problems += _differences(again, {k: v for k, v in recorded.items() if k not in BESIDE})
         problems += _models(recorded["models"], released)
         problems += islice(_keys(records, rows, recorded["models"], asked.decoding), SHOWN)
         problems += islice(_kept(records, rows, released), SHOWN)

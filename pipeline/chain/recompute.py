@@ -17,7 +17,7 @@ from typing import Any
 from ruamel.yaml import YAML
 
 from pipeline import files
-from pipeline.chain import code, git
+from pipeline.chain import code, git, rule_changes
 from pipeline.chain.store import Store
 from pipeline.chain.verify import Commit, Finding
 from pipeline.errors import GraftError
@@ -28,6 +28,8 @@ COMPUTED = (
     "reports/verdict.json",
     "reports/decision.json",
     "reports/reasons.json",
+    "reports/changes.json",
+    "reports/rules.json",
     "reports/metrics.json",
     "reports/details.json",
     "reports/matrix.json",
@@ -107,6 +109,7 @@ def _compute(commit: Commit, revision: str | None, store: Store, *, fetch: bool)
             _lay_out(path, commit, revision, store, scratch, fetch=fetch)
         _run(scratch)
         problems: list[str] = files.read_json(scratch / "problems.json")
+        problems += _other_sources(scratch, revision)
         if problems:
             return [_finding(PREDICTIONS, "what slices, params and the parent's state give", line) for line in problems]
         return list(_compare(commit, revision, scratch))
@@ -219,6 +222,15 @@ def _words(path: str, revision: str | None, new: Path) -> tuple[str, str]:
 
 def _recorded(path: str, revision: str | None) -> bytes | None:
     return git.show(revision, path) if revision else Path(path).read_bytes()
+
+
+def _other_sources(scratch: Path, revision: str | None) -> Iterator[str]:
+    """Files that predictions.json says it was made by, and that are others in the commit."""
+    recorded: dict[str, str] = files.read_json(scratch / PREDICTIONS).get("sources") or {}
+    held = rule_changes.evaluated(revision)
+    for path in sorted(recorded.keys() | held.keys()):
+        if recorded.get(path) != held.get(path):
+            yield f"sources: {path}: sha256 {recorded.get(path)}, the commit holds {held.get(path)}"
 
 
 def _verdict(content: bytes | None) -> str:

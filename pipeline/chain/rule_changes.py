@@ -39,6 +39,13 @@ def unjudged(release: str | None) -> dict[str, Any]:
     return _compare(theirs, release, None, GOLDEN) if theirs else {}
 
 
+def evaluated(revision: str | None) -> dict[str, str]:
+    """Path -> SHA-256 of the files in git that the stage `evaluate` reads at a revision; None: in the working tree."""
+    if revision is None:
+        return sources.of("evaluate")
+    return _hashes(revision, sources.dependencies(git.show(revision, "dvc.yaml") or b"", "evaluate"))
+
+
 def _compare(theirs: Basis, release: str | None, content: Any, *more: str) -> dict[str, Any]:
     from pipeline.gate import changes  # numpy: only where something is compared
 

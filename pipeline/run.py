@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from pipeline import errors, params, terminal
-from pipeline.chain import candidate, dvc, git, outputs, releases, staleness, verify
+from pipeline.chain import candidate, dvc, git, outputs, releases, staleness, tracking, verify
 from pipeline.chain.store import Store
 from pipeline.errors import GraftError
 
@@ -34,7 +34,7 @@ def main() -> None:
     argparse.ArgumentParser(prog="python -m pipeline.run", description=about, epilog=more).parse_args()
     params.load_all()
     tree, store = candidate.tree(), Store()
-    found = staleness.reasons(store.stale())
+    found = staleness.reasons(tracking.stale(store))
     held = tree.held if staleness.upgraded(found) or staleness.only_outputs(found) else None
     if not found:
         terminal.echo("nothing to do: the pipeline is up to date")

@@ -4,7 +4,8 @@ from pipeline import params
 from pipeline.chain import candidate, git, outputs
 from pipeline.chain.candidate import Tree
 from pipeline.chain.lockfile import Anchor, Base
-from pipeline.chain.store import Place, Store
+from pipeline.chain.places import Place
+from pipeline.chain.store import Store
 from pipeline.errors import GraftError
 
 HELP = "set gate.anchor in params.yaml to null or to another release, then graft lock"

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from pipeline import files, schema, yaml
-from pipeline.chain import environment, git, lockfile, outputs, releases
+from pipeline.chain import environment, git, lockfile, outputs, releases, tracking
 from pipeline.chain.lockfile import Lock
 from pipeline.chain.releases import Release
 from pipeline.chain.store import Store
@@ -113,7 +113,7 @@ def check_out_data(folder: Path, store: Store) -> None:
     """Bring an increment's raw files, by the hash in its raw.dvc, from the cache or the remote."""
     raw = folder / "raw.dvc"
     if outputs.is_import(raw.read_bytes()):
-        store.reproduce(raw)  # the shipped sample is imported from examples/ of the same commit
+        tracking.reproduce(store, raw)  # the shipped sample is imported from examples/ of the same commit
         return
     md5 = outputs.raw_md5(raw.read_bytes())
     store.fetch([md5])
@@ -162,7 +162,7 @@ def unite(tree: Tree, folder: Path, store: Store) -> None:
     folder.mkdir(parents=True, exist_ok=True)
     increment.save(folder, instructions.pop(), specs, task=_one(loaded, "task"), more=_more(loaded))
     ignore_all_but([tree.lock.increment, folder.as_posix()])
-    store.union(raw, folder / increment.RAW)
+    tracking.union(store, raw, folder / increment.RAW)
 
 
 def _one(parts: Mapping[str, Increment], name: str) -> Any:

@@ -9,10 +9,11 @@ from dataclasses import dataclass
 from itertools import chain as joined
 from pathlib import Path
 
-from pipeline.chain import git, keep, lineage, lockfile, outputs
+from pipeline.chain import git, inventory, keep, lineage, lockfile, outputs
 from pipeline.chain.candidate import Tree
+from pipeline.chain.places import Place
 from pipeline.chain.releases import Release
-from pipeline.chain.store import Place, Store
+from pipeline.chain.store import Store
 from pipeline.errors import GraftError
 
 _MD5 = re.compile(rb"\bmd5: '?([0-9a-f]{32}(?:\.dir)?)\b")
@@ -67,7 +68,7 @@ def of(store: Store, roots: set[str], place: Place) -> Garbage:
     Raises:
         GraftError: a root's folder listing is corrupt there.
     """
-    everything = store.everything(place)
+    everything = {md5: held.size for md5, held in inventory.everything(store, place).items()}
     kept, unreadable, incomplete = set(roots), [], {}
     for folder in (root for root in roots if root.endswith(".dir")):
         try:  # a listing that is only in the cache still names files that lie in the remote

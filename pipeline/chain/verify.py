@@ -9,7 +9,8 @@ from typing import Any
 
 from pipeline import files
 from pipeline.chain import git, hashing, keep, lockfile, outputs, releases
-from pipeline.chain.store import Digests, Place, Store
+from pipeline.chain.places import Place
+from pipeline.chain.store import Digests, Store
 from pipeline.errors import GraftError
 
 ON_DEMAND = "on-demand"
@@ -125,11 +126,11 @@ def data(commit: Commit, store: Store) -> list[Finding]:
     if commit.raw is None or not raw.is_dir():
         return []
     try:
-        listed = store.listing(commit.raw, "cache")
+        listed = store.read_listing(commit.raw, "cache")
     except FileNotFoundError:
-        return []  # named as missing from the cache
+        return []  # named as missing from the cache; as corrupt where it is that
     findings = []
-    for name, md5 in listed.items():
+    for name, md5 in listed.files.items():
         path = raw / name
         found = hashlib.md5(path.read_bytes(), usedforsecurity=False).hexdigest() if path.is_file() else "nothing"
         if found != md5:
@@ -248,15 +249,13 @@ def _named_objects(commit: Commit, store: Store, place: Place) -> tuple[list[tup
             named.append((path, md5))
             continue
         try:
-            found = store.digests(md5, place)
-            if found.md5 != md5.removesuffix(".dir"):
-                findings.append(_finding(f"{path}/", place, "corrupt", f"md5 {md5}", f"md5 {found.md5}"))
-            named += [(f"{path}/{name}", child) for name, child in store.listing(md5, place).items()]
+            listing = store.read_listing(md5, place)
+            if listing.problem:
+                findings.append(_finding(f"{path}/", place, "corrupt", f"md5 {md5}", listing.problem))
+            named += [(f"{path}/{name}", child) for name, child in listing.files.items()]
         except FileNotFoundError:
             lost = [p for p in commit.manifest if p.startswith(f"{path}/")] if commit.is_derived(path) else [f"{path}/"]
             findings += [_finding(p, place, commit.absence(path), f"object {md5}", "nothing") for p in lost]
-        except GraftError:
-            continue  # named as corrupt above
     return named, findings
 
 

@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from pipeline import errors, files, terminal
-from pipeline.chain import candidate, dvc, rule_changes, staleness, verify
+from pipeline.chain import candidate, dvc, rule_changes, staleness, tracking, verify
 from pipeline.chain.store import Store
 from pipeline.ci import verdicts
 from pipeline.commands.lock import differences, only_upgraded
@@ -41,7 +41,7 @@ def blocks() -> Iterator[str]:
     if base.is_dir() and stale in AFTER_EVALUATE:
         yield from _base_verdict(base, required=not upgraded)
     yield from _changes(tree, stale)
-    yield f"**{describe(tree, staleness.reasons(Store().stale()) if stale else [])}**"
+    yield f"**{describe(tree, staleness.reasons(tracking.stale(Store())) if stale else [])}**"
     lines = [f"- models.lock: {line}" for line in found] or ["- models.lock is current"]
     lines.append(f"- dvc.lock: stage `{stale}` and what follows must run" if stale else "- dvc.lock is current")
     yield "\n".join(lines)

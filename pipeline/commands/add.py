@@ -10,7 +10,7 @@ from typing import Any
 import click
 
 from pipeline import params, terminal, words
-from pipeline.chain import anchors, candidate, git, lockfile
+from pipeline.chain import anchors, candidate, git, lockfile, tracking
 from pipeline.chain.candidate import INCREMENTS, Tree
 from pipeline.chain.store import Store
 from pipeline.commands import incoming
@@ -146,7 +146,7 @@ def _add_files(tree: Tree, folder: Path, handed: Incoming, replace: bool, instru
     finally:
         shutil.rmtree(draft, ignore_errors=True)
     candidate.ignore_all_but([tree.lock.increment, folder.as_posix()])
-    Store().add(folder / increment.RAW)
+    tracking.add(Store(), folder / increment.RAW)
     _open(
         tree,
         folder.as_posix(),

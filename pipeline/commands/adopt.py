@@ -6,7 +6,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from pipeline import files, params, terminal
-from pipeline.chain import candidate, lockfile, outputs, releases
+from pipeline.chain import candidate, lockfile, outputs, releases, tracking
 from pipeline.chain.candidate import Tree
 from pipeline.chain.store import Store
 from pipeline.data import arrow, golden, increment, index, runs, slices
@@ -39,7 +39,7 @@ def adopt(adapter: Path) -> None:
         GraftError: it does not fit the pinned base or params.yaml; nothing is changed then.
     """
     lock, store = lockfile.load(), Store()
-    store.reproduce("base")
+    tracking.reproduce(store, "base")
     from pipeline.model import adopted, pinned
     from pipeline.model.lora_settings import Settings
 

@@ -5,10 +5,11 @@ from collections.abc import Callable
 import click
 
 from pipeline import terminal
-from pipeline.chain import candidate, garbage, git, keep
+from pipeline.chain import candidate, garbage, git, inventory, keep
 from pipeline.chain.garbage import Garbage
 from pipeline.chain.releases import Release
-from pipeline.chain.store import Place, Store
+from pipeline.chain.places import Place
+from pipeline.chain.store import Store
 from pipeline.errors import GraftError
 
 
@@ -50,7 +51,7 @@ def gc(newest: int | None, thin: bool, remote: bool, apply: bool, as_json: bool)
         say(f"{'thinned' if apply else 'would thin'}: {', '.join(release.tag for release in thinned)}")
     for each in found:
         if apply:
-            store.delete(each.objects, each.place)
+            inventory.delete(store, each.objects, each.place)
         say(_line(each, apply))
     if as_json:
         terminal.echo_json(_counts(found, thinned, apply))

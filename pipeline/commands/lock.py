@@ -5,7 +5,7 @@ from dataclasses import replace
 import click
 
 from pipeline import params, terminal
-from pipeline.chain import anchors, candidate, dvc, environment, lockfile, merging, releases, staleness
+from pipeline.chain import anchors, candidate, dvc, environment, lockfile, merging, releases, staleness, tracking
 from pipeline.chain.store import Store
 from pipeline.errors import GraftError
 
@@ -56,7 +56,7 @@ def only_upgraded(tree: candidate.Tree, found: list[str], stale: str | None) -> 
     """
     if tree.held is None or any(line.startswith(("params.yaml", "anchor")) for line in found):
         return False
-    return stale is None or staleness.upgraded(staleness.reasons(Store().stale()))
+    return stale is None or staleness.upgraded(staleness.reasons(tracking.stale(Store())))
 
 
 def _check(tree: candidate.Tree, as_json: bool) -> None:

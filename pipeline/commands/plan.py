@@ -10,7 +10,7 @@ from typing import Any
 import click
 
 from pipeline import files, params, terminal, yaml
-from pipeline.chain import candidate, staleness
+from pipeline.chain import candidate, staleness, tracking
 from pipeline.chain.candidate import Tree
 from pipeline.chain.lockfile import Lock
 from pipeline.chain.store import Store
@@ -91,7 +91,7 @@ def make_plan(gpu: str | None = None, config: Path | None = None) -> Plan:
     """
     asked = params.load_all()
     tree, store = candidate.tree(), Store()
-    status = store.stale()
+    status = tracking.stale(store)
     found = staleness.reasons(status)
     stages = staleness.would_run(_declared(tree.lock.increment), status)
     counted = counts.count(tree, asked, store)

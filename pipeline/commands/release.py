@@ -16,6 +16,7 @@ from pipeline.chain import (
     required,
     rule_changes,
     staleness,
+    tracking,
     verify,
 )
 from pipeline.chain.candidate import Tree
@@ -142,7 +143,7 @@ def _place_problems(tree: Tree) -> list[str]:
 
 
 def _pipeline_problems(store: Store) -> None:
-    stale = staleness.reasons(store.stale())
+    stale = staleness.reasons(tracking.stale(store))
     if stale:
         raise GraftError(
             "not released: the pipeline is not up to date",
@@ -191,7 +192,7 @@ def _weights(manifest: dict[str, verify.Digest]) -> dict[str, str]:
 def _read_back(commit: verify.Commit, tree: Tree, store: Store, pushed: list[str]) -> int:
     """Hash what the remote now gives back, but for what an earlier release read back already."""
     verified = _objects_of_parent(tree, store) - set(pushed)
-    wanted = sorted(store.closure(commit.objects(), "cache") - verified)
+    wanted = sorted(store.closure(commit.objects(), "cache", "remote") - verified)
     digests = store.all_digests(wanted, "remote")
     found = {md5: digests[md5].md5 if md5 in digests else "nothing" for md5 in wanted}
     bad = [f"{md5}: found md5 {found[md5]}" for md5 in wanted if found[md5] != md5.removesuffix(".dir")]

@@ -33,6 +33,7 @@ def chain(folder: Path, keep: str, cache: Path, count: int) -> list[dict[str, in
     clone, remote = folder / "clone", folder / "remote"
     subprocess.run(["git", "clone", "--quiet", ROOT, clone], check=True)
     _type(clone, "git remote remove origin && git checkout --quiet -B main")  # whatever happens to ROOT meanwhile
+    remote.mkdir()
     _type(clone, f"dvc cache dir --local {cache} && dvc remote add --default storage {remote}")
     _settings(clone, keep)
     released, before, known = [], 0, set[str]()

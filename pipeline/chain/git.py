@@ -169,6 +169,23 @@ def branch() -> str | None:
     return run("branch", "--show-current") or None
 
 
+def require_identity() -> None:
+    """Refuse early what git would refuse at the end.
+
+    Raises:
+        GraftError: git does not know in whose name to commit.
+    """
+    for role in ("AUTHOR", "COMMITTER"):
+        try:
+            run("var", f"GIT_{role}_IDENT")
+        except GraftError as error:
+            raise GraftError(
+                "git does not know in whose name to commit",
+                [error.message],
+                help="git config user.name NAME && git config user.email ADDRESS",
+            ) from None
+
+
 def default_branch() -> str:
     """The branch that releases are cut from: origin's HEAD, else `main`."""
     if succeeds("rev-parse", "--verify", "-q", "refs/remotes/origin/HEAD"):

@@ -52,6 +52,16 @@ def left_behind(held: Release) -> bool:
     return held.commit == git.head() and git.has_origin() and held.tag not in git.remote_tags(held.tag)
 
 
+def has_moved_on() -> bool:
+    """Whether origin's default branch holds commits that HEAD does not stand on.
+
+    Raises:
+        GraftError: origin cannot be reached.
+    """
+    tip = git.remote_heads().get(git.default_branch())
+    return tip is not None and not git.succeeds("merge-base", "--is-ancestor", tip, "HEAD")
+
+
 def push(tag: str) -> str:
     """Push branch and tag, both or neither; a tag that cannot be pushed does not stay. Returns what was done."""
     main = git.default_branch()
@@ -60,7 +70,7 @@ def push(tag: str) -> str:
     except GraftError as error:
         git.run("tag", "--delete", tag)
         raise GraftError(
-            f"not released: origin took neither {main} nor {tag}; the tag is gone again, the outputs stay pushed",
+            f"not released: origin took neither {main} nor {tag}; the tag is gone again, commit and outputs stay",
             [error.message, *error.problems],
             help="git pull; where main moved to a newer release, graft lock --parent latest and dvc repro",
         ) from None

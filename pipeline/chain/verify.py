@@ -8,12 +8,13 @@ from pathlib import Path
 from typing import Any
 
 from pipeline import files
-from pipeline.chain import git, hashing, keep, lockfile, outputs, releases
+from pipeline.chain import foreign, git, hashing, keep, lockfile, outputs, releases
 from pipeline.chain.places import Place
 from pipeline.chain.store import Digests, Store
 from pipeline.errors import GraftError
 
 ON_DEMAND = "on-demand"
+FOREIGN = "foreign"
 Digest = dict[str, Any]  # {"size": bytes, "sha256": 64 hex digits}
 
 
@@ -22,7 +23,8 @@ class Finding:
     """One file that is not what the manifest says.
 
     Its problem is missing, corrupt (bytes changed), wrong (intact, but not what was released),
-    wrong-parent, wrong-anchor, or on-demand (not there and need not be: a stage makes it again).
+    wrong-parent, wrong-anchor, foreign (its folder's listing does not name it), or on-demand (not
+    there and need not be: a stage makes it again).
     """
 
     path: str
@@ -117,6 +119,9 @@ def workspace(commit: Commit) -> list[Finding]:
         elif (found := hashes[Path(path)]) != digest["sha256"]:
             intact = md5s.get(path) == hashlib.md5(Path(path).read_bytes(), usedforsecurity=False).hexdigest()
             findings.append(_finding(path, "workspace", "wrong" if intact else "corrupt", digest["sha256"], found))
+    cached = [output.path for output in commit.outputs if output.cached]
+    for extra in foreign.below(cached, commit.manifest):
+        findings.append(_finding(extra.as_posix(), "workspace", FOREIGN, "nothing", "a file that no listing names"))
     return findings + _embedded_base(commit.lock)
 
 
@@ -136,6 +141,9 @@ def data(commit: Commit, store: Store) -> list[Finding]:
         if found != md5:
             problem = "corrupt" if path.is_file() else "missing"
             findings.append(_finding(path.as_posix(), "workspace", problem, f"md5 {md5}", f"md5 {found}"))
+    known = {(raw / name).as_posix() for name in listed.files}
+    for extra in foreign.below([raw.as_posix()], known) if known else ():
+        findings.append(_finding(extra.as_posix(), "workspace", FOREIGN, "nothing", "a file that no listing names"))
     return findings
 
 

@@ -99,7 +99,8 @@ def _checked(tag: str, tree: Tree, store: Store) -> verify.Commit:
         )
     recompute.require(commit, "HEAD", store, "not released")
     _limits(commit)
-    store.missing([], "remote")  # out of reach: say so before anything is sent
+    git.require_identity()
+    _parents_state(commit, store)
     return commit
 
 
@@ -158,6 +159,22 @@ def _limits(commit: verify.Commit) -> None:
     found = limits.problems(commit.manifest, commit.lock.parent.release if commit.lock.parent else None)
     if found:
         raise GraftError("not released: over a limit of params.yaml", found, help=limits.MEASURE_AGAIN)
+
+
+def _parents_state(commit: verify.Commit, store: Store) -> None:
+    """Refuse a remote that is out of reach, or that is not the one of the release before, before anything is sent."""
+    store.missing([], "remote")
+    parent = commit.lock.parent
+    if parent is None or parent.release == releases.ADOPTED:
+        return
+    state = store.closure((output["md5"] for output in parent.state.values()), "cache", "remote")
+    if absent := store.missing(state, "remote"):
+        lacking = f"remote {store.remote_name()!r} lacks {words.counted(len(absent), 'object')}"
+        raise GraftError(
+            f"not released: {lacking} of the state of {parent.release}: is it mounted?",
+            absent,
+            help="dvc remote list shows where it points; a new remote takes all releases first: dvc push --all-tags",
+        )
 
 
 def _decision(commit: verify.Commit) -> None:

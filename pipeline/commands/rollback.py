@@ -1,30 +1,13 @@
 """graft rollback: a new commit whose model is an earlier release."""
 
-from pathlib import Path
-
 import click
 
 from pipeline import files, terminal
-from pipeline.chain import candidate, git, outputs, publish, releases, remake, verify
+from pipeline.chain import candidate, git, outputs, publish, releases, remake, signing, switching, verify
 from pipeline.chain.candidate import Tree
 from pipeline.chain.releases import Release
 from pipeline.chain.store import Store
 from pipeline.errors import GraftError
-
-# What makes and describes a model; docs/, .github/ and tests stay as they are.
-MODEL = (
-    ".dvcignore",
-    "dvc.lock",
-    "dvc.yaml",
-    "models.lock",
-    "params.yaml",
-    "requirements.lock",
-    "data/golden",
-    "examples/base",
-    "pipeline",
-    "reports",
-    "schemas",
-)
 
 
 @click.command()
@@ -48,30 +31,52 @@ def rollback(version: str, why: str | None, tag: bool, push: bool, sign: str | N
     """
     if (push or sign) and not tag:
         raise click.UsageError("--push and --sign go with --tag")
-    if tag and git.branch() != git.default_branch():
-        raise GraftError(f"nothing done: releases are tagged on {git.default_branch()}", help="git switch, then again")
+    if tag and (branch := git.branch()) != git.default_branch():
+        where = f"on {branch}" if branch else "HEAD is detached"
+        raise GraftError(
+            f"nothing done: {where}, and releases are tagged on {git.default_branch()}",
+            help=f"git switch {git.default_branch()}, then again",
+        )
     tree, store = candidate.tree_of("HEAD"), Store()
     target = releases.find(version, tree.releases)
-    there = tree.held is not None and tree.held.manifest == target.manifest
-    if not (tag and there and not git.changes()):
-        _roll_back(tree, target, store, why)
-    elif tree.held is not None and push and publish.left_behind(tree.held):
+    there = tree.held is not None and tree.held.manifest == target.manifest and not git.changes()
+    if tag and there and push and tree.held is not None and publish.left_behind(tree.held):
         terminal.echo(publish.push(tree.held.tag))  # tagged by a run that was killed before it could push
         return
+    if not (tag and there):
+        _require_clean(tree, target)
     if tag:
-        _tag(target, store, sign)
+        _require_taggable(tree, target, push, sign)
+    commit = _brought(target, store)
+    if tag:
+        _require_in_remote(target, commit, store)
+    if not there:
+        _roll_back(tree, target, commit, store, why)
+    if tag:
+        _tag(target, sign)
+    _say_next(tag, push, version)
+
+
+def _say_next(tag: bool, push: bool, version: str) -> None:
+    """Publish it, or say how."""
     if push:
         held = candidate.tree_of("HEAD").held
         terminal.echo(publish.push(held.tag if held else version))
     elif tag:
         terminal.echo(f"publish it: git push --atomic origin {git.default_branch()} TAG")
+    elif git.branch() is None:
+        terminal.echo("HEAD is detached: no branch holds this commit; git switch --create NAME keeps it")
     else:
         pull = "dvc pull --allow-missing && dvc repro merge" if verify.read("HEAD").derived() else "dvc pull"
         terminal.echo(f"make it live: git push; a server that follows the branch runs {pull}")
 
 
-def _roll_back(tree: Tree, target: Release, store: Store, why: str | None) -> None:
-    _check(tree, target)
+def _brought(target: Release, store: Store) -> verify.Commit:
+    """Have every object of the target in the cache, with right bytes; the working tree is not touched.
+
+    Raises:
+        GraftError: something is nowhere, or not what was released.
+    """
     commit = verify.read(target.commit)
     store.fetch(commit.objects())
     made = remake.derived(target.commit, commit, store)
@@ -87,62 +92,59 @@ def _roll_back(tree: Tree, target: Release, store: Store, why: str | None) -> No
             else f"graft verify {target.tag} --remote",
         )
     terminal.echo(f"verified: {len(commit.manifest)} files of {target.tag} are in the cache")
+    return commit
+
+
+def _roll_back(tree: Tree, target: Release, commit: verify.Commit, store: Store, why: str | None) -> None:
+    switching.require_saved(target, commit, store)
     withdrawn = _withdrawn(tree, target)
-    _switch(target, commit, store)
-    _record(tree, target, dict.fromkeys(withdrawn, why or ""))
-    terminal.echo(f"switched: the working tree holds {target.tag}")
-    git.run("commit", "--no-verify", "--message", _message(target.tag, withdrawn, why))
+    with switching.undone_on_failure(target, commit, store):
+        switching.switch(target, commit, store)
+        _record(tree, target, dict.fromkeys(withdrawn, why or ""))
+        terminal.echo(f"switched: the working tree holds {target.tag}")
+        git.run("commit", "--no-verify", "--message", _message(target.tag, withdrawn, why))
     terminal.echo(f"committed: {git.run('log', '-1', '--format=%h %s')}")
 
 
-def _tag(target: Release, store: Store, key: str | None) -> None:
-    """Set a new patch version on HEAD, once the remote is known to hold every byte of it."""
-    tree = candidate.tree_of("HEAD")
-    newest = tree.releases[-1]
-    if newest.manifest == target.manifest:
-        raise GraftError(f"the newest release, {newest.tag}, holds these bytes already", help="git push --tags")
+def _tag(target: Release, key: str | None) -> None:
+    """Set a new patch version on HEAD."""
     commit = verify.read("HEAD")
-    absent = store.missing(store.closure(commit.objects(), "cache"), "remote")
-    if absent:
-        raise GraftError(
-            f"not tagged: the remote lacks {len(absent)} objects of {target.tag}", absent, help="dvc push, then again"
-        )
-    tag = releases.format_tag(releases.next_version("patch", tree.releases))
+    tag = releases.format_tag(releases.next_version("patch", candidate.tree_of("HEAD").releases))
     publish.set_tag(tag, commit, publish.signature(tag, key))
     terminal.echo(f"tagged: {tag}, the same bytes as {target.tag}")
 
 
-def _check(tree: Tree, target: Release) -> None:
+def _require_clean(tree: Tree, target: Release) -> None:
     if tree.held is not None and tree.held.manifest == target.manifest and not git.changes():
         raise GraftError(f"the tree holds {target.tag} already", help="dvc checkout restores its files")
-    ours = _interrupted(target)
+    ours = switching.interrupted(target)
     foreign = [line for line in git.changes() if line[3:] not in {*ours, candidate.WITHDRAWN.as_posix()}]
     if foreign:
         raise GraftError("uncommitted changes would be lost", foreign, help="commit or git stash them first")
+    git.require_identity()
 
 
-def _interrupted(target: Release) -> set[str]:
-    """Changed paths that already are what the target holds: an earlier rollback was killed here."""
-    changed = {line[3:] for line in git.changes()}
-    paths = (*MODEL, target.lock.increment)
-    differs = git.run("diff", "--name-only", target.commit, "--", *paths).splitlines()
-    inside = {path for path in changed if any(path == p or path.startswith(f"{p}/") for p in paths)}
-    return inside - set(differs)
+def _require_taggable(tree: Tree, target: Release, push: bool, key: str | None) -> None:
+    """Refuse, before anything is committed, what could not be tagged or pushed afterwards."""
+    newest = tree.releases[-1]
+    if newest.manifest == target.manifest:
+        raise GraftError(f"the newest release, {newest.tag}, holds these bytes already", help="git push --tags")
+    if push and not git.has_origin():
+        raise GraftError("nothing done: there is no remote origin to push to", help="git remote add origin URL")
+    if push and publish.has_moved_on():
+        raise GraftError(f"nothing done: origin's {git.default_branch()} has moved on", help="git pull, then again")
+    if key != "keyless" and (key or signing.trusted()):
+        publish.signature(newest.tag, key)  # fails here where there is no key, or a wrong one; the result is unused
 
 
-def _switch(target: Release, commit: verify.Commit, store: Store) -> None:
-    paths = [*MODEL, target.lock.increment]
-    there = [path for path in paths if _exists(path, target.commit) or _exists(path, "HEAD")]
-    git.run("restore", "--source", target.commit, "--staged", "--worktree", "--", *there)
-    for output in commit.outputs:
-        if output.cached:
-            store.check_out(output.md5, Path(output.path))
-    if commit.raw:
-        store.check_out(commit.raw, Path(target.lock.increment, "raw"))
-
-
-def _exists(path: str, commit: str) -> bool:
-    return bool(git.run("ls-tree", "--name-only", commit, "--", path))
+def _require_in_remote(target: Release, commit: verify.Commit, store: Store) -> None:
+    absent = store.missing(store.closure(commit.objects(), "cache"), "remote")
+    if absent:
+        raise GraftError(
+            f"nothing done: the remote lacks {len(absent)} objects of {target.tag}",
+            absent,
+            help="is the right remote mounted? dvc remote list; dvc push --all-tags brings there what is here",
+        )
 
 
 def _withdrawn(tree: Tree, target: Release) -> list[str]:

@@ -215,6 +215,7 @@ def _sample(revision: str | None, sample: str | None, seed: int | None) -> tuple
 _ADVICE = {
     "differs": "the record was edited, or written by other code: do not deploy it; dvc repro --force evaluate gate, "
     "and release it again",
+    check.FOREIGN: "move these files elsewhere: whatever writes the output again deletes them",
     "unreleased-change": "git restore takes an edit back; dvc repro and graft release make it a release",
 }
 

@@ -127,7 +127,7 @@ def made_by(number: int, before: Tree, objects: Objects) -> Tree:
             "data/assembled/train.arrow", "data/assembled/reservoir.arrow", "data/assembled/labels.json",
             "data/assembled/dropped.jsonl", "data/assembled/report.json",
             "reports/predictions.json", "reports/matrix.json", "reports/details.json", "reports/plots/confusion.csv",
-            "reports/data.html", "reports/report.html",
+            "reports/data.html", "reports/report.html", "reports/rules.json",
         )
     }  # fmt: skip
 
@@ -165,6 +165,7 @@ def reports(number: int) -> dict[str, str]:
         "reports/verdict.json": files.dumps(VERDICT),
         "reports/decision.json": files.dumps("pass"),
         "reports/reasons.json": files.dumps([]),
+        "reports/changes.json": files.dumps([]),
         "reports/report.md": f"# {name_of(number)}\n",
         "reports/plots/loss.csv": "step,loss,learning_rate,gradient_norm\n1,1,1,1\n",
         "reports/plots/learning_rate.csv": "learning_rate,loss\n",

@@ -23,17 +23,17 @@ def below(locks: Iterable[tuple[str, Lock]], known: Iterable[Release]) -> list[R
     by_tag = {release.tag: release for release in known}
     found: dict[str, Release] = {}  # by commit
     problems: list[str] = []
-    todo, looked = list(locks), set[str]()
+    todo, looked = list(locks), set[tuple[str, str]]()
     while todo:
-        strangers: dict[str, tuple[str, str]] = {}  # commit -> child, tag
+        strangers: dict[tuple[str, str], str] = {}  # commit and tag of a parent -> child
         for name, lock in todo:
             problems += _unknown_anchor(name, lock, by_tag)
             problems += _walk(name, lock, by_tag, found, strangers)
-        new = {commit: names for commit, names in strangers.items() if commit not in looked | found.keys()}
+        new = {parent: child for parent, child in strangers.items() if parent not in looked and parent[0] not in found}
         looked |= new.keys()
         todo = []
-        texts = git.contents(f"{commit}:{lockfile.PATH}" for commit in new) if new else iter(())
-        for (commit, (child, tag)), text in zip(new.items(), texts, strict=True):
+        texts = git.contents(f"{commit}:{lockfile.PATH}" for commit, _ in new) if new else iter(())
+        for ((commit, tag), child), text in zip(new.items(), texts, strict=True):
             if text is not None:
                 lock = lockfile.parse(text.decode(), f"{tag} ({commit[:10]}): {lockfile.PATH}")
                 found[commit] = Release(tag=tag, commit=commit, date="", manifest="", lock=lock)
@@ -54,14 +54,14 @@ def _walk(
     lock: Lock,
     by_tag: Mapping[str, Release],
     found: dict[str, Release],
-    strangers: dict[str, tuple[str, str]],
+    strangers: dict[tuple[str, str], str],
 ) -> list[str]:
     """Follow parents by their tags; commits that a tag does not lead to are collected. Returns problems."""
     problems: list[str] = []
     while (parent := lock.parent) is not None and parent.release != releases.ADOPTED:
         release = by_tag.get(parent.release)
         if release is None or release.commit != parent.commit:
-            strangers.setdefault(parent.commit, (name, parent.release))
+            strangers.setdefault((parent.commit, parent.release), name)
         if release is None or release.commit in found:
             break
         found[release.commit] = release

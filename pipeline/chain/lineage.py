@@ -19,6 +19,7 @@ from pipeline.chain.store import Store
 from pipeline.errors import GraftError
 
 PATH = Path("data/assembled/lineage.parquet")
+COLUMNS = ("id", "increment", "file", "line", "fate", "reason", "near")
 CANDIDATE = "candidate"
 SHORTEST = 8  # hex digits of a prefix: by chance, 2 of 65,000 records share it
 SHORT = 16  # digits by which history names a record that is not at hand: `near`, and what was replaced
@@ -34,7 +35,7 @@ class Step:
     release: str  # v1.0.0 | candidate
     withdrawn: str | None  # why a rollback took the release back
     id: str
-    increment: str  # that brought it
+    increment: str | None  # that brought it; null, as file and line: history only says that it leaves
     file: str | None
     line: int | None
     fate: str  # train | eval | replay | augmented | dropped
@@ -133,6 +134,9 @@ def _rows(path: Path, prefix: str) -> list[dict[str, Any]]:
     found = []
     try:
         with pq.ParquetFile(path, memory_map=True) as file:
+            kinds = {name: file.schema_arrow.field(name).type for name in COLUMNS}
+            if not all(pa.types.is_string(kind) for name, kind in kinds.items() if name != "line"):
+                raise pa.ArrowInvalid(f"its columns are {kinds}")
             for group in range(file.num_row_groups):
                 may = [name for name in ("id", "near") if _may_hold(file, group, name, prefix)]
                 if not may or not any(pc.any(begins(c)).as_py() for c in file.read_row_group(group, may).columns):
@@ -154,7 +158,7 @@ def _may_hold(file: Any, group: int, name: str, prefix: str) -> bool:
 
 
 def _step(release: str, row: Mapping[str, Any], withdrawn: Mapping[str, str]) -> Step:
-    columns = {name: row[name] for name in ("id", "increment", "file", "line", "fate", "reason", "near")}
+    columns = {name: row[name] for name in COLUMNS}
     return Step(release=release, withdrawn=withdrawn.get(release), **columns)
 
 

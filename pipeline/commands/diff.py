@@ -8,7 +8,7 @@ from typing import Any
 import click
 
 from pipeline import terminal
-from pipeline.chain import candidate, comparison, git, lineage, lockfile, pairs, verify
+from pipeline.chain import candidate, comparison, git, lineage, lockfile, pairs, releases, verify
 from pipeline.chain.comparison import Diff
 from pipeline.chain.store import Store
 from pipeline.errors import GraftError
@@ -95,8 +95,9 @@ def compare(a: str, b: str, store: Store) -> Diff:
 def _parent() -> str:
     line = candidate.tree_of("HEAD")
     parent = line.lock.parent
-    if parent is None:
-        raise GraftError("HEAD has no parent release to compare with", help="graft diff A B")
+    if parent is None or parent.release == releases.ADOPTED:
+        why = "HEAD has no parent release" if parent is None else "HEAD's parent is an adopted adapter, not a release"
+        raise GraftError(f"{why}: nothing to compare with", help="graft diff A B")
     return parent.release
 
 

@@ -27,7 +27,8 @@ def summary(history: History) -> Iterator[str]:
     steps = history.steps
     yield from _origin(steps)
     trained = [step.release for step in steps if step.fate in TRAINED]
-    yield f"trained on by {_named(trained)}" if trained else "no release trained on it"
+    known = "recorded " if history.not_recorded or history.gone else ""
+    yield f"trained on by {_named(trained)}" if trained else f"no {known}release trained on it"
     yield from _evaluation(steps)
     yield from _leaving(steps)
     yield from _related(history.related)
@@ -41,8 +42,11 @@ def summary(history: History) -> Iterator[str]:
 
 def _cells(step: Step) -> list[str]:
     release = f"{step.release} (withdrawn)" if step.withdrawn is not None else step.release
-    place = f"{step.file}:{step.line}" if step.file else ""
-    return [release, step.increment, place, fate(step)]
+    return [release, step.increment or "", _place(step), fate(step)]
+
+
+def _place(step: Step) -> str:
+    return f"{step.file}:{step.line}" if step.file else ""
 
 
 def fate(step: Step) -> str:
@@ -59,9 +63,14 @@ def _origin(steps: Sequence[Step]) -> Iterator[str]:
     if not steps:
         yield "never a record of its own in what is recorded here"
         return
-    first = steps[0]
-    yield f"brought by increment {first.increment} ({first.file}:{first.line}), first in {first.release}"
-    later = sorted({step.increment for step in steps} - {first.increment})
+    origins = [(step.increment, step) for step in steps if step.increment is not None]
+    if not origins:
+        yield "the increment that brought it is not recorded here"
+        return
+    increment, first = origins[0]
+    place = f" ({_place(first)})" if first.file else ""
+    yield f"brought by increment {increment}{place}, first in {first.release}"
+    later = sorted({name for name, _ in origins} - {increment})
     if later:
         yield f"brought again by {', '.join(later)}"
 
@@ -73,12 +82,14 @@ def _evaluation(steps: Sequence[Step]) -> Iterator[str]:
 
 
 def _leaving(steps: Sequence[Step]) -> Iterator[str]:
-    for step in steps:
+    for place, step in enumerate(steps):
         reason = step.reason or ""
         if step.fate == "dropped" and reason.startswith((SUPERSEDED, WITHDRAWN)):
             by = f" by {step.near}" if step.near else ""
             word = SUPERSEDED if reason.startswith(SUPERSEDED) else WITHDRAWN
-            yield f"{word} in {step.release}{by}: from there on neither replayed nor evaluated"
+            back = next((later.release for later in steps[place + 1 :] if later.fate != "dropped"), None)
+            end = f", until {back} takes it back in" if back else ""
+            yield f"{word} in {step.release}{by}: from there on neither replayed nor evaluated{end}"
 
 
 def _related(related: Sequence[Step]) -> Iterator[str]:

@@ -29,11 +29,17 @@ def named(what: str) -> str:
 
 
 KETTLE, NEWER, TEST, NEAR, MADE = map(named, ("kettle", "newer kettle", "held out", "nearly the kettle", "made"))
+GONE, BACK, FORGOTTEN = map(named, ("withdrawn", "withdrawn, and brought back", "from before lineage was kept"))
 
 
 def row(name: str, fate: str, reason: str | None = None, near: str | None = None, **other: Any) -> dict[str, Any]:
     origin = {"increment": "2026-02", "file": "raw/a.csv", "line": 12} | other
     return {"id": name, "fate": fate, "reason": reason, "near": near, **origin}
+
+
+def leaves(name: str, reason: str, by: str | None = None) -> dict[str, Any]:
+    """What `assemble` writes of a record of history that leaves: 16 digits of its id, and no origin."""
+    return row(name[:16], "dropped", reason, by and by[:16], increment=None, file=None, line=None)
 
 
 FILLER = [row(named(f"other {n}"), "train", line=n) for n in range(400)]
@@ -43,19 +49,26 @@ LINEAGE: dict[str, list[dict[str, Any]] | None] = {
         row(KETTLE, "train"),
         row(KETTLE, "dropped", "duplicate", KETTLE, line=2),
         row(TEST, "eval", "2026-02", line=3),
+        row(GONE, "train", line=4),
+        row(BACK, "train", line=5),
     ],
     "v1.2.0": [row(KETTLE, "replay"), row(MADE, "augmented", None, KETTLE)],
     "v1.3.0": [
         row(KETTLE, "dropped", "seen", increment="2026-04", file="raw/b.csv", line=7),
         row(NEAR, "dropped", "near-duplicate", KETTLE[:16], increment="2026-04", file="raw/b.csv", line=8),
+        *(leaves(name, "withdrawn") for name in (GONE, BACK, FORGOTTEN, TEST)),
     ],
-    "v1.4.0": [row(KETTLE[:16], "dropped", "superseded", NEWER[:16]), row(NEWER, "train", increment="2026-05", line=1)],
+    "v1.4.0": [
+        leaves(KETTLE, "superseded", NEWER),
+        row(NEWER, "train", increment="2026-05", line=1),
+        row(BACK, "train", increment="2026-05", line=2),
+    ],
 }
 
 
 def write(path: Path, rows: list[dict[str, Any]]) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
-    ordered = sorted(rows, key=lambda item: (item["id"], item["line"]))
+    ordered = sorted(rows, key=lambda item: (item["id"], item["line"] or 0))
     pq.write_table(pa.Table.from_pylist(ordered, SCHEMA), path, row_group_size=50)
 
 
@@ -135,7 +148,7 @@ def test_record_is_followed_through_every_release_from_a_prefix(clone: Clone) ->
         "v1.1.0 2026-02 raw/a.csv:2 dropped: duplicate",
         "v1.2.0 (withdrawn) 2026-02 raw/a.csv:12 replayed",
         "v1.3.0 2026-04 raw/b.csv:7 dropped: seen",
-        f"v1.4.0 2026-02 raw/a.csv:12 dropped: superseded, beside {NEWER[:16]}",
+        f"v1.4.0 dropped: superseded, beside {NEWER[:16]}",
         "",
         "brought by increment 2026-02 (raw/a.csv:12), first in v1.1.0",
         "brought again by 2026-04",
@@ -148,11 +161,31 @@ def test_record_is_followed_through_every_release_from_a_prefix(clone: Clone) ->
     ]
 
 
+LEFT = "withdrawn in v1.3.0: from there on neither replayed nor evaluated"
+NEVER = "no recorded release trained on it"
+
+
+@pytest.mark.parametrize(
+    ("record", "said"),
+    [
+        pytest.param(GONE, ["trained on by v1.1.0", LEFT], id="trained-on"),
+        pytest.param(TEST, [NEVER, "evaluated on in slice 2026-02, since v1.1.0", LEFT], id="held-out"),
+        pytest.param(BACK, ["brought again by 2026-05", f"{LEFT}, until v1.4.0 takes it back in"], id="brought-back"),
+        pytest.param(FORGOTTEN, ["the increment that brought it is not recorded here", NEVER, LEFT], id="no-origin"),
+    ],
+)
+def test_withdrawn_record_is_shown_to_be_gone(clone: Clone, record: str, said: list[str]) -> None:
+    lines = clone.graft("diff", "--record", record).splitlines()
+    assert [line for line in said if line not in lines] == []
+    assert "  v1.3.0" in "\n".join(line for line in lines if line.endswith("dropped: withdrawn"))
+
+
 def test_json_holds_every_step(clone: Clone) -> None:
     found = json.loads(clone.graft("diff", "--record", TEST, "--json"))
     assert found["id"] == TEST
-    assert [(step["release"], step["fate"], step["reason"]) for step in found["steps"]] == [
-        ("v1.1.0", "eval", "2026-02")
+    assert [(step["release"], step["increment"], step["fate"], step["reason"]) for step in found["steps"]] == [
+        ("v1.1.0", "2026-02", "eval", "2026-02"),
+        ("v1.3.0", None, "dropped", "withdrawn"),
     ]
     assert found["not_recorded"] == ["v1.0.0"]
     assert found["related"] == found["gone"] == []
@@ -222,12 +255,13 @@ def test_fetched_once_it_works_offline(clone: Clone, tmp_path: Path) -> None:
     assert trace(KETTLE) == before
 
 
-def test_object_that_is_no_table_is_named(clone: Clone) -> None:
+@pytest.mark.parametrize("table", [None, {"id": [KETTLE]}, {name: [1] for name in lineage.COLUMNS}], ids=str)
+def test_object_that_is_no_table_is_named(clone: Clone, table: dict[str, list[Any]] | None) -> None:
     trace(KETTLE)
     for path in (clone.path / ".dvc/cache/files/md5").rglob("*"):
         if path.is_file():
             path.chmod(0o644)
-            path.write_text("spoiled")
+            path.write_text("spoiled") if table is None else pq.write_table(pa.table(table), path)
     with pytest.raises(GraftError, match="not a lineage table"):
         trace(KETTLE)
 

@@ -76,21 +76,25 @@ def candidate(base: pinned.Base, adapter: Path = ADAPTER, labels: Sequence[str] 
         adapter: its folder.
         labels: that it knows; None: those of this tree.
     """
-    everything = params.load_all()
     knows = files.read_json(LABELS) if labels is None else labels
-    model = keys.model(
+    return Side(name="candidate", adapter=adapter, model=_served(base, adapter, knows), labels=knows)
+
+
+def _served(base: pinned.Base, adapter: Path, labels: Sequence[str]) -> keys.Model:
+    """An adapter as params.yaml serves it today."""
+    everything = params.load_all()
+    return keys.model(
         adapter,
         base,
-        knows,
+        labels,
         template=templates.text(everything["train"]["chat_template"]),
         dtype=everything["merge"]["dtype"],
         max_length=everything["train"]["max_length"],
     )
-    return Side(name="candidate", adapter=adapter, model=model, labels=knows)
 
 
 def released() -> Iterator[Release]:
-    """Parent and anchor, where there are, as they were when they were released.
+    """Parent and anchor, where there are, as they were when they were released; an adopted adapter as params.yaml says.
 
     Raises:
         GraftError: what one said is not what models.lock names: its rows would be taken for the model's own.
@@ -99,12 +103,13 @@ def released() -> Iterator[Release]:
         if (folder / ADAPTER.name).exists():
             lock = lockfile.load()
             _require_own(folder / PREDICTIONS, lock.parent if name == "parent" else lock.anchor)
-            told = predictions.read(folder / PREDICTIONS)
+            told, labels = predictions.read(folder / PREDICTIONS), files.read_json(folder / LABELS.name)
+            model = told["models"]["candidate"]  # null where the adapter was adopted: no Graft has served it yet
             side = Side(
                 name=name,
                 adapter=folder / ADAPTER.name,
-                model=keys.known(told["models"]["candidate"]),
-                labels=files.read_json(folder / LABELS.name),
+                model=keys.known(model) if model else _served(pinned.load(), folder / ADAPTER.name, labels),
+                labels=labels,
             )
             yield Release(side=side, predictions=told)
 

@@ -56,7 +56,6 @@ def drop_rules(clone: Clone) -> None:
     (clone.path / "params.yaml").write_text(f"{before}  rules: {NO_RULES}{more}")
 
 
-@pytest.mark.slow  # two trainings, a release, a rebuild
 def test_adopted_adapter_is_continued_compared_released_and_verified_elsewhere(
     fresh: Clone, tmp_path: Path, adapter: Path, drop: Path
 ) -> None:
@@ -77,6 +76,7 @@ def test_adopted_adapter_is_continued_compared_released_and_verified_elsewhere(
     fresh.commit("Own titles, on the adapter that we had")
     assert "tagged: v1.0.0" in fresh.graft("release", "--push")
     assert "on adopted" in fresh.graft("log")
+    assert "adopted adapter, not a release" in fresh.graft("diff", code=1)
     subprocess.run(["git", "clone", "-q", tmp_path / "origin.git", tmp_path / "second"], check=True, env=ENVIRONMENT)
     second = Clone(tmp_path / "second")
     second.dvc("pull", "-q")

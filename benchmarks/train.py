@@ -42,7 +42,7 @@ PEERS = {  # what LLaMA-Factory requires, torch's companions and its web page le
     "trl": ("trl==1.16.0 peft==0.21.2 transformers==5.23.0 accelerate==1.15.0 datasets==5.2.0", ""),
 }
 LOOPS = (("TRL", "trl", 3.5, 2.0), ("LLaMA-Factory", "lf", 2.0, 1.4))  # targets: default, best setting
-WHOLE = 3.0  # target: the second increment, start to saved adapter
+WHOLE = 1.8  # target: the second increment, start to saved adapter
 TRL = """
 import json, os, sys, time
 import torch

@@ -2,15 +2,12 @@
 
 import importlib.util
 import os
-import sys
-from pathlib import Path
 
 # Threads of torch that spin while they wait take the core from those that work: with one core busy,
 # a step took 3 to 8 times as long. It changes no byte.
 os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
+# Nothing here is compiled, but bitsandbytes decorates functions with torch.compile when PEFT imports it: a second.
+os.environ.setdefault("TORCHDYNAMO_DISABLE", "1")
 
-# `.venv/bin/dvc repro` without an activated environment starts stages with the system's
-# python, which lacks the pinned libraries: go on with the environment beside the code.
-_VENV_PYTHON = Path(".venv/bin/python")
-if importlib.util.find_spec("ruamel") is None and _VENV_PYTHON.exists() and "-m" in sys.orig_argv:
-    os.execv(_VENV_PYTHON, [str(_VENV_PYTHON), *sys.orig_argv[1:]])
+if importlib.util.find_spec("ruamel") is None:  # `.venv/bin/dvc repro` starts stages with whatever python is in PATH
+    raise SystemExit("Error: this Python lacks Graft's libraries\n  help: source .venv/bin/activate, then run again")

@@ -1,7 +1,6 @@
 """What a user did wrong, or what Graft refuses, in words and without a traceback."""
 
 import errno
-import signal
 import sys
 from collections.abc import Callable, Iterable
 
@@ -34,7 +33,6 @@ class GraftError(Exception):
 
 def run(main: Callable[[], None]) -> None:
     """Run a stage's `main`; a GraftError, a full disk or Ctrl-C becomes one message; exit code 1, or 130."""
-    signal.signal(signal.SIGINT, signal.default_int_handler)  # see pipeline/stages/__init__.py
     try:
         main()
     except KeyboardInterrupt:

@@ -1,9 +1,11 @@
 """The rules that keep the house easy to live in."""
 
 import dataclasses
+import re
 import subprocess
 import sys
 import time
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -38,6 +40,36 @@ def test_train_runs_again_for_every_setting_but_those_that_change_no_byte() -> N
     declared = [name for name in STAGES["train"]["params"] if isinstance(name, str)]
     free = {"replay", "checkpoint", "checkpoint_url", "trackers", "workers"}
     assert declared == [f"train.{field.name}" for field in dataclasses.fields(Params) if field.name not in free]
+
+
+REACHED = re.compile(
+    r"sys\.(?:modules|meta_path|path_hooks)|gc\.(?:disable|enable|freeze|set_threshold)|importlib\.abc"
+)
+RESTORED = {"sys.dont_write_bytecode"}  # Python's own switch, while a user's metric is imported
+AT_IMPORT = re.compile(r"(?:signal\.|os\.exec|atexit\.|faulthandler\.)\w+\(")
+
+
+def reaches(path: Path) -> Iterator[str]:
+    """What a file changes of Python itself or of another package."""
+    text = path.read_text(encoding="utf-8")
+    tree = ast.parse(text)
+    yield from REACHED.findall(text)
+    imports = [node for node in ast.walk(tree) if isinstance(node, ast.Import | ast.ImportFrom)]
+    foreign = {(alias.asname or alias.name).partition(".")[0] for node in imports for alias in node.names}
+    for node in ast.walk(tree):
+        name = ast.unparse(node) if isinstance(node, ast.Attribute) and isinstance(node.ctx, ast.Store) else ""
+        if isinstance(node, ast.Call) and ast.unparse(node.func) == "setattr":
+            name = f"{ast.unparse(node.args[0])}.{ast.unparse(node.args[1])}"
+        if name.partition(".")[0] in foreign - {""} and name not in RESTORED:
+            yield name
+    for node in tree.body:
+        if not isinstance(node, ast.FunctionDef | ast.ClassDef):
+            yield from AT_IMPORT.findall(ast.unparse(node))
+
+
+def test_no_module_changes_python_or_another_package() -> None:
+    found = {str(path.relative_to(ROOT)): list(reaches(path)) for path in (ROOT / "pipeline").rglob("*.py")}
+    assert {name: problems for name, problems in found.items() if problems} == {}
 
 
 def test_stages_never_import_stages() -> None:

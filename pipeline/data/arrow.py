@@ -1,28 +1,12 @@
 """Rows and records as Arrow: what readers yield, what cleaning rewrites, what is trained on."""
 
-import sys
 from collections.abc import Iterable
-from importlib.abc import MetaPathFinder
 from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
 
 from pipeline.data.records import Record
-
-
-class _NoPandas(MetaPathFinder):
-    def find_spec(self, name: str, _path: Any, _target: Any = None) -> None:
-        if name == "pandas":
-            raise ImportError(name)
-
-
-# The first array that is made imports pandas, if it is installed, to know its columns: 0.15 s, and there never are any.
-if "pandas" not in sys.modules:
-    sys.meta_path.insert(0, _NO_PANDAS := _NoPandas())
-    pa.array([b""])
-    sys.meta_path.remove(_NO_PANDAS)
-
 
 MESSAGE = pa.struct(
     [

@@ -8,9 +8,9 @@ docs/how-to/lm-eval.md has a worked example.
 import difflib
 import logging
 import math
+import os
 import random
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
 from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
@@ -23,6 +23,9 @@ FOLDER = Path("metrics/lm_eval")
 HELP = "docs/how-to/lm-eval.md"
 SEED, SHOT_SEED = 0, 1234  # the harness's own: of answers drawn, and of the examples shown before a question
 DIGITS = 6
+# The Hugging Face libraries read their cache and nothing else. They look once, when they are imported: `load` comes
+# before anything that imports them.
+OFFLINE = dict.fromkeys(("HF_HUB_OFFLINE", "HF_DATASETS_OFFLINE", "HF_EVALUATE_OFFLINE"), "1")
 
 Results = dict[str, Any]  # $.candidate.lm_eval of schemas/metrics.schema.json
 
@@ -43,6 +46,7 @@ def load(asked: Sequence[str]) -> Tasks | None:
     """
     if not asked:
         return None
+    os.environ.update(OFFLINE)
     try:
         import lm_eval  # noqa: F401
     except ImportError:
@@ -52,16 +56,15 @@ def load(asked: Sequence[str]) -> Tasks | None:
         ) from None
     logging.getLogger("lm_eval").setLevel(logging.ERROR)
     loaded, problems = Tasks(tasks={}, groups={}), list[str]()
-    with _offline():
-        manager = _manager(asked)
-        for name in asked:
-            try:
-                found = manager.load([_known(name, manager.all_tasks)])
-                _check(name, found["tasks"])
-            except Exception as error:  # tasks hold code of their own: it may raise anything
-                problems.append(f"{name}: {_what(error)}")
-            else:
-                loaded = Tasks(tasks={**loaded.tasks, **found["tasks"]}, groups={**loaded.groups, **found["groups"]})
+    manager = _manager(asked)
+    for name in asked:
+        try:
+            found = manager.load([_known(name, manager.all_tasks)])
+            _check(name, found["tasks"])
+        except Exception as error:  # tasks hold code of their own: it may raise anything
+            problems.append(f"{name}: {_what(error)}")
+        else:
+            loaded = Tasks(tasks={**loaded.tasks, **found["tasks"]}, groups={**loaded.groups, **found["groups"]})
     if problems:
         raise GraftError(
             "params.yaml: $.evaluate.lm_eval", problems, help=f"{HELP} says where tasks and data come from"
@@ -97,18 +100,17 @@ def run(loaded: Tasks, model: Any, tokenizer: Any, batch_size: int) -> Results:
         if task.get_config("num_fewshot") is None:
             task.set_config(key="num_fewshot", value=0)
     model.tie_weights = lambda *_, **__: None  # HFLM ties them once more: a trained head would become the embeddings
-    with _offline():
-        try:
-            asked = HFLM(pretrained=model, tokenizer=tokenizer, batch_size=batch_size)
-            found = evaluator.evaluate(
-                asked,
-                {"tasks": dict(loaded.tasks), "groups": dict(loaded.groups)},
-                bootstrap_iters=0,
-                apply_chat_template=tokenizer.chat_template is not None,
-                fewshot_as_multiturn=True,
-            )
-        except Exception as error:  # tasks hold code of their own: it may raise anything
-            raise GraftError(f"params.yaml: $.evaluate.lm_eval: {_what(error)}", help=HELP) from error
+    try:
+        asked = HFLM(pretrained=model, tokenizer=tokenizer, batch_size=batch_size)
+        found = evaluator.evaluate(
+            asked,
+            {"tasks": dict(loaded.tasks), "groups": dict(loaded.groups)},
+            bootstrap_iters=0,
+            apply_chat_template=tokenizer.chat_template is not None,
+            fewshot_as_multiturn=True,
+        )
+    except Exception as error:  # tasks hold code of their own: it may raise anything
+        raise GraftError(f"params.yaml: $.evaluate.lm_eval: {_what(error)}", help=HELP) from error
     return {
         "harness": version("lm_eval"),
         "tasks": {name: _result(found, name, asked) for name in sorted(found["results"])},
@@ -186,26 +188,3 @@ def _check(name: str, tasks: Mapping[str, Any]) -> None:
 def _what(error: Exception) -> str:
     said = " ".join(str(error).split())
     return said if isinstance(error, GraftError) else f"{type(error).__name__}: {said}"
-
-
-@contextmanager
-def _offline() -> Iterator[None]:
-    """Inside, the Hugging Face libraries read their cache and nothing else, whatever the environment says."""
-    import datasets
-    import evaluate
-    import huggingface_hub.constants as hub
-
-    places = [
-        (hub, "HF_HUB_OFFLINE"),
-        (datasets.config, "HF_HUB_OFFLINE"),
-        (datasets.config, "HF_DATASETS_OFFLINE"),
-        (evaluate.config, "HF_EVALUATE_OFFLINE"),
-    ]
-    before = [getattr(*place) for place in places]
-    for module, name in places:
-        setattr(module, name, True)
-    try:
-        yield
-    finally:
-        for (module, name), value in zip(places, before, strict=True):
-            setattr(module, name, value)

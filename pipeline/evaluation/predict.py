@@ -12,7 +12,7 @@ from pipeline import params
 from pipeline.data.records import Record
 from pipeline.errors import GraftError
 from pipeline.evaluation import answers, choice, efficiency, keys
-from pipeline.model import chat, lean, machine, pinned, scoring, weights
+from pipeline.model import chat, machine, pinned, scoring, weights
 from pipeline.training import encoding, likelihood
 
 DIGITS = 6
@@ -50,7 +50,6 @@ def load(base: pinned.Base, adapter: Path, told: keys.Model, labels: Sequence[st
     device = machine.settle(params.load_all()["train"]["threads"])
     talk = chat.load(base.folder, told.chat_template, needed=False)
     model = weights.load_merged(base, adapter, told.dtype).to(device)
-    lean.started()
     context = getattr(model.config, "max_position_embeddings", None) or told.max_length
     return Served(model=model, chat=talk, labels=labels, max_length=min(told.max_length, context))
 

@@ -13,7 +13,7 @@ from pipeline.errors import GraftError
 from pipeline.evaluation import custom, harness, keys, predictions
 from pipeline.evaluation.choice import Normalize
 from pipeline.evaluation.predictions import Row
-from pipeline.model import lean, pinned, templates
+from pipeline.model import pinned, templates
 
 LABELS = Path("data/assembled/labels.json")
 ADAPTER = Path("models/adapter")
@@ -141,23 +141,21 @@ def ask(
             f"evaluate: {side.name}: {len(items) - len(unsaid)} predictions known, {len(unsaid)} to score", flush=True
         )
         if unsaid:
-            with _serving():
-                from pipeline.evaluation import predict
-
-                served = held[side.name] = predict.load(base, side.adapter, side.model, side.labels)
-                for id_, row in predict.predict(served, unsaid, asked.decoding, asked.batch_size).items():
-                    told[named[id_]] = _finite(row) | {"key": named[id_]}
-                if measured and not served.small:  # never a second copy of a large base
-                    cost |= predict.costs({side.name: held.pop(side.name)}, items, asked.decoding)
-        rows[side.name] = {item.id: told[named[item.id]] for item in items}
-    if measured and held:
-        with _serving():
             from pipeline.evaluation import predict
 
-            for side in sides[1:2]:  # candidate and parent take turns, even if the parent had nothing left to say
-                if side.name not in held and not cost:
-                    held[side.name] = predict.load(base, side.adapter, side.model, side.labels)
-            cost |= predict.costs(held, items, asked.decoding)
+            served = held[side.name] = predict.load(base, side.adapter, side.model, side.labels)
+            for id_, row in predict.predict(served, unsaid, asked.decoding, asked.batch_size).items():
+                told[named[id_]] = _finite(row) | {"key": named[id_]}
+            if measured and not served.small:  # never a second copy of a large base
+                cost |= predict.costs({side.name: held.pop(side.name)}, items, asked.decoding)
+        rows[side.name] = {item.id: told[named[item.id]] for item in items}
+    if measured and held:
+        from pipeline.evaluation import predict
+
+        for side in sides[1:2]:  # candidate and parent take turns, even if the parent had nothing left to say
+            if side.name not in held and not cost:
+                held[side.name] = predict.load(base, side.adapter, side.model, side.labels)
+        cost |= predict.costs(held, items, asked.decoding)
     return Said(rows=rows, cost=cost)
 
 
@@ -173,12 +171,11 @@ def benchmarked(
         base: the pinned one.
         asked: of params.yaml.
     """
-    with _serving():
-        from pipeline.evaluation import predict
+    from pipeline.evaluation import predict
 
-        served = predict.load(base, side.adapter, side.model, side.labels)
-        told = {one.side.name: one.predictions.get("lm_eval", {}).get("candidate") for one in before}
-        made = harness.run(tasks, served.model, served.chat.tokenizer, asked.batch_size)
+    served = predict.load(base, side.adapter, side.model, side.labels)
+    told = {one.side.name: one.predictions.get("lm_eval", {}).get("candidate") for one in before}
+    made = harness.run(tasks, served.model, served.chat.tokenizer, asked.batch_size)
     return dict.fromkeys(predictions.SIDES) | told | {side.name: made}
 
 
@@ -209,11 +206,6 @@ def _require_own(path: Path, release: lockfile.Parent | lockfile.Anchor | None) 
             f"{path}: these are not the bytes that {release.release} released: they were changed",
             help=f"rm -r {path.parent} .dvc/cache/files/md5/{named['md5'][:2]}/{named['md5'][2:]} && dvc repro",
         )
-
-
-def _serving() -> Any:
-    """Quick imports for every model of a comparison: what is hidden from one is hidden from all."""
-    return lean.serving(ADAPTER, *(folder / ADAPTER.name for folder in RELEASED.values()))
 
 
 def _finite(row: Row) -> Row:

@@ -14,7 +14,7 @@ from safetensors.torch import save
 
 from pipeline import files
 from pipeline.errors import GraftError
-from pipeline.model import layers, lean, saved, weights
+from pipeline.model import layers, saved, weights
 from pipeline.model.lora_settings import Settings
 from pipeline.model.pinned import Base
 
@@ -77,7 +77,7 @@ def write_tensors(
 def skeleton(base: Path, asked: Settings) -> Any:
     """A new adapter on this base, without data: no weights are loaded."""
     with torch.device("meta"):
-        return lean.without_data(lambda: inject(weights.structure(base), replace(asked, init="default")))
+        return inject(weights.structure(base), replace(asked, init="default"))
 
 
 def inject(body: Any, asked: Settings) -> Any:

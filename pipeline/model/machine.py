@@ -20,9 +20,7 @@ def settle(threads: int, *, deterministic: bool = True) -> torch.device:
     """
     os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")  # cuBLAS repeats only with a fixed workspace
     torch.set_num_threads(threads)
-    # As torch.use_deterministic_algorithms does, without its import of torch's compiler (a second).
     torch.set_deterministic_debug_mode("error" if deterministic else "default")
-    torch.utils.deterministic.fill_uninitialized_memory = False  # type: ignore[attr-defined] # nothing here reads it
     allocator.keep()
     return torch.device("cuda" if torch.cuda.is_available() else "cpu")
 

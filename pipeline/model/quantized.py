@@ -9,7 +9,7 @@ from transformers import AutoModelForCausalLM, BitsAndBytesConfig
 from transformers.pytorch_utils import Conv1D
 
 from pipeline.errors import GraftError
-from pipeline.model import lean, weights
+from pipeline.model import weights
 
 
 def load(folder: Path, kind: str, device: torch.device) -> Any:
@@ -31,15 +31,13 @@ def load(folder: Path, kind: str, device: torch.device) -> Any:
             "train.method: qlora needs bitsandbytes", help="make setup EXTRAS=qlora, or train.method: lora"
         ) from None
     compute = torch.bfloat16 if device.type == "cuda" else torch.float32
-    model = lean.without_data(
-        lambda: AutoModelForCausalLM.from_pretrained(
-            folder,
-            dtype=compute,
-            quantization_config=_config(kind, compute),
-            device_map={"": device},
-            local_files_only=True,
-            use_safetensors=True,
-        )
+    model = AutoModelForCausalLM.from_pretrained(
+        folder,
+        dtype=compute,
+        quantization_config=_config(kind, compute),
+        device_map={"": device},
+        local_files_only=True,
+        use_safetensors=True,
     )
     for module in model.modules():
         if isinstance(module, bnb.nn.Linear4bit):

@@ -10,7 +10,7 @@ from transformers import AutoConfig, AutoModelForCausalLM
 from transformers.initialization import no_init_weights
 from transformers.utils import logging
 
-from pipeline.model import changed, lean, saved
+from pipeline.model import changed, saved
 from pipeline.model.pinned import Base
 
 logging.disable_progress_bar()  # a stage prints its own progress
@@ -26,24 +26,16 @@ def load_base(folder: Path, dtype: torch.dtype | str = torch.float32, device_map
         dtype: of its weights.
         device_map: how accelerate lays it over the devices, such as auto or balanced; None: on the CPU.
     """
-
-    def read() -> Any:
+    with no_init_weights():  # torch's layers would draw first what the files then say; missing tensors are still made
         return AutoModelForCausalLM.from_pretrained(
             folder, dtype=dtype, local_files_only=True, use_safetensors=True, device_map=device_map
         )
 
-    with no_init_weights():  # torch's layers would draw first what the files then say; missing tensors are still made
-        return lean.without_data(read)
-
 
 def structure(folder: Path) -> Any:
     """The base's causal language model without any weights, on the meta device."""
-
-    def build() -> Any:
-        return AutoModelForCausalLM.from_config(AutoConfig.from_pretrained(folder, local_files_only=True))
-
     with torch.device("meta"), no_init_weights():
-        return lean.without_data(build)
+        return AutoModelForCausalLM.from_config(AutoConfig.from_pretrained(folder, local_files_only=True))
 
 
 def add_adapter(model: Any, adapter: Path, base: Base, *, trainable: bool = False) -> Any:

@@ -13,7 +13,7 @@ from pipeline.chain import lockfile
 from pipeline.data import arrow
 from pipeline.data.records import Messages
 from pipeline.errors import GraftError
-from pipeline.model import lean, templates
+from pipeline.model import templates
 from pipeline.report import card
 
 ADAPTER = Path("models/adapter")
@@ -132,7 +132,7 @@ def main() -> None:
     if files.read_json(DECISION) != "pass":
         refuse(files.read_json(REASONS), MERGED)
         return
-    with timing.measured("merge"), lean.serving(ADAPTER):
+    with timing.measured("merge"):
         publish(asked, train["threads"], templates.text(train["chat_template"]), compared(SLICES), MERGED)
 
 

@@ -56,26 +56,18 @@ def hand_on(asked: Params, parent: Path, draft: Path) -> Outcome:
 def _obstacles(asked: Params, base: Base, parent: Path) -> list[str]:
     if asked.chain == "stack" or lora_settings.says_so_itself(asked.lora, parent):
         return continuing.obstacles(asked, parent)
-    from pipeline.model import lean
+    from pipeline.training import methods  # targets in other words than the parent's: the base's modules tell
 
-    with lean.imports(quantizer=False, distributed=False):  # asked for in other words: the base's modules tell
-        from pipeline.training import methods
-
-        return methods.obstacles(base, parent, asked)
+    return methods.obstacles(base, parent, asked)
 
 
 def learn(asked: Params, records: Sequence[Record], parent: Path | None, draft: Path) -> Outcome:
     """Train an adapter and save it, going on from a checkpoint where there is one of this very training."""
     kinds.refuse_others([record.kind for record in records], asked.objective)
     print(f"train: {len(records)} records; loading torch and the base", flush=True)
-    from pipeline.model import lean
+    from pipeline.training import engine
 
-    with lean.imports(
-        quantizer=asked.method in lora_settings.ON_QUANTIZED, distributed=asked.machine.launch is not None
-    ):
-        from pipeline.training import engine
-
-        return engine.learn(asked, records, parent, draft, scratch=SCRATCH, inputs=[RECORDS])
+    return engine.learn(asked, records, parent, draft, scratch=SCRATCH, inputs=[RECORDS])
 
 
 def _launched(asked: Params, config: Path, draft: Path) -> Outcome:

@@ -7,7 +7,7 @@ from typing import Any
 
 from pipeline.data.records import Record
 from pipeline.errors import GraftError
-from pipeline.model import chat, lean, machine, pinned, templates
+from pipeline.model import chat, machine, pinned, templates
 from pipeline.model.pinned import Base
 from pipeline.training import (
     blending,
@@ -73,7 +73,6 @@ def learn(
     keeper = keeping.keeper(asked, scratch, run)
     rate, tested = finder.rate(made, learned, asked, objective, micro, keeper.store.folder, group)
     peak = rate * (asked.rewarm if continues else 1)
-    lean.started()
     started = time.monotonic()
     steps = loop.fit(
         made,

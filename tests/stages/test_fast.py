@@ -1,8 +1,6 @@
 """What makes a step quick changes nothing of what it computes."""
 
 import copy
-import subprocess
-import sys
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -16,7 +14,7 @@ from transformers import AutoModelForCausalLM, BloomConfig, Gemma2Config, GPT2Co
 from pipeline.model import weights
 from pipeline.training import fast, forward, losses, precision
 from pipeline.training.example import Example
-from tests.conftest import ENVIRONMENT, ROOT
+from tests.conftest import ROOT
 
 SMALL = {"vocab_size": 50, "hidden_size": 32, "num_hidden_layers": 2, "num_attention_heads": 4}
 LLAMA_LIKE = {"intermediate_size": 48, "num_key_value_heads": 2, "max_position_embeddings": 64}
@@ -227,41 +225,3 @@ def test_tensors_that_the_files_lack_are_made_as_before(tmp_path):
     del kept["lm_head.weight"]
     save_file(kept, tmp_path / "model.safetensors", {"format": "pt"})
     assert 0 < weights.load_base(tmp_path).lm_head.weight.std() < 0.1
-
-
-LEAN = """
-import sys
-from pipeline.model import lean
-with lean.imports(quantizer=False, distributed=False):
-    import pipeline.training.loop
-    from pipeline.model import weights
-    model = weights.load_base("examples/base")
-    lean.started()
-    model.save_pretrained(sys.argv[1])
-    never = ("bitsandbytes", "torch.distributed.tensor", "sympy", "torch._inductor")
-    loaded = [name for name in never if getattr(sys.modules.get(name), "__file__", None)]
-    assert not loaded, loaded
-    import torch
-    assert getattr(torch._refs if hasattr(torch, "_refs") else None, "__file__", None) is None
-    rows = torch.ones(4, 4, device="meta")
-    assert lean.without_data(lambda: torch.cdist(rows, rows)).shape == (4, 4)  # torch knows its shape in Python alone
-    assert torch._refs.__file__
-from transformers import AutoModelForCausalLM
-import torch._dynamo.utils
-assert torch._dynamo.utils is sys.modules["torch._dynamo.utils"]
-assert torch._dynamo.is_compiling() is False
-assert torch.distributed.is_available()
-assert type(torch._dynamo).__name__ == "module"
-assert "bitsandbytes" not in sys.modules or sys.modules["bitsandbytes"]
-from transformers import LlamaForCausalLM, GPT2LMHeadModel
-from sympy.printing import sstr
-import sympy
-assert sstr(sympy.Symbol("x") + 1) == "x + 1"
-from torch.fx.experimental import symbolic_shapes
-assert symbolic_shapes.guard_or_false(torch.ones(1).shape[0] == 1) and symbolic_shapes.ShapeEnv
-import torch.distributed.tensor
-"""
-
-
-def test_a_quick_start_loads_no_compiler_and_lets_it_be_loaded_later(tmp_path):
-    subprocess.run([sys.executable, "-c", LEAN, str(tmp_path)], cwd=ROOT, env=ENVIRONMENT, check=True)

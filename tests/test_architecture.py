@@ -1,5 +1,6 @@
 """The rules that keep the house easy to live in."""
 
+import ast
 import dataclasses
 import re
 import subprocess

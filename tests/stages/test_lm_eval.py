@@ -10,7 +10,7 @@ import pytest
 
 from pipeline import files, schema
 from pipeline.errors import GraftError
-from pipeline.evaluation import harness
+from pipeline.evaluation import harness, results
 from pipeline.stages import evaluate
 from tests.conftest import ENVIRONMENT, ROOT
 from tests.stages.conftest import name_what_was_said, set_params
@@ -33,7 +33,7 @@ def test_none_asked_for_none_imported(done):
         [sys.executable, "-c", code], env=ENVIRONMENT | {"PYTHONPATH": str(ROOT)}, check=True, capture_output=True
     )
     assert found.stdout.endswith(b"False\n")
-    assert "lm_eval" not in files.read_json(evaluate.METRICS)["candidate"]
+    assert "lm_eval" not in files.read_json(results.METRICS)["candidate"]
     assert "lm_eval" not in files.read_json(evaluate.PREDICTIONS)
 
 
@@ -48,19 +48,18 @@ def test_absent_harness_says_how_to_install_it(done, run, monkeypatch):
 def test_local_task_runs_offline_and_repeats(done, run):
     asks(done, "departments")
     said = run(evaluate)
-    found = files.read_json(evaluate.METRICS)
+    found = files.read_json(results.METRICS)
     assert schema.problems(found, "metrics") == []
-    results = found["candidate"]["lm_eval"]
-    task = results["tasks"]["departments"]
+    task = found["candidate"]["lm_eval"]["tasks"]["departments"]
     assert (task["version"], task["items"], task["shots"], task["truncated"]) == ("1", 6, 0, 0)
     assert set(task["metrics"]) == {"acc"}
     assert task["metrics"]["acc"] * 6 == pytest.approx(round(task["metrics"]["acc"] * 6), abs=1e-5)
     assert f"evaluate: lm_eval departments: acc {task['metrics']['acc']}" in said
-    before = evaluate.METRICS.read_bytes(), evaluate.PREDICTIONS.read_bytes()
+    before = results.METRICS.read_bytes(), evaluate.PREDICTIONS.read_bytes()
     subprocess.run(
         [sys.executable, "-m", "pipeline.stages.evaluate"], env=ENVIRONMENT | {"PYTHONPATH": str(ROOT)}, check=True
     )
-    assert (evaluate.METRICS.read_bytes(), evaluate.PREDICTIONS.read_bytes()) == before
+    assert (results.METRICS.read_bytes(), evaluate.PREDICTIONS.read_bytes()) == before
 
 
 @needs_lm_eval
@@ -70,14 +69,14 @@ def test_parents_results_come_from_its_state_or_are_null(finished, child, run):
     shutil.copy2(finished / "reports/training.json", "reports")
     asks(child, "departments")
     run(evaluate)
-    assert files.read_json(evaluate.METRICS)["parent"]["lm_eval"] is None  # it was released without
+    assert files.read_json(results.METRICS)["parent"]["lm_eval"] is None  # it was released without
     state = Path("models/parent/predictions.json")
     told = files.read_json(state)
-    told["lm_eval"] = {"candidate": files.read_json(evaluate.METRICS)["candidate"]["lm_eval"]}
+    told["lm_eval"] = {"candidate": files.read_json(results.METRICS)["candidate"]["lm_eval"]}
     files.write_json(state, told)
     name_what_was_said(child)
     run(evaluate)
-    assert files.read_json(evaluate.METRICS)["parent"]["lm_eval"] == told["lm_eval"]["candidate"]
+    assert files.read_json(results.METRICS)["parent"]["lm_eval"] == told["lm_eval"]["candidate"]
 
 
 @needs_lm_eval
@@ -87,7 +86,7 @@ def test_longer_than_the_context_is_counted(done, run):
     first, *others = path.read_text().splitlines(keepends=True)
     path.write_text("".join([first.replace("headphones", "headphones " * 200), *others]))
     assert "1 longer than the context, cut" in run(evaluate)
-    assert files.read_json(evaluate.METRICS)["candidate"]["lm_eval"]["tasks"]["departments"]["truncated"] == 1
+    assert files.read_json(results.METRICS)["candidate"]["lm_eval"]["tasks"]["departments"]["truncated"] == 1
 
 
 @needs_lm_eval

@@ -14,6 +14,7 @@ from pipeline import files, schema
 from pipeline.data import arrow, records
 from pipeline.data.records import Record
 from pipeline.errors import GraftError
+from pipeline.evaluation import content, results
 from pipeline.model import chat, pinned, weights
 from pipeline.stages import evaluate, gate, merge, train
 from pipeline.training import examples, losses, preference
@@ -67,7 +68,7 @@ def curve() -> list[float]:
 
 
 def metrics() -> dict:
-    found: dict = files.read_json(evaluate.METRICS)
+    found: dict = files.read_json(results.METRICS)
     assert schema.problems(found, "metrics") == []
     return found
 
@@ -133,7 +134,7 @@ def test_loss_of_a_slice_is_the_mean_over_its_learned_tokens(candidate, run: Run
         run(stage)
     base = pinned.load()
     model = weights.load_merged(base, train.ADAPTER, "float32")
-    items = arrow.read_records(evaluate.SLICES / "sft.arrow")
+    items = arrow.read_records(content.SLICES / "sft.arrow")
     asked = Encoding(objective="sft", max_length=128, truncation="start")
     said_by = [one for item in items for one in examples.encode(chat.load(base.folder), [item], asked)]
     nats = []
@@ -251,7 +252,7 @@ def test_base_without_a_template_is_an_error_that_names_the_setting_and_texts_ne
     with pytest.raises(GraftError, match=r"no chat template\n  help: train\.chat_template: chatml"):
         run(train)
     brings(candidate, "text", "pretrain", epochs=1)
-    (evaluate.SLICES / "sft.arrow").unlink()
+    (content.SLICES / "sft.arrow").unlink()
     for stage in STAGES:
         run(stage)
     assert (merge.MERGED / "config.json").exists()
@@ -281,7 +282,7 @@ def _without_template(folder: Path) -> None:
 
 def test_predictions_hold_what_was_said_of_each_kind(candidate, run: Run):
     brings(candidate, "preference", "dpo", epochs=1)
-    arrow.write_records(evaluate.SLICES / "mixed.arrow", [said(n, k) for n in (50, 51) for k in ("sft", "kto", "text")])
+    arrow.write_records(content.SLICES / "mixed.arrow", [said(n, k) for n in (50, 51) for k in ("sft", "kto", "text")])
     for stage in (train, evaluate):
         run(stage)
     items = files.read_json(evaluate.PREDICTIONS)["items"]

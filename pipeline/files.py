@@ -25,6 +25,11 @@ def md5(path: Path) -> str:
         return hashlib.file_digest(file, lambda: hashlib.md5(usedforsecurity=False)).hexdigest()
 
 
+def content(path: Path) -> bytes | None:
+    """Bytes of a file; None where there is none."""
+    return path.read_bytes() if path.is_file() else None
+
+
 def write_bytes(path: Path, content: bytes | bytearray) -> None:
     """Replace a file in one step: readers see the old content or the new, never a part."""
     path.parent.mkdir(parents=True, exist_ok=True)

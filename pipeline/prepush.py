@@ -45,14 +45,14 @@ def check(tag: str, oid: str) -> list[str]:
     store.fetch(commit.objects())
     problems += [str(found) for found in verify.objects(commit, store, "cache") if found.problem != verify.ON_DEMAND]
     if not problems:
-        problems += _differing(commit, f"{oid}^{{commit}}", store)
+        problems += _differing(commit, f"{oid}^{{commit}}")
     absent = store.missing(store.closure(commit.objects(), "cache"), "remote")
     return problems + [f"not in the remote: object {md5}" for md5 in absent]
 
 
-def _differing(commit: verify.Commit, revision: str, store: Store) -> list[str]:
+def _differing(commit: verify.Commit, revision: str) -> list[str]:
     """What this tree's gate computes otherwise, and whether that may be because its code is another one."""
-    differing = [str(finding) for finding in recompute.findings(commit, revision, store)]
+    differing = [str(finding) for finding in recompute.findings(commit, revision)]
     if differing and recompute.other_code(revision):
         differing.append("the gate's code in this tree is another one: check the tag out and push it from there")
     return differing

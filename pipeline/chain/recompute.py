@@ -9,15 +9,16 @@ import os
 import subprocess
 import sys
 import tempfile
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from functools import cache
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 from typing import Any
 
 from ruamel.yaml import YAML
 
 from pipeline import files
 from pipeline.chain import code, git, rule_changes
+from pipeline.chain.layout import Layout
 from pipeline.chain.store import Store
 from pipeline.chain.verify import Commit, Finding
 from pipeline.errors import GraftError
@@ -57,35 +58,33 @@ OTHER_CODE = "verdict not recomputed: gate code differs"
 HELP = "dvc repro --force --single-item evaluate gate writes them again from the candidate's predictions"
 
 
-def findings(commit: Commit, revision: str | None, store: Store, *, fetch: bool = False) -> list[Finding]:
+def findings(commit: Commit, revision: str | None, stores: Sequence[Store] = ()) -> list[Finding]:
     """What the commit records and this tree's code computes otherwise; empty where all of it is the same.
 
     Args:
         commit: what the revision says of its outputs.
         revision: a commit; None for the working tree.
-        store: holds the commit's objects.
-        fetch: bring those that the cache lacks from the remote.
+        stores: whose remotes may have what the cache lacks; none: the cache has it all.
     """
     try:
-        return _compute(commit, revision, store, fetch=fetch)
+        return compute(commit, revision, stores)
     except GraftError as error:  # a verdict that cannot be computed is not believed
         return [_finding(COMPUTED[0], "a verdict that can be computed", "; ".join([error.message, *error.problems]))]
 
 
-def require(commit: Commit, revision: str | None, store: Store, refusal: str) -> None:
+def require(commit: Commit, revision: str | None, refusal: str) -> None:
     """Refuse a commit whose record is not what this tree's code computes.
 
     Args:
         commit: what the revision says of its outputs; the cache holds them.
         revision: a commit; None for the working tree.
-        store: of the repository.
         refusal: what is not done then, such as "not released".
 
     Raises:
         GraftError: every difference; or why nothing could be computed.
     """
     try:
-        differing = _compute(commit, revision, store, fetch=False)
+        differing = compute(commit, revision)
     except GraftError as error:
         raise GraftError(f"{error.message}; nothing was pushed", error.problems, help=error.help or HELP) from None
     if differing:
@@ -101,12 +100,18 @@ def decision(revision: str | None) -> str:
     return _verdict(_recorded(COMPUTED[1], revision))
 
 
-def _compute(commit: Commit, revision: str | None, store: Store, *, fetch: bool) -> list[Finding]:
+def compute(commit: Commit, revision: str | None, stores: Sequence[Store] = ()) -> list[Finding]:
+    """As `findings`.
+
+    Raises:
+        GraftError: an input is absent or not as the manifest says, or the computation failed.
+    """
     SCRATCH.mkdir(exist_ok=True)
     with tempfile.TemporaryDirectory(prefix="recompute-", dir=SCRATCH) as folder:
         scratch = Path(folder).resolve()
+        layout = Layout(commit=commit, revision=revision, stores=stores, folder=scratch)
         for path in sorted({*INPUTS, *_inputs_of_gate()} - set(COMPUTED)):
-            _lay_out(path, commit, revision, store, scratch, fetch=fetch)
+            layout.add(path, without=LEFT_OUT)
         _run(scratch)
         problems: list[str] = files.read_json(scratch / "problems.json")
         problems += _other_sources(scratch, revision)
@@ -139,62 +144,6 @@ def _inputs_of_gate() -> list[str]:
     return [path for path in stages["gate"]["deps"] if not path.startswith("pipeline/")]
 
 
-def _lay_out(path: str, commit: Commit, revision: str | None, store: Store, scratch: Path, *, fetch: bool) -> None:
-    """Put an input, or all files of one that is a folder, where the computation reads it."""
-    output = next((o for o in commit.outputs if o.cached and (path == o.path or path.startswith(f"{o.path}/"))), None)
-    if output is None:
-        names = git.files(revision, path) if revision else [file.as_posix() for file in files.files_below(Path(path))]
-        for name in names:
-            content = git.show(revision, name) if revision else Path(name).read_bytes()
-            files.write_bytes(_inside(scratch, name), content or b"")
-        return
-    for name, md5 in _members(output.path, output.md5, store, fetch=fetch):
-        if (name == path or name.startswith(f"{path}/")) and not name.startswith(LEFT_OUT):
-            _link(name, md5, commit, store, scratch, fetch=fetch)
-
-
-def _members(path: str, md5: str, store: Store, *, fetch: bool) -> Iterator[tuple[str, str]]:
-    """(path, md5) of an output, or of each file of one that is a folder."""
-    if not md5.endswith(".dir"):
-        yield path, md5
-        return
-    try:
-        listed = store.listing(md5, "cache")
-    except FileNotFoundError:
-        if not fetch:
-            raise _absent(path) from None
-        listed = store.listing(md5, "remote")
-    yield from ((f"{path}/{name}", child) for name, child in listed.items())
-
-
-def _link(name: str, md5: str, commit: Commit, store: Store, scratch: Path, *, fetch: bool) -> None:
-    if fetch:
-        store.fetch([md5])
-    source, target = store.path(md5).resolve(), _inside(scratch, name)
-    if not source.is_file():
-        raise _absent(name)
-    digest = commit.manifest.get(name)
-    if digest is None or files.sha256(source) != digest["sha256"]:
-        raise GraftError(
-            "DVC's cache holds other bytes than it recorded",
-            [f"{md5}: found md5 {files.md5(source)}: {name}"],
-            help=f"delete object {md5} from .dvc/cache/files/md5; dvc fetch brings what was pushed before, dvc repro "
-            "makes the rest again",
-        )
-    target.parent.mkdir(parents=True, exist_ok=True)
-    target.symlink_to(source)  # nothing is written below it: every writer replaces a file
-
-
-def _inside(scratch: Path, name: str) -> Path:
-    if ".." in PurePosixPath(name).parts or PurePosixPath(name).is_absolute():
-        raise GraftError(f"{name}: leaves the repository")
-    return scratch / name
-
-
-def _absent(name: str) -> GraftError:
-    return GraftError(f"{name} is not in the cache", help="dvc pull brings it; --remote reads it from there")
-
-
 def _run(scratch: Path) -> None:
     environment = {**os.environ, "PYTHONPATH": str(code.ROOT)}
     done = subprocess.run(  # -P: nothing that lies in the scratch folder is imported
@@ -221,7 +170,7 @@ def _words(path: str, revision: str | None, new: Path) -> tuple[str, str]:
 
 
 def _recorded(path: str, revision: str | None) -> bytes | None:
-    return git.show(revision, path) if revision else Path(path).read_bytes()
+    return git.show(revision, path) if revision else files.content(Path(path))
 
 
 def _other_sources(scratch: Path, revision: str | None) -> Iterator[str]:

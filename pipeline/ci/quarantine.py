@@ -36,7 +36,7 @@ def promote() -> None:
         raise GraftError(
             "not promoted: what lies in the quarantine is not what git says", map(str, findings), help="train it again"
         )
-    recompute.require(commit, "HEAD", store, "not promoted")
+    recompute.require(commit, "HEAD", "not promoted")
     pushed = store.push(commit.objects())
     left, _ = verify.apart(verify.objects(commit, store, "remote"))
     if left:

@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from pipeline import errors, files, terminal
-from pipeline.chain import candidate, dvc, rule_changes, staleness, tracking, verify
+from pipeline.chain import candidate, dvc, recompute, rule_changes, staleness, tracking, verify
 from pipeline.chain.store import Store
 from pipeline.ci import verdicts
 from pipeline.commands.lock import differences, only_upgraded
@@ -50,6 +50,7 @@ def blocks() -> Iterator[str]:
     elif stale:
         yield f"{NOT_CHECKED}: data and gate, whose reports are of an earlier candidate until `dvc repro` has run"
     else:
+        yield from _recomputed()
         yield _data()
         yield Path("reports/report.md").read_text(encoding="utf-8").rstrip()
         yield f"Look at it: `git fetch && git checkout BRANCH && dvc pull -r {QUARANTINE}`"
@@ -91,6 +92,23 @@ def _changes(tree: candidate.Tree, stale: str | None) -> Iterator[str]:
     if title := changed.title(changes, files.read_json(VERDICT) if VERDICT.is_file() else {}):
         yield f"**{plain(title)}**"
         yield bullets(map(plain, changed.lines(changes)))
+
+
+def _recomputed() -> Iterator[str]:
+    """Whether the recorded verdict is what this tree's gate computes.
+
+    Raises:
+        GraftError: it is another one: then no part of the report is shown.
+    """
+    try:
+        differing = recompute.compute(verify.read(None), None, [Store(), Store(remote=QUARANTINE)])
+    except GraftError as error:
+        yield f"Verdict: {NOT_CHECKED}: {plain(error.message)}"
+        return
+    if differing:
+        raise GraftError(
+            "what is recorded is not what the gate's code computes", map(str, differing), help=recompute.HELP
+        )
 
 
 def _data() -> str:

@@ -97,7 +97,7 @@ def _checked(tag: str, tree: Tree, store: Store) -> verify.Commit:
         raise GraftError(
             "not released: outputs are not what reports/manifest.json says", map(str, findings), help="dvc checkout"
         )
-    recompute.require(commit, "HEAD", store, "not released")
+    recompute.require(commit, "HEAD", "not released")
     _limits(commit)
     git.require_identity()
     _parents_state(commit, store)

@@ -114,7 +114,7 @@ def _recomputed(commit: Commit, revision: str | None, store: Store, remote: bool
     name = revision or "working tree"
     if revision is not None and recompute.other_code(revision):
         return [], [f"{name}: {recompute.OTHER_CODE}"]
-    differing = recompute.findings(commit, revision, store, fetch=remote)
+    differing = recompute.findings(commit, revision, [store] if remote else [])
     return differing, [] if differing else [f"{name}: verdict recomputed: {recompute.decision(revision)}"]
 
 

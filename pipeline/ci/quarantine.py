@@ -1,14 +1,14 @@
-"""Between training and release: `python -m pipeline.ci.quarantine push|promote`.
+"""Between training and release: `python -m pipeline.ci.quarantine push|bring|promote`.
 
 push: what the working tree's candidate names goes to the remote `quarantine`, which a training job may write.
-promote: the same objects are brought from there, every hash is checked against the manifest in git, and only
-then copied to the default remote, which no training job may write.
+bring: HEAD's objects come from there into the cache, and every hash is checked against the manifest in git.
+promote: the same check again, and only then they are copied to the default remote, which no training job may write.
 """
 
 import sys
 
 from pipeline import errors, terminal
-from pipeline.chain import recompute, verify
+from pipeline.chain import recompute, releases, verify
 from pipeline.chain.store import Store
 from pipeline.ci.summary import QUARANTINE
 from pipeline.errors import GraftError
@@ -20,28 +20,48 @@ def push() -> None:
     terminal.echo(f"quarantine: {len(pushed)} new objects")
 
 
+def bring() -> None:
+    """Bring HEAD's objects into the cache, and check them.
+
+    Raises:
+        GraftError: something is missing or not what the manifest says.
+    """
+    commit, store = verify.read("HEAD"), Store()
+    (Store(remote=QUARANTINE) if _lacking(commit, store) else store).fetch(commit.objects())
+    _require_intact(commit, store)
+    terminal.echo(f"quarantine: {len(commit.manifest)} files are in the cache, every hash right")
+
+
 def promote() -> None:
-    """Verify HEAD's objects in the quarantine, then copy them to the default remote.
+    """Copy HEAD's objects from the cache to the default remote.
 
     Raises:
         GraftError: something is missing or not what the manifest says; nothing was copied then.
     """
-    commit, store, quarantine = verify.read("HEAD"), Store(), Store(remote=QUARANTINE)
+    commit, store = verify.read("HEAD"), Store()
     if not _lacking(commit, store):
         terminal.echo("promote: the remote has every object of this commit")
         return
-    quarantine.fetch(commit.objects())
-    findings, _ = verify.apart([*verify.in_git(commit, "HEAD"), *verify.objects(commit, store, "cache")])
-    if findings:
-        raise GraftError(
-            "not promoted: what lies in the quarantine is not what git says", map(str, findings), help="train it again"
-        )
-    recompute.require(commit, "HEAD", "not promoted")
+    bring()
     pushed = store.push(commit.objects())
     left, _ = verify.apart(verify.objects(commit, store, "remote"))
     if left:
         raise GraftError("promoted, but the remote gives other bytes back", map(str, left), help="run it again")
     terminal.echo(f"promote: {len(pushed)} objects verified and copied to {store.remote_name()!r}")
+
+
+def _require_intact(commit: verify.Commit, store: Store) -> None:
+    findings = [
+        *verify.in_git(commit, "HEAD"),
+        *verify.parentage(commit, releases.all_releases()),
+        *verify.objects(commit, store, "cache"),
+    ]
+    faults, _ = verify.apart(findings)
+    if faults:
+        raise GraftError(
+            "not promoted: the quarantine's objects are not what git names", map(str, faults), help="train it again"
+        )
+    recompute.require(commit, "HEAD", "not promoted")
 
 
 def _lacking(commit: verify.Commit, store: Store) -> list[str]:
@@ -51,9 +71,9 @@ def _lacking(commit: verify.Commit, store: Store) -> list[str]:
 
 def main() -> None:
     """Do what the one argument says."""
-    tasks = {"push": push, "promote": promote}
+    tasks = {"push": push, "bring": bring, "promote": promote}
     if len(sys.argv) != 2 or sys.argv[1] not in tasks:
-        raise GraftError("usage: python -m pipeline.ci.quarantine push|promote")
+        raise GraftError("usage: python -m pipeline.ci.quarantine push|bring|promote")
     tasks[sys.argv[1]]()
 
 

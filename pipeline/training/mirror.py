@@ -4,6 +4,7 @@ Credentials come from where fsspec's file systems look (environment, instance ro
 protocol, host and path is ever printed, and no message of a file system: both may hold secrets.
 """
 
+import os
 import urllib.parse
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -15,6 +16,8 @@ import fsspec
 from pipeline.errors import GraftError
 from pipeline.training import checkpoint
 from pipeline.training.checkpoint import Store
+
+SWITCH = "GRAFT_CHECKPOINT_MIRROR"  # "off" in CI: a mirror holds what anybody with its key wrote there
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -76,7 +79,7 @@ def mirror(url: str | None, fingerprint: str) -> Mirror | None:
     Raises:
         GraftError: fsspec knows no such place, or the package for it is not installed.
     """
-    if url is None:
+    if url is None or os.environ.get(SWITCH) == "off":
         return None
     try:
         found, path = fsspec.url_to_fs(url)

@@ -21,7 +21,7 @@ import torch
 from pipeline import files
 from pipeline.errors import GraftError
 from pipeline.stages import train
-from pipeline.training import checkpoint
+from pipeline.training import checkpoint, mirror
 from pipeline.training.checkpoint import Saved, Store
 from tests.conftest import ENVIRONMENT, ROOT
 from tests.remotes import servers
@@ -278,6 +278,12 @@ def test_another_machine_goes_on_from_the_mirror(work, settled, tmp_path, capfd)
     assert "goes on after step 4," in capfd.readouterr().out
     assert outputs() == settled[1]
     assert not list((tmp_path / "mirror").glob("*/*"))
+
+
+def test_no_mirror_is_read_or_written_where_it_is_off(tmp_path, monkeypatch):
+    assert mirror.mirror(f"file://{tmp_path}", "fingerprint") is not None
+    monkeypatch.setenv(mirror.SWITCH, "off")
+    assert mirror.mirror(f"file://{tmp_path}", "fingerprint") is None
 
 
 def test_another_machine_goes_on_from_a_bucket(work, settled, tmp_path, capfd, monkeypatch):

@@ -14,11 +14,20 @@ from typing import Any
 import pytest
 
 from tests.conftest import ENVIRONMENT, KEPT, ROOT, Chain, Clone
-from tests.workflows.runner import Played, Runner, Values, with_first_on_path
+from tests.workflows.runner import Played, Runner, Values, load, with_first_on_path
 
 TEAM = "team/shop"
 NUMBER = "7"  # of the pull request
-_VARIABLES = ("GRAFT_APP_ID", "GRAFT_EXTRAS", "GRAFT_LABELLED", "GRAFT_RUNNER", "GRAFT_SOURCE", "TORCH_INDEX")
+WANTED = "needs.plan.outputs.wanted"
+_VARIABLES = (
+    "GRAFT_APP_ID",
+    "GRAFT_APP_SLUG",
+    "GRAFT_EXTRAS",
+    "GRAFT_LABELLED",
+    "GRAFT_RUNNER",
+    "GRAFT_SOURCE",
+    "TORCH_INDEX",
+)
 _SECRETS = ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "GRAFT_APP_KEY", "GRAFT_PUSH_TOKEN")
 _LABELLED = "contains(github.event.pull_request.labels.*.name, 'retrain')"
 
@@ -63,8 +72,29 @@ class Forge:
             "github.event.pull_request.head.ref": branch,
             "github.event.pull_request.head.repo.full_name": TEAM,
             "github.event.pull_request.base.sha": self.head(),
+            "github.event.pull_request.base.ref": "main",
+            "github.event.action": "opened",
+            "github.event.after": "",
+            "github.event.label.name": "",
+            "github.event.sender.login": "author",
             _LABELLED: "false",
         }
+
+    def push_event(self, branch: str, sender: str) -> dict[str, str]:
+        """The pull request's event after somebody pushed to its branch."""
+        head = self.head(branch)
+        told = {"action": "synchronize", "after": head, "sender.login": sender}
+        return self.propose(branch) | {f"github.event.{name}": value for name, value in told.items()}
+
+    def ran(self, event: Mapping[str, str], /, **changes: Any) -> int:
+        """Record that retrain.yml ran for an event and succeeded, with the artifact `trained`; returns its id."""
+        runs = json.loads((self.folder / "gh/runs.json").read_text())
+        title = Values(event).text(load("retrain.yml")["run-name"])
+        run = {"id": len(runs) + 1, "display_title": title, "event": "pull_request_target", "conclusion": "success"}
+        run |= {"path": ".github/workflows/retrain.yml"} | changes
+        (self.folder / "gh/runs.json").write_text(json.dumps([run, *runs]))  # newest first
+        shutil.copytree(self.folder / "artifacts/trained", self.folder / f"gh/runs/{run['id']}/trained", symlinks=True)
+        return int(run["id"])
 
     def merge(self, branch: str) -> None:
         """The button: squash and merge."""
@@ -93,6 +123,8 @@ class Forge:
             "!cancelled()": "true",
             "github.token": "the default",
             "github.ref": "refs/heads/main",
+            "github.event.before": Clone(self.origin).git("rev-parse", "main^"),
+            "github.run_attempt": "1",
             "github.repository": TEAM,
             "github.server_url": str(self.folder),
             "github.event.repository.default_branch": "main",
@@ -131,7 +163,8 @@ def make_forge(chain: Chain, folder: Path) -> Forge:
     shutil.copytree(chain.storage, forge.storage)
     for name in ("gh", "bin", "artifacts", "quarantine"):
         (folder / name).mkdir()
-    (folder / "gh/comments.json").write_text("[]")
+    for name in ("comments", "runs"):
+        (folder / f"gh/{name}.json").write_text("[]")
     forge.touches()
     gh = folder / "bin/gh"
     gh.write_text(f'#!/bin/sh\nexec {sys.executable} {ROOT / "tests/workflows/gh.py"} "$@"\n')

@@ -19,6 +19,7 @@ from tests.conftest import ENVIRONMENT, ROOT, Clone
 
 WORKFLOWS = ROOT / ".github/workflows"
 _EXPRESSION = re.compile(r"\$\{\{\s*(.*?)\s*\}\}")
+_WORD = re.compile(r"\|\||&&|[!=]=|!cancelled\(\)|!|'[^']*'|[\w.*-]+(?:\([^)]*\))?|[()]")
 _SKIPPED = "Set up"  # the environment is here already
 _PERSON = re.compile(r"GIT_(AUTHOR|COMMITTER)_")  # a runner is nobody
 
@@ -41,22 +42,44 @@ class Values:
         return _EXPRESSION.sub(lambda match: self.value(match[1]), text)
 
     def value(self, expression: str) -> str:
-        """`||`, `&&`, `==` and `!=` as GitHub has them; what else stands there is looked up whole."""
-        found = ""
-        for part in expression.split("||"):
-            for term in part.split("&&"):
-                found = self._term(term.strip())
-                if not found:
-                    break
-            if found:
-                return found
-        return found
+        """`||`, `&&`, `!`, `==`, `!=` and parentheses as GitHub has them; what else there is, is looked up whole."""
+        words = [word for word in _WORD.findall(expression) if word.strip()]
+        result = self._any(words)
+        assert not words, f"not understood: {words} of {expression}"
+        return result
 
-    def _term(self, term: str) -> str:
-        if match := re.fullmatch(r"(.+?)\s*(==|!=)\s*(.+)", term):
-            same = self._term(match[1]) == self._term(match[3])
-            return "true" if same == (match[2] == "==") else ""
-        if re.fullmatch(r"'[^']*'", term):
+    def _any(self, words: list[str]) -> str:
+        result = self._all(words)
+        while words[:1] == ["||"]:
+            words.pop(0)
+            other = self._all(words)
+            result = result or other
+        return result
+
+    def _all(self, words: list[str]) -> str:
+        result = self._same(words)
+        while words[:1] == ["&&"]:
+            words.pop(0)
+            other = self._same(words)
+            result = result and other
+        return result
+
+    def _same(self, words: list[str]) -> str:
+        result = self._term(words)
+        if words[:1] in (["=="], ["!="]):
+            wanted = words.pop(0) == "=="
+            return "true" if (result == self._term(words)) == wanted else ""
+        return result
+
+    def _term(self, words: list[str]) -> str:
+        term = words.pop(0)
+        if term == "!":
+            return "" if self._term(words) else "true"
+        if term == "(":
+            result = self._any(words)
+            assert words.pop(0) == ")"
+            return result
+        if term.startswith("'"):
             return term[1:-1]
         if term in self.given:
             return self.given[term]
@@ -135,8 +158,8 @@ class Runner:
         out.write_text("")
         done = subprocess.run(
             ["bash", "--noprofile", "--norc", "-e", "-c", step["run"]],
-            cwd=self.workspace, env=self._environment(step, out), text=True, check=False,
-            stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
+            cwd=self.workspace / step.get("working-directory", "."), env=self._environment(step, out),
+            text=True, check=False, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
         )  # fmt: skip
         with (self.folder / "said").open("a", encoding="utf-8") as file:
             file.write(f"### {step['name']}\n{done.stdout}")
@@ -154,8 +177,7 @@ class Runner:
     def _actions_checkout(self, options: Mapping[str, str], _: object) -> None:
         """As actions/checkout 6.0.2: one commit, and all tags when asked; everything for depth 0."""
         assert options["persist-credentials"] == "false"
-        clone, ref = Clone(self.workspace / options.get("path", "")), options.get("ref")
-        ref = ref or self.values.value("github.ref")
+        clone, ref = Clone(self.workspace / options.get("path", ".")), options.get("ref") or self._ref()
         clone.path.mkdir(exist_ok=True)
         clone.git("init", "-q")
         clone.git("remote", "add", "origin", self.origin.as_uri())
@@ -172,9 +194,11 @@ class Runner:
     def _actions_upload_artifact(self, options: Mapping[str, str], _: object) -> None:
         target = self.artifacts / options["name"]
         shutil.rmtree(target, ignore_errors=True)
-        for pattern in options["path"].split():
-            for path in self.workspace.glob(pattern):
-                place = target / path.relative_to(self.workspace)
+        named = self.workspace / options["path"].strip()
+        root = named if named.is_dir() else self.workspace  # of one folder the content, as the action has it
+        for pattern in ["*"] if named.is_dir() else options["path"].split():
+            for path in root.glob(pattern):
+                place = target / path.relative_to(root)
                 place.parent.mkdir(parents=True, exist_ok=True)
                 if path.is_dir():
                     shutil.copytree(path, place)
@@ -184,10 +208,16 @@ class Runner:
 
     def _actions_download_artifact(self, options: Mapping[str, str], _: object) -> None:
         target = Path(options.get("path") or self.workspace)
-        shutil.copytree(self.artifacts / options["name"], target, dirs_exist_ok=True, symlinks=True)
+        source = self.artifacts / (options.get("name") or options["pattern"])
+        if "name" in options or source.exists():
+            shutil.copytree(source, target, dirs_exist_ok=True, symlinks=True)
 
     def _actions_create_github_app_token(self, _: object, step: Mapping[str, Any]) -> None:
-        self.values.outputs[f"steps.{step['id']}.outputs.token"] = "the App's"
+        outputs = {"token": "the App's", "app-slug": "graft-of-team"}
+        self.values.outputs |= {f"steps.{step['id']}.outputs.{name}": value for name, value in outputs.items()}
+
+    def _ref(self) -> str:
+        return self.values.value("github.ref")
 
 
 def with_first_on_path(folder: Path) -> dict[str, str]:

@@ -1,13 +1,16 @@
 """The job that holds the write token: what it takes from a training, and what it says."""
 
+import shutil
 from pathlib import Path
 
 import pytest
 
+from pipeline.ci import results
 from tests.conftest import Clone
 from tests.workflows.conftest import Forge, done, stopped
 
 BRANCH = "titles"
+FSMONITOR = "[core]\n\tfsmonitor = touch {0}\n\thooksPath = {0}\n"
 
 
 @pytest.fixture
@@ -20,22 +23,80 @@ def event(forge: Forge, tmp_path: Path) -> dict[str, str]:
     artifact = forge.folder / "artifacts/trained"
     (artifact / "reports").mkdir(parents=True)
     (artifact / "summary.md").write_text("<!-- graft: candidate -->\n\nfirst\n")
+    (artifact / "dvc.lock").write_text("trained\n")
     (artifact / "reports/report.md").write_text("trained\n")
     return forge.propose(BRANCH)
 
 
-def test_only_named_regular_files_are_committed(forge: Forge, event: dict[str, str], tmp_path: Path) -> None:
+def test_only_named_files_are_committed(forge: Forge, event: dict[str, str], tmp_path: Path) -> None:
     artifact = forge.folder / "artifacts/trained"
     (artifact / ".github/workflows").mkdir(parents=True)
     (artifact / ".github/workflows/check.yml").write_text("on: push\n")
     (artifact / "params.yaml").write_text("gate: none\n")
     (artifact / "reports/more.json").write_text("{}\n")
-    (artifact / "reports/verdict.json").symlink_to("/etc/hostname")
-    (artifact / "dvc.lock").symlink_to(tmp_path)
     done(forge.play("retrain.yml", "commit", tmp_path / "run", event=event))
     bare = Clone(forge.origin)
-    assert bare.git("diff", "--name-only", f"{BRANCH}^", BRANCH) == "reports/report.md"
+    changed = set(bare.git("diff", "--name-only", f"{BRANCH}^", BRANCH).splitlines())
+    assert {"dvc.lock", "reports/report.md"} < changed <= set(results.NAMES)  # what the training lacks is taken out
     assert bare.git("show", f"{BRANCH}:reports/report.md") == "trained"
+    assert bare.git("log", "-1", "--format=%P %an", BRANCH) == f"{event['github.event.pull_request.head.sha']} graft"
+
+
+@pytest.mark.parametrize(
+    ("link", "target"),
+    [("reports/report.md", "../.git/config"), ("dvc.lock", ".git/config"), ("reports/plots", "../.git"),
+     ("reports", ".git"), ("reports/verdict.json", "/etc/hostname")],
+)  # fmt: skip
+def test_link_in_the_branch_is_refused_and_nothing_runs(
+    forge: Forge, event: dict[str, str], tmp_path: Path, link: str, target: str
+) -> None:
+    author, marker = Clone(tmp_path / "author"), tmp_path / "ran"
+    shutil.rmtree(author.path / link) if (author.path / link).is_dir() else (author.path / link).unlink()
+    (author.path / link).symlink_to(target)
+    author.commit("A link")
+    author.git("push", "-q", "origin", BRANCH)
+    for name in ("dvc.lock", "reports/report.md"):
+        (forge.folder / "artifacts/trained" / name).write_text(FSMONITOR.format(marker))
+    played = stopped(forge.play("retrain.yml", "commit", tmp_path / "run", event=forge.propose(BRANCH)), "Commit")
+    assert f"{link}: mode 120000" in played.said
+    assert forge.head(BRANCH) == author.git("rev-parse", "HEAD")
+    assert "fsmonitor" not in (played.folder / ".git/config").read_text()
+    assert not marker.exists()
+
+
+@pytest.mark.parametrize("name", ["dvc.lock", "reports/verdict.json", "reports", "reports/plots"])
+def test_link_in_the_artifact_is_refused(forge: Forge, event: dict[str, str], tmp_path: Path, name: str) -> None:
+    path = forge.folder / "artifacts/trained" / name
+    if path.is_dir():
+        path.rename(tmp_path / "moved")
+    path.unlink(missing_ok=True)
+    path.symlink_to(tmp_path / "moved" if name == "reports" else tmp_path)
+    before = forge.head(BRANCH)
+    assert (
+        "nothing was taken"
+        in stopped(forge.play("retrain.yml", "commit", tmp_path / "run", event=event), "Commit").said
+    )
+    assert forge.head(BRANCH) == before
+
+
+def test_huge_file_in_the_artifact_is_refused(forge: Forge, event: dict[str, str], tmp_path: Path) -> None:
+    with (forge.folder / "artifacts/trained/reports/metrics.json").open("wb") as file:
+        file.truncate(results.LIMIT + 1)  # a hole: no byte is written
+    stopped(forge.play("retrain.yml", "commit", tmp_path / "run", event=event), "Commit")
+
+
+def test_no_code_of_the_branch_runs_beside_the_token(forge: Forge, event: dict[str, str], tmp_path: Path) -> None:
+    author, marker = Clone(tmp_path / "author"), tmp_path / "ran"
+    for script in (".github/scripts/commit.sh", ".github/scripts/comment.sh"):
+        (author.path / script).write_text(f"touch {marker}\n")
+    for module in ("pipeline/__init__.py", "pipeline/ci/commit.py", "git.py"):
+        (author.path / module).write_text(f"open({str(marker)!r}, 'w')\n")
+    (author.path / ".gitattributes").write_text("* text eol=crlf ident filter=evil\n")
+    author.commit("Scripts of our own")
+    author.git("push", "-q", "origin", BRANCH)
+    done(forge.play("retrain.yml", "commit", tmp_path / "run", event=forge.propose(BRANCH)))
+    assert Clone(forge.origin).git("show", f"{BRANCH}:reports/report.md") == "trained"
+    assert not marker.exists()
 
 
 def test_branch_that_moved_on_is_not_overwritten(forge: Forge, event: dict[str, str], tmp_path: Path) -> None:
@@ -57,9 +118,18 @@ def test_comment_is_posted_once_and_then_written_anew(forge: Forge, event: dict[
 
 
 def test_apps_commit_starts_the_check_by_itself(forge: Forge, event: dict[str, str], tmp_path: Path) -> None:
-    event |= {"vars.GRAFT_APP_ID": "1"}
+    event |= {"vars.GRAFT_APP_ID": "1", "vars.GRAFT_APP_SLUG": "graft-of-team"}
     done(forge.play("retrain.yml", "commit", tmp_path / "run", event=event))
     assert forge.asked("workflow") == []
+
+
+def test_app_under_another_name_commits_nothing(forge: Forge, event: dict[str, str], tmp_path: Path) -> None:
+    before = forge.head(BRANCH)
+    event |= {"vars.GRAFT_APP_ID": "1", "vars.GRAFT_APP_SLUG": "renamed"}
+    assert (
+        "GRAFT_APP_SLUG" in stopped(forge.play("retrain.yml", "commit", tmp_path / "run", event=event), "Commit").said
+    )
+    assert forge.head(BRANCH) == before
 
 
 def test_params_that_break_their_schema_fail_the_check(forge: Forge, event: dict[str, str], tmp_path: Path) -> None:

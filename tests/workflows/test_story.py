@@ -8,14 +8,14 @@ from pathlib import Path
 
 import pytest
 
+from pipeline import files
 from tests.commands.test_adopt import edit_params
 from tests.conftest import ROOT, Clone
-from tests.workflows.conftest import Forge, bytes_of, done, stopped
+from tests.workflows.conftest import WANTED, Forge, bytes_of, done, stopped
 from tests.workflows.runner import Played
 
 BRANCH = "more-titles"
 NAME = "2026-04-more"
-WANTED = "needs.plan.outputs.wanted"
 KEPT_BY_GIT = {"dvc.lock", "reports/metrics.json", "reports/verdict.json", "reports/report.md", "reports/manifest.json"}
 LOADS = """
 from transformers import AutoModelForCausalLM, AutoTokenizer
@@ -84,6 +84,7 @@ def trained(proposed: Story) -> Story:
     trained = done(forge.play("retrain.yml", "train", machines / "train", event=event))
     assert bytes_of(forge.storage) == storage, "a training job writes to the quarantine alone"
     committed = done(forge.play("retrain.yml", "commit", machines / "commit", event=event))
+    forge.ran(event)
     checked = done(forge.play("check.yml", "candidate", machines / "check again", event=forge.propose(BRANCH)))
     played = {"plan": planned, "train": trained, "commit": committed, "check again": checked}
     return Story(forge, machines, proposed.played | played)
@@ -172,12 +173,14 @@ def test_forks_candidate_that_no_remote_answers_for_is_never_green(trained: Stor
     assert "Data: ⚠️ **not checked**" in checked.summary
 
 
-def test_next_runner_takes_up_a_training_that_the_quarantine_holds(trained: Story, tmp_path: Path) -> None:
-    """As after a runner that was taken away: the same commit, on an empty machine."""
-    runner = trained.forge.clone(tmp_path / "runner", f"origin/{BRANCH}^")
-    up_to_train = "from pipeline.ci.retrain import *; bring_data(); resume(); repro('train')"
-    said = runner.run("python", "-c", up_to_train)
-    assert "an earlier runner's stages are here" in said
+def test_later_attempt_of_the_run_takes_up_its_training(trained: Story, tmp_path: Path) -> None:
+    """As after a runner that was taken away: the same event, on an empty machine; the quarantine's bytes are hashed."""
+    forge = trained.forge
+    base, runner = forge.clone(tmp_path / "base"), forge.clone(tmp_path / "runner", f"origin/{BRANCH}^")
+    base.run("python3", "-m", "pipeline.ci.start", str(runner.path))
+    kept = shutil.copytree(forge.folder / "artifacts/kept", tmp_path / "kept")
+    said = base.run("python3", "-m", "pipeline.ci.retrain", "train", str(runner.path), str(kept))
+    assert "took up the stages of an earlier attempt" in said
     assert "Stage 'train' didn't change" in said
     assert "Running stage" not in said
 
@@ -186,33 +189,35 @@ def test_next_runner_takes_up_a_training_that_the_quarantine_holds(trained: Stor
 def test_resumed_training_ends_in_the_same_bytes(trained: Story, tmp_path: Path) -> None:
     bare, event = Clone(trained.forge.origin), trained.forge.propose(BRANCH)
     event |= {"github.event.pull_request.head.sha": bare.git("rev-parse", f"{BRANCH}^"), WANTED: "true"}
+    event |= {"github.run_attempt": "2"}
     again = done(trained.forge.play("retrain.yml", "train", tmp_path / "again", event=event))
     assert "Running stage 'evaluate'" in again.said
     assert "Running stage 'train'" not in again.said
-    assert Clone(again.folder).read("dvc.lock").strip() == bare.git("show", f"{BRANCH}:dvc.lock")
+    assert Clone(again.folder).read("candidate/dvc.lock").strip() == bare.git("show", f"{BRANCH}:dvc.lock")
 
 
-def test_note_of_another_candidate_is_of_no_harm(trained: Story, tmp_path: Path) -> None:
-    runner = trained.forge.clone(tmp_path / "runner", f"origin/{BRANCH}^")
+def test_kept_stages_whose_objects_were_swapped_are_trained_anew(trained: Story, tmp_path: Path) -> None:
+    forge = trained.forge
+    runner, bad = forge.clone(tmp_path / "runner", f"origin/{BRANCH}^"), tmp_path / "quarantine"
+    shutil.copytree(forge.quarantine, bad)
+    swap_weights(bad)
+    runner.dvc("remote", "modify", "--local", "quarantine", "url", str(bad))
     before = runner.read("dvc.lock")
-    bad = tmp_path / "quarantine"
-    [note] = (trained.forge.quarantine / "graft-notes").iterdir()
-    (bad / "graft-notes").mkdir(parents=True)
-    (bad / "graft-notes" / note.name).write_text(note.read_text())
-    runner.dvc("remote", "modify", "--local", "quarantine", "url", str(bad))  # it holds none of the objects
-    assert "from the beginning" in runner.run("python", "-c", "from pipeline.ci import retrain; retrain.resume()")
+    kept = str(forge.folder / "artifacts/kept")
+    code = f"from pathlib import Path; from pipeline.ci import retrain; retrain.resume(Path.cwd(), Path({kept!r}))"
+    assert "starting from the beginning" in runner.run("python", "-c", code)
     assert runner.read("dvc.lock") == before
+    cached = runner.path / ".dvc/cache/files/md5"
+    assert [path for path in cached.glob("??/*") if files.md5(path) != (path.parent.name + path.name)[:32]] == []
 
 
-def test_commit_of_the_workflow_is_not_trained_again(trained: Story, tmp_path: Path) -> None:
-    forge, event = trained.forge, trained.forge.propose(BRANCH) | {WANTED: "true"}
-    head = forge.head(BRANCH)
-    again = done(forge.play("retrain.yml", "train", tmp_path / "again", event=event))
-    assert "Running stage" not in again.said
-    committed = done(forge.play("retrain.yml", "commit", tmp_path / "commit", event=event))
-    assert "nothing to commit" in committed.said
-    assert forge.head(BRANCH) == head
-    assert len(forge.comments()) == 1
+def swap_weights(remote: Path) -> None:
+    """Other bytes under the names of a remote's large objects."""
+    for path in remote.rglob("*"):
+        if path.is_file() and path.stat().st_size > 100_000:
+            path.chmod(0o644)
+            with path.open("r+b") as file:
+                file.write(b"other")
 
 
 def test_nothing_is_promoted_from_a_corrupt_quarantine(trained: Story, tmp_path: Path) -> None:
@@ -220,16 +225,13 @@ def test_nothing_is_promoted_from_a_corrupt_quarantine(trained: Story, tmp_path:
     before = bytes_of(forge.storage)
     bad = tmp_path / "quarantine"
     shutil.copytree(forge.quarantine, bad)
-    weights = next(path for path in bad.rglob("*") if path.is_file() and path.stat().st_size > 100_000)
-    weights.chmod(0o644)
-    data = bytearray(weights.read_bytes())
-    data[-1] ^= 1
-    weights.write_bytes(data)
+    swap_weights(bad)
     event = {"github.ref": f"refs/heads/{BRANCH}"}
     played = stopped(
-        forge.play("promote.yml", "promote", tmp_path / "promote", event=event, remotes={"quarantine": bad}), "Promote"
+        forge.play("promote.yml", "promote", tmp_path / "promote", event=event, remotes={"quarantine": bad}),
+        "Bring it from the quarantine",
     )
-    assert "not promoted" in played.said
+    assert "holds other bytes than its names say" in played.said
     assert bytes_of(forge.storage) == before
 
 

@@ -3,19 +3,26 @@
 SOURCE is a URL that fsspec reads (https://…, s3://bucket/prefix/), a file, a folder, or an executable
 script, which is called with one argument: the folder to write files into. The increment is named after
 its content, so a drop that came before opens nothing.
+
+With --typed, SOURCE was typed by somebody who may start a workflow and may not read its secrets: it is a URL of
+another machine or a file that git tracks here, and no other path of this machine, such as /proc/self/environ.
 """
 
 import hashlib
 import os
+import re
 import subprocess
 import sys
 import tempfile
 from pathlib import Path
 
 from pipeline import errors, files, terminal
+from pipeline.chain import git
 from pipeline.errors import GraftError
 
 INCREMENTS = Path("data/increments")
+TYPED = "--typed"
+_URL = re.compile(r"(https|s3|gs|gcs|az|abfs|abfss|sftp|ssh|webdav|webdavs)://(?!.*::)\S+")  # `::` chains file systems
 
 
 def fetch(source: str, folder: Path) -> list[Path]:
@@ -34,6 +41,21 @@ def fetch(source: str, folder: Path) -> list[Path]:
     if not found:
         raise GraftError(f"{source}: no file there")
     return found
+
+
+def require_harmless(source: str) -> None:
+    """Refuse a typed source that reads this machine.
+
+    Raises:
+        GraftError: it is neither a URL of another machine nor a path that git tracks.
+    """
+    tracked = git.run("ls-files", "-z", "--stage", "--", f":(literal){source}").split("\0")
+    is_plain = [line.startswith("100") for line in tracked if line]
+    if not _URL.fullmatch(source) and not (is_plain and all(is_plain)):
+        raise GraftError(
+            f"{source}: not a source to type",
+            help="a URL, such as https:// or s3://, or a script or folder of the repository that holds no links",
+        )
 
 
 def name_of(drop: list[Path], folder: Path) -> str:
@@ -57,11 +79,16 @@ def _copy(source: str, folder: Path) -> None:
 
 def main() -> None:
     """Fetch, and open a candidate when the drop is new; prints its name, or nothing."""
-    if len(sys.argv) != 2:
-        raise GraftError("usage: python -m pipeline.ci.refresh SOURCE")
+    arguments = sys.argv[1:]
+    typed = arguments[:1] == [TYPED]
+    if len(arguments) != 1 + typed:
+        raise GraftError("usage: python -m pipeline.ci.refresh [--typed] SOURCE")
+    source = arguments[-1]
+    if typed:
+        require_harmless(source)
     with tempfile.TemporaryDirectory() as scratch:
         folder = Path(scratch)
-        drop = fetch(sys.argv[1], folder)
+        drop = fetch(source, folder)
         name = name_of(drop, folder)
         if (INCREMENTS / name).exists():
             terminal.echo(f"nothing new: {name} is here already", err=True)

@@ -3,6 +3,8 @@
 import csv
 import json
 import shutil
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -10,6 +12,8 @@ import pytest
 from tests.conftest import ROOT, Clone
 from tests.workflows.conftest import Forge, bytes_of, done, stopped
 from tests.workflows.test_story import few_rows
+
+BELOW = "needs.measure.outputs.below"
 
 
 def test_new_drop_becomes_a_pull_request_once(forge: Forge, tmp_path: Path) -> None:
@@ -55,6 +59,35 @@ def test_source_that_cannot_be_read_opens_nothing(forge: Forge, tmp_path: Path) 
     assert bytes_of(forge.quarantine) == before
 
 
+@pytest.mark.parametrize(
+    "source",
+    ["/proc/self/environ", "file:///etc/hostname", "simplecache::file:///etc/hostname", "s3://a::file:///etc/hostname",
+     "../origin", "/bin/sh", "link", ".git/config", "http://169.254.169.254/latest/meta-data"],
+)  # fmt: skip
+def test_who_starts_a_refresh_cannot_read_its_machine(fresh: Clone, source: str) -> None:
+    (fresh.path / "link").symlink_to("/etc/hostname")
+    fresh.commit("A link")
+    command = [sys.executable, "-m", "pipeline.ci.refresh", "--typed", source]
+    done = subprocess.run(command, cwd=fresh.path, capture_output=True, text=True, check=False)
+    assert done.returncode == 1
+    assert "not a source to type" in done.stderr or "is outside repository" in done.stderr
+
+
+def test_newest_tag_off_main_is_not_run(forge: Forge, tmp_path: Path) -> None:
+    stranger = forge.clone(tmp_path / "stranger")
+    marker = tmp_path / "ran"
+    (stranger.path / "pipeline/ci/decay.py").write_text(f"open({str(marker)!r}, 'w')\n")
+    stranger.commit("Other code")
+    stranger.git("tag", "-a", "v9.0.0", "-m", "v9.0.0")
+    stranger.git("push", "-q", "origin", "v9.0.0")
+    event = {"vars.GRAFT_LABELLED": "labelled.csv"}
+    played = stopped(forge.play("decay.yml", "measure", tmp_path / "1", event=event), "Check out the newest release")
+    assert "not on the default branch" in played.said
+    event = {"github.ref": "refs/tags/v9.0.0", "github.ref_name": "v9.0.0"}
+    stopped(forge.play("release.yml", "verify", tmp_path / "2", event=event), "Is the tag on the default branch?")
+    assert not marker.exists()
+
+
 def test_without_a_source_nothing_runs(forge: Forge, tmp_path: Path) -> None:
     assert forge.play("refresh.yml", "fetch", tmp_path / "refresh") is None
     assert forge.play("decay.yml", "measure", tmp_path / "decay") is None
@@ -70,7 +103,9 @@ def test_decay(forge: Forge, tmp_path: Path, fits: bool, issues: int) -> None:
     moved = labels if fits else labels[1:] + labels[:1]
     with labelled.open("w", encoding="utf-8") as file:
         csv.writer(file).writerows([rows[0], *([*row[:-1], label] for row, label in zip(rows[1:], moved, strict=True))])
-    played = done(forge.play("decay.yml", "measure", tmp_path / "run", event={"vars.GRAFT_LABELLED": str(labelled)}))
+    event = {"vars.GRAFT_LABELLED": str(labelled)}
+    played = done(forge.play("decay.yml", "measure", tmp_path / "run", event=event))
+    forge.play("decay.yml", "issue", tmp_path / "issue", event=event | {BELOW: played.outputs["below"]})
     measured = json.loads(played.summary)
     assert Clone(played.folder).git("describe", "--tags", "--exact-match") == "v1.1.0"
     opened = forge.asked("issue", "create")

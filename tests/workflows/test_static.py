@@ -2,10 +2,13 @@
 
 import re
 import subprocess
+import sys
 from typing import Any
 
 import pytest
+from ruamel.yaml import YAML
 
+from pipeline.ci import results
 from tests.conftest import ROOT
 from tests.workflows.runner import WORKFLOWS, load
 
@@ -27,7 +30,48 @@ def test_no_permission_is_given_to_a_whole_workflow(name: str) -> None:
 
 @pytest.mark.parametrize("name", NAMES)
 def test_no_workflow_runs_a_strangers_code_with_the_repositorys_rights(name: str) -> None:
-    assert not {"pull_request_target", "workflow_run", "issue_comment"} & set(load(name)["on"])
+    triggers = {"pull_request_target", "workflow_run", "issue_comment"} & set(load(name)["on"])
+    assert not triggers or (name, triggers) == ("retrain.yml", {"pull_request_target"})
+
+
+def test_retrain_defined_by_main_runs_a_candidate_in_one_job_that_only_reads() -> None:
+    """`pull_request_target` takes the file from main; then no job but `train` may check the candidate out."""
+    jobs = load("retrain.yml")["jobs"]
+    assert "github.event.pull_request.head.repo.full_name == github.repository" in jobs["plan"]["if"]
+    assert (jobs["train"]["needs"], jobs["commit"]["needs"]) == ("plan", "train")
+    refs = {
+        key: [step["with"].get("ref", "") for step in job["steps"] if "checkout@" in step.get("uses", "")]
+        for key, job in jobs.items()
+    }
+    assert [key for key, names in refs.items() if any("base.sha" not in name for name in names)] == ["train"]
+    assert jobs["train"]["permissions"] == {"contents": "read"}
+    assert jobs["train"]["environment"] == "training"
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_no_workflow_reads_a_cache(name: str) -> None:
+    """What a pull request's code wrote to GitHub's cache in the name of main reaches no other job."""
+    text = (WORKFLOWS / name).read_text()
+    assert not re.search(r"actions/cache|setup-|^\s+cache:", text, re.MULTILINE)
+
+
+@pytest.mark.parametrize("name", ["refresh.yml", "decay.yml"])
+def test_scheduled_workflow_shares_no_environment_with_one_that_waits_for_reviewers(name: str) -> None:
+    environments = {other: {job.get("environment") for job in load(other)["jobs"].values()} for other in NAMES}
+    others = set().union(*(found for other, found in environments.items() if other != name))
+    assert not (environments[name] - {None}) & others
+
+
+def test_results_are_what_git_keeps_of_the_stages() -> None:
+    stages = YAML(typ="safe").load(ROOT / "dvc.yaml")["stages"].values()
+    kept = {next(iter(out)) for stage in stages for out in stage["outs"] if isinstance(out, dict)}
+    assert set(results.NAMES) == kept | {"dvc.lock"}
+
+
+@pytest.mark.parametrize("module", ["commit", "start", "retrain"])
+def test_what_runs_from_the_base_needs_no_environment(module: str) -> None:
+    code = f"import sys; sys.path.insert(0, {str(ROOT)!r}); import pipeline.ci.{module}"
+    subprocess.run([sys.executable, "-I", "-S", "-c", code], check=True)  # the standard library alone
 
 
 def test_check_reads_no_secret() -> None:

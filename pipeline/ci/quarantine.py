@@ -27,7 +27,10 @@ def bring() -> None:
         GraftError: something is missing or not what the manifest says.
     """
     commit, store = verify.read("HEAD"), Store()
-    (Store(remote=QUARANTINE) if _lacking(commit, store) else store).fetch(commit.objects())
+    try:
+        (Store(remote=QUARANTINE) if _lacking(commit, store) else store).fetch(commit.objects())
+    except GraftError as error:
+        raise GraftError(f"not promoted: {error.message}", error.problems, help=error.help) from error
     _require_intact(commit, store)
     terminal.echo(f"quarantine: {len(commit.manifest)} files are in the cache, every hash right")
 

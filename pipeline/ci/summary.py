@@ -38,7 +38,7 @@ def blocks() -> Iterator[str]:
     found, stale = differences(tree), dvc.stale_stage()
     upgraded = bool(tree.held) and only_upgraded(tree, found, stale)
     base = Path(os.environ.get(verdicts.BASE) or "none")
-    if base.is_dir() and stale in AFTER_EVALUATE:
+    if base.is_dir() and (upgraded or stale in AFTER_EVALUATE):
         yield from _base_verdict(base, required=not upgraded)
     yield from _changes(tree, stale)
     yield f"**{describe(tree, staleness.reasons(tracking.stale(Store())) if stale else [])}**"
@@ -61,7 +61,7 @@ def _base_verdict(base: Path, *, required: bool) -> Iterator[str]:
 
     Args:
         base: a folder with the base branch checked out.
-        required: say so where nobody can tell.
+        required: say so where nobody can tell; not of a tree that holds a release and only newer code.
     """
     try:
         predictions = _output("reports/predictions.json")
@@ -70,6 +70,8 @@ def _base_verdict(base: Path, *, required: bool) -> Iterator[str]:
             yield f"The base branch's verdict: {NOT_CHECKED}: {plain(error.message)}"
         return
     theirs, ours = (verdicts.of(tree, predictions) for tree in (base, Path()))
+    if not required and (theirs.error or ours.error):
+        return
     if theirs.error:
         yield f"{NOT_CHECKED}: the base's gate cannot read this pull request's predictions: {plain(theirs.error)}"
     elif ours.error:

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+WORDS = ("pass", "fail", "inconclusive")
 SECONDS = 600  # for one verdict
 BASE = "GRAFT_BASE"  # environment variable: a folder with the base branch checked out
 _FOLDERS = ("PYTHONPATH", "PYTHONSAFEPATH", "PYTHONHOME")  # whose modules must not stand in for the tree's own
@@ -69,7 +70,9 @@ def _word(answer: dict[str, Any]) -> str:
     """The verdict, and what follows from one that is inconclusive."""
     if "error" in answer:
         return ""
-    verdict = str(answer["verdict"])
+    verdict = answer["verdict"]
+    if verdict not in WORDS:  # another tree's code wrote it, and it is printed beside commands of the runner
+        raise ValueError("not a verdict")
     if verdict != "inconclusive":
-        return verdict
+        return str(verdict)
     return "inconclusive, refused" if answer["decision"] == "refused" else "inconclusive, let pass"

@@ -51,38 +51,39 @@ def _compare(theirs: Basis, release: str | None, content: Any, *more: str) -> di
 
     everything = params.load_all()
     ours = basis.candidate(everything["gate"], sources.of("gate"), content or EMPTY)
-    ours = replace(ours, evaluated=sources.of("evaluate") | sources.hashes(more), evaluate=everything["evaluate"])
+    evaluated = sources.of("evaluate") | sources.hashes(more)
+    ours = replace(ours, evaluated=evaluated, settings=basis.settings(everything))
     return changes.compare(ours, theirs, release, content)
 
 
 def _of_tag(tag: str, *more: str) -> Basis | None:
     """Rules, code and files of a tag's tree, without golden items; None without the tag, or where it is unreadable."""
     texts = [git.show(tag, name) for name in ("params.yaml", "dvc.yaml")]
-    gate, evaluate = _sections(texts[0])
-    if gate is None or texts[1] is None:
+    everything = _params(texts[0])
+    if everything is None or texts[1] is None:
         return None
     code, evaluated = (sources.dependencies(texts[1], stage) for stage in ("gate", "evaluate"))
     return Basis(
-        gate=gate,
+        gate=everything["gate"],
         gate_code=_hashes(tag, code),
         evaluated=_hashes(tag, [*evaluated, *more]),
-        evaluate=evaluate,
+        settings=basis.settings(everything),
         golden={},
     )
 
 
-def _sections(text: bytes | None) -> tuple[Any, Any]:
-    """Sections `gate` and `evaluate` of a params.yaml; (None, None) where `gate` is not one that this Graft reads."""
+def _params(text: bytes | None) -> Any:
+    """The sections of a params.yaml; None where its `gate` is not one that this Graft reads."""
     from ruamel.yaml import YAML
     from ruamel.yaml.error import YAMLError
 
     try:
         content = YAML(typ="safe", pure=True).load(text or b"")
     except YAMLError:
-        return None, None
+        return None
     if not isinstance(content, dict) or any(line.startswith("$.gate") for line in schema.problems(content, "params")):
-        return None, None
-    return content.get("gate"), content.get("evaluate")
+        return None
+    return content if "gate" in content else None
 
 
 def _hashes(tag: str, deps: Sequence[str]) -> dict[str, str]:

@@ -49,11 +49,11 @@ def release(version: str, push: bool, sign: str | None) -> None:
     candidate.require_history(tree)
     tag = releases.format_tag(releases.next_version(version, tree.releases))
     commit = _checked(tag, tree, store)
+    terminal.echo(*changed.named(rule_changes.judged(), files.read_json(Path("reports/verdict.json"))))
     wanted = required.level(_parent(tree))
     for line in required.check(commit, wanted):
         terminal.echo(line)
     signed = publish.signature(tag, sign)
-    terminal.echo(*changed.named(rule_changes.judged(), files.read_json(Path("reports/verdict.json"))))
     terminal.echo("checked: clean, up to date, verdict recomputed: pass, every SHA-256 as in the manifest")
     pushed = store.push(commit.objects())
     terminal.echo(f"pushed: {words.counted(len(pushed), 'new object')} to remote {store.remote_name()!r}")

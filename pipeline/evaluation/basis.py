@@ -16,6 +16,7 @@ SLICES = Path("data/assembled/slices")
 RULES = Path("reports/rules.json")
 PREDICTIONS = "predictions.json"
 VERSION = 1  # of rules.json
+SLICING = ("eval_share", "max_slices", "slice_items")  # of section `assemble`
 
 Content = Mapping[str, Any]
 
@@ -27,13 +28,25 @@ class Basis:
     gate: Content | None  # section `gate` of params.yaml; None: not recorded
     gate_code: Mapping[str, str] | None  # path -> SHA-256; None: not recorded
     evaluated: Mapping[str, str] | None  # metric code and evaluation files, likewise
-    evaluate: Content | None  # section `evaluate` of params.yaml, likewise
+    settings: Content | None  # of params.yaml: which items are evaluated, and how, likewise
     golden: Mapping[str, Content]  # id -> golden item of predictions.json, with the id of its question
 
 
 def record(gate: Content, gate_code: Mapping[str, str]) -> dict[str, Any]:
     """What rules.json holds."""
     return {"version": VERSION, "gate": gate, "sources": gate_code}
+
+
+def settings(params: Content | None) -> Content | None:
+    """Section `evaluate`, and what of `assemble` decides how many items there are; None where neither is recorded.
+
+    Args:
+        params: sections of params.yaml by name.
+    """
+    if not params or "evaluate" not in params:
+        return None
+    assemble = params.get("assemble") or {}
+    return {"evaluate": params["evaluate"], "assemble": {key: assemble[key] for key in SLICING if key in assemble}}
 
 
 def candidate(gate: Content, gate_code: Mapping[str, str], content: Content) -> Basis:
@@ -63,7 +76,7 @@ def _basis(recorded: Content, content: Content, slices: Path) -> Basis:
         gate=recorded.get("gate"),
         gate_code=recorded.get("sources"),
         evaluated=content.get("sources"),
-        evaluate=((content.get("params") or {}).get("candidate") or {}).get("evaluate"),
+        settings=settings((content.get("params") or {}).get("candidate")),
         golden=_golden(content, slices),
     )
 

@@ -14,7 +14,7 @@ from pipeline.gate.decide import decide
 from pipeline.gate.rules import UNSET, Params
 
 VERSION = 1
-MACHINE = ("batch_size",)  # of section `evaluate`: how, not what
+MACHINE = ("evaluate.batch_size",)  # how fast, not what
 KINDS = ("evaluation file", "metric code", "gate code")
 
 Content = Mapping[str, Any]
@@ -32,7 +32,7 @@ def compare(ours: Basis, theirs: Basis | None, release: str | None, predictions:
     if theirs is None or ours.gate is None:
         return _content(release if theirs else None, recorded=True)
     rules = changed_rules.compare(theirs.gate, ours.gate) if theirs.gate is not None else []
-    rules += _evaluate(theirs.evaluate, ours.evaluate)
+    rules += _settings(theirs.settings, ours.settings)
     content = _content(release, recorded=theirs.gate is not None) | {
         "rules": [setting.plain() for setting in rules],
         "golden": changed_items.slices(theirs.golden, ours.golden),
@@ -84,11 +84,11 @@ def _under(ours: Basis, theirs: Basis, predictions: Content) -> dict[str, Any]:
     }
 
 
-def _evaluate(old: Content | None, new: Content | None) -> list[Setting]:
-    """Settings of section `evaluate`; none where one side does not record them."""
+def _settings(old: Content | None, new: Content | None) -> list[Setting]:
+    """What is evaluated, and how; none where one side does not record it."""
     if old is None or new is None:
         return []
-    before, after = (dict(_flat("evaluate", _without_unused(section))) for section in (old, new))
+    before, after = (dict(_flat("", _without_unused(settings))) for settings in (old, new))
     return [
         Setting(key=key, before=before.get(key), after=after.get(key), effect=None)
         for key in sorted(before.keys() | after.keys())
@@ -96,16 +96,18 @@ def _evaluate(old: Content | None, new: Content | None) -> list[Setting]:
     ]
 
 
-def _without_unused(section: Content) -> Content:
-    """The section, with null for a robustness of no items, which asks for nothing either."""
-    robustness = section.get("robustness") or {}
-    return section if robustness.get("items") else {**section, "robustness": None}
+def _without_unused(settings: Content) -> Content:
+    """The settings, with null for a robustness of no items, which asks for nothing either."""
+    evaluate = settings["evaluate"]
+    used = (evaluate.get("robustness") or {}).get("items")
+    return settings if used else {**settings, "evaluate": {**evaluate, "robustness": None}}
 
 
 def _flat(key: str, value: Any) -> list[tuple[str, Any]]:
     """Keys with dots; lists whose order says nothing in one order."""
     if isinstance(value, Mapping) and value:
-        return [pair for name, inner in value.items() if name not in MACHINE for pair in _flat(f"{key}.{name}", inner)]
+        pairs = ((f"{key}.{name}".removeprefix("."), inner) for name, inner in value.items())
+        return [pair for name, inner in pairs if name not in MACHINE for pair in _flat(name, inner)]
     if key == "evaluate.custom" and isinstance(value, str):
         value = [value]
     if isinstance(value, list) and key != "evaluate.judge.scale":

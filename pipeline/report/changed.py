@@ -57,7 +57,7 @@ def _kinds(changes: Changes) -> Iterator[str]:
     keys = [setting["key"] for setting in changes["rules"]]
     if any(key.startswith("gate.") for key in keys):
         yield "gate rules"
-    if any(key.startswith("evaluate.") for key in keys):
+    if any(not key.startswith("gate.") for key in keys):
         yield "evaluation settings"
     if changes["golden"]:
         yield "golden items"

@@ -37,6 +37,25 @@ def test_release_sets_an_annotated_tag_and_makes_no_commit(ready: Clone) -> None
     assert ready.git("status", "--porcelain") == ""
 
 
+def test_release_names_first_what_was_made_easier_than_for_its_parent(ready: Clone) -> None:
+    path = ready.path / "params.yaml"
+    path.write_text(path.read_text().replace("at_least: 0.6", "at_least: 0.1"))
+    ready.dvc("repro", "-q")
+    ready.commit("A lower floor")
+    first, second, third, *_ = ready.graft("release").splitlines()
+    assert first == "Changed since v1.0.0: gate rules. By v1.0.0's rules the verdict is pass, too."
+    assert second == "  gate.rules.all.accuracy.at_least: 0.6 → 0.1 (looser than v1.0.0's)"
+    assert third.startswith("checked: ")
+    by_tag = """
+from pipeline import files
+from pipeline.chain import rule_changes
+recorded = files.read_json(rule_changes.CHANGES)
+files.write_json(rule_changes.CHANGES, recorded | {"recorded": False, "rules": [], "under_parent_rules": None})
+print(rule_changes.judged() == recorded)
+"""  # as of a parent that an older Graft released
+    assert ready.python(by_tag) == "True\n"
+
+
 @pytest.mark.parametrize(("asked", "tag"), [("major", "v2.0.0"), ("patch", "v1.0.1"), ("v1.4.2", "v1.4.2")])
 def test_version_counts_from_the_highest_tag(ready: Clone, asked: str, tag: str) -> None:
     assert f"tagged: {tag}" in ready.graft("release", asked)

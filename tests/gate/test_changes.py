@@ -29,7 +29,12 @@ def item(number: int, *names: str, right: bool = True, answer: str = "a", **more
 
 def basis(section: Mapping[str, Any], *items: Mapping[str, Any], **more: Any) -> Basis:
     golden = {entry["id"]: {**entry, "golden": entry["slices"]} for entry in items}
-    parts = {"gate_code": CODE, "evaluated": FILES, "evaluate": {"max_items": None, "batch_size": 64}, **more}
+    parts = {
+        "gate_code": CODE,
+        "evaluated": FILES,
+        "settings": {"evaluate": {"max_items": None, "batch_size": 64}},
+        **more,
+    }
     return Basis(gate=section, golden=golden, **parts)
 
 
@@ -133,7 +138,9 @@ def test_order_of_critical_slices_and_of_lists_says_nothing():
         {"slice_by": ["label", "month"], "custom": "metrics.a:f"},
         {"slice_by": ["month", "label"], "custom": ["metrics.a:f"]},
     )
-    assert not changes.differs(compared(basis(ours, evaluate=lists[0]), basis(theirs, evaluate=lists[1])))
+    assert not changes.differs(
+        compared(basis(ours, settings={"evaluate": lists[0]}), basis(theirs, settings={"evaluate": lists[1]}))
+    )
 
 
 def test_golden_items_are_named_by_id_even_where_their_number_stays():
@@ -187,9 +194,9 @@ def test_files_are_named_by_kind_and_shared_code_once():
 
 
 def test_evaluation_settings_are_named_but_for_those_of_the_machine():
-    settings = {"max_items": 50, "batch_size": 8}
-    content = compared(basis(gate(RULES), evaluate=settings), basis(gate(RULES)))
-    assert changed.lines(content)[:-3] == ["evaluate.max_items: none → 50"]
+    settings = {"evaluate": {"max_items": 50, "batch_size": 8}, "assemble": {"slice_items": 5}}
+    content = compared(basis(gate(RULES), settings=settings), basis(gate(RULES)))
+    assert changed.lines(content)[:-3] == ["assemble.slice_items: none → 5", "evaluate.max_items: none → 50"]
 
 
 def test_anchor_that_was_given_up_is_named_and_not_counted_against_the_candidate():
@@ -203,7 +210,7 @@ def test_anchor_that_was_given_up_is_named_and_not_counted_against_the_candidate
 
 def test_parent_of_an_older_graft_says_so_and_golden_items_are_compared_all_the_same():
     theirs = basis(gate(RULES), item(1, "golden-a"), gate_code=None, evaluated=None)
-    theirs = Basis(gate=None, gate_code=None, evaluated=None, evaluate=None, golden=theirs.golden)
+    theirs = Basis(gate=None, gate_code=None, evaluated=None, settings=None, golden=theirs.golden)
     content = compared(basis(gate(RULES)), theirs)
     assert content["golden"][0]["removed"] == [content_id(1)]
     title = changed.title(content, {})

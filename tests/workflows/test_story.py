@@ -159,6 +159,16 @@ def test_trained_candidate_passes_its_check(trained: Story) -> None:
     assert "not checked" not in checked.summary
 
 
+def test_easier_rules_are_named_and_the_base_branchs_verdict_comes_first(trained: Story) -> None:
+    proposed, checked = (trained.played[name].summary for name in ("check", "check again"))
+    for summary in (proposed, checked):
+        assert "Changed since v1.1.0: gate rules" in summary
+        assert "gate.rules.all.accuracy.at_least: 0.6 → 0 (looser than v1.1.0's)" in summary
+    first = checked.splitlines()[2]
+    assert first == "⚠️ **The base branch's gate and rules say fail, this branch's say pass.**"
+    assert "By v1.1.0's rules the verdict is fail, not pass." in checked
+
+
 def test_reader_pulls_the_candidate_from_the_quarantine(trained: Story, tmp_path: Path) -> None:
     reader = trained.forge.clone(tmp_path / "reader", BRANCH)
     reader.dvc("pull", "-q", "-r", "quarantine", "merge")

@@ -10,7 +10,7 @@ import sys
 from pipeline import errors, terminal
 from pipeline.chain import recompute, releases, verify
 from pipeline.chain.store import Store
-from pipeline.ci.summary import QUARANTINE
+from pipeline.ci.fetched import QUARANTINE
 from pipeline.errors import GraftError
 
 

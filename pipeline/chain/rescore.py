@@ -81,7 +81,7 @@ def _score_again(release: Release, items: Evaluated, revision: str | None, sampl
     for model in models[1:]:  # another machine may have scored what they knew
         rows = run(model.name, model.load(), chosen, agreement.OTHER_CLASS)
         sides.append(_side(model.name, agreement.OTHER_CLASS, rows))
-    chosen_by, scored_by = _other_code(revision, evaluated.CODE), _other_code(revision, _scoring(items))
+    chosen_by = _other_code(revision, evaluated.CODE)
     return Rescored(
         items=len(chosen),
         of=len(entries),
@@ -93,10 +93,9 @@ def _score_again(release: Release, items: Evaluated, revision: str | None, sampl
             *_unexpected(entries, [model.name for model in models]),
         ],
         machine=machine,
+        code=[*_other_code(revision, _scoring(items)), *_other_libraries(release.commit)],
         notes=[
             *([] if release.merged else ["no merged weights are stored: base and adapter were merged here"]),
-            *(f"scored by other code than the release's: {line}" for line in scored_by),
-            *(f"scored in another environment: {line}" for line in _other_libraries(release.commit)),
             *(f"items are chosen by other code than the release's: {line}" for line in chosen_by),
             *(f"not scored again: {words}" for words in release.settings.left_out),
         ],

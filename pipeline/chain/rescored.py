@@ -32,6 +32,7 @@ class Rescored:
     sides: list[Side]
     differences: list[Difference]  # of all items, in fields that no model says
     machine: dict[str, list[Any]]  # part of the machine class that differs -> [released, here]
+    code: list[str]  # modules and libraries that score here and are not the release's
     notes: list[str]
 
     @property
@@ -53,7 +54,8 @@ class Rescored:
         drawn = "" if self.seed is None else f" (drawn: --seed {self.seed})"
         outcome = counted(len(self._all()), "difference") if self.different else "as recorded"
         candidate = self.sides[0]
-        allowed = f"largest difference {candidate.largest:.1e}, {candidate.bound:.0e} is allowed ({self._class()})"
+        largest = f"log-probabilities differ by {candidate.largest:.1e} at most"
+        allowed = f"{largest}, allowed {candidate.bound:.0e} ({self._class()})"
         ties = f", {counted(len(candidate.ties), 'tie')}" if candidate.ties else ""
         scored = f"{self.items:,} of {counted(self.of, 'item')}{drawn} scored with {self.weights}"
         return f"{scored}: {outcome}; {allowed}{ties}"
@@ -63,12 +65,12 @@ class Rescored:
         others = ", ".join(side.name for side in self.sides[1:])
         lines = [f"scored again, too: {others}"] if others else []
         lines += [f"machine class: {key} was {old}, is {new} here" for key, (old, new) in self.machine.items()]
-        return lines + self.notes
+        return [*lines, *(f"scored by other code than the release's: {name}" for name in self.code), *self.notes]
 
     def advice(self) -> str:
         """What to do about a difference."""
-        if self.notes and any("other" in note for note in self.notes):
-            return "another Graft scored this release: check its own commit out and verify there"
+        if self.code:
+            return "the code that scored this release is another one: check its own commit out and verify there"
         return "do not release or serve it; dvc repro --force evaluate scores it again; --rebuild trains it again"
 
     def as_json(self) -> dict[str, Any]:
@@ -87,6 +89,7 @@ class Rescored:
             "machine_class": self._class(),
             "sides": [side.name for side in self.sides],
             "differences": [difference.as_json() for difference in found],
+            "code": self.code,
             "notes": self.notes,
         }
 

@@ -13,10 +13,11 @@ Row = Mapping[str, Any]
 
 # Allowed difference of a log-probability (nats) or confidence, over the larger of 1 and its own size. Measured with
 # the embedded base on 785 items: 3.6e-6 in one class (other batches), 5.2e-6 between AVX2, AVX-512, plain code, 1 and 2
-# threads; with 24 random layers of width 896: 1.7e-6 (1.8e-5 nats). Ten times that, and more where a GPU may be one of
-# the two: none was measured.
+# threads; with 24 random layers of width 896: 1.7e-6 (1.8e-5 nats). Ten times that in one class, and twice as much
+# between classes, where a GPU may be one of the two: none was measured.
 SAME_CLASS = 5e-5
-OTHER_CLASS = 2e-4
+OTHER_CLASS = 1e-4
+LONGEST = 160  # characters of a value in a message
 ANSWERS = ("predicted", "text")  # equal, or a tie
 FIGURES = ("score", "confidence", "nats", "chosen", "rejected")  # equal within a bound
 EXACT = ("kind", "tokens", "desirable", "truncated", "unfinished")
@@ -44,9 +45,12 @@ class Difference:
     rescored: Any
 
     def __str__(self) -> str:
-        whose = "" if self.side in ("", "candidate") else f"{self.side}: "
         name = self.id if self.id.isprintable() else repr(self.id)
-        return f"{name}: {whose}{self.field}: recorded {_text(self.recorded)}, rescored {_text(self.rescored)}"
+        if self.field == "item":
+            return f"{name}: {'is not in predictions.json' if self.recorded is None else 'is not in the slices'}"
+        whose = "" if self.side in ("", "candidate") else f"{self.side}: "
+        source = "rescored" if self.side else "in the slices"
+        return f"{name}: {whose}{self.field}: recorded {_text(self.recorded)}, {source} {_text(self.rescored)}"
 
     def as_json(self) -> dict[str, Any]:
         """Plain dict, for --json."""
@@ -143,9 +147,12 @@ def _difference(id_: str, side: str, field: str, recorded: Any, rescored: Any) -
 
 
 def _text(value: Any) -> str:
-    if isinstance(value, list) and len(value) == 2:  # a label and its log-likelihood
-        return f"{value[0]!r} ({_text(value[1])})"
-    return f"{value:.6f}" if isinstance(value, float) else "nothing" if value is None else repr(value)
+    if value is None:
+        return "nothing"
+    if isinstance(value, list) and len(value) == 2 and isinstance(value[1], float):  # a label and its log-likelihood
+        return f"{_text(value[0])} ({_text(value[1])})"
+    text = f"{value:.6f}" if isinstance(value, float) else repr(value)
+    return text if len(text) <= LONGEST else f"{text[:LONGEST]}…"
 
 
 def _plain(value: Any) -> Any:

@@ -96,13 +96,21 @@ def _differences(expected: Any, recorded: Any, path: str = "") -> Iterator[str]:
 def _models(models: Mapping[str, Any], released: Mapping[str, Mapping[str, Any]]) -> Iterator[str]:
     """Models that are not the ones that this commit holds: the adapter of its manifest, the releases of its state."""
     outputs = files.read_json(MANIFEST)["outputs"]
-    adapter = [outputs.get(f"{sides.ADAPTER}/{name}", {}).get("sha256") for name in (saved.WEIGHTS, saved.CONFIG)]
-    if (models["candidate"] or {}).get("weights") != keys.digest(adapter):
+    if (models["candidate"] or {}).get("weights") != _weights(outputs, sides.ADAPTER):
         yield "models.candidate: not the adapter that reports/manifest.json lists"
-    for name in sides.RELEASED:
+    for name, folder in sides.RELEASED.items():
         own = (released[name].get("models") or {}).get("candidate") if name in released else None
-        if models.get(name) != own:
+        if name in released and own is None:  # adopted: no release has served it
+            if (models.get(name) or {}).get("weights") != _weights(outputs, folder / sides.ADAPTER.name):
+                yield f"models.{name}: not the adapter that was adopted"
+        elif models.get(name) != own:
             yield f"models.{name}: not the model that models/{name} holds"
+
+
+def _weights(outputs: Mapping[str, Any], adapter: Path) -> str:
+    """The hash of an adapter's two files, as predictions.json names it, by the manifest."""
+    names = (saved.WEIGHTS, saved.CONFIG)
+    return keys.digest([outputs.get(f"{adapter.as_posix()}/{name}", {}).get("sha256") for name in names])
 
 
 def _keys(records: list[Record], rows: content.Rows, models: Mapping[str, Any], decoding: keys.Judge) -> Iterator[str]:

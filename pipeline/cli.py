@@ -1,11 +1,13 @@
 """graft: the commands that git and DVC do not have."""
 
+import errno
 import os
 import sys
 from pathlib import Path
 
 import click
 
+from pipeline import errors
 from pipeline.commands.add import add
 from pipeline.commands.diff import diff
 from pipeline.commands.gc import gc
@@ -31,6 +33,11 @@ class _Group(click.Group):
             return super().invoke(ctx)
         except GraftError as error:
             click.echo(f"Error: {error}", err=True)
+            sys.exit(1)
+        except OSError as error:
+            if error.errno == errno.EPIPE:  # click ends quietly where whoever reads the output has gone
+                raise
+            click.echo(f"Error: {errors.of_system(error)}", err=True)
             sys.exit(1)
 
 

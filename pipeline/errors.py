@@ -6,7 +6,14 @@ from collections.abc import Callable, Iterable
 
 from pipeline.visible import one_line
 
-FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)  # of the disk, of a quota, of a process's limit
+_SYSTEM = (
+    ((errno.ENOSPC, errno.EDQUOT, errno.EFBIG), "make room, then run this again"),
+    ((errno.EACCES, errno.EPERM, errno.EROFS), "this account may not: ls -l shows whose it is"),
+    (
+        (errno.ENOENT, errno.ENOTDIR, errno.EISDIR, errno.ELOOP),
+        "git status shows what differs; git restore brings it back",
+    ),
+)
 
 
 class GraftError(Exception):
@@ -42,7 +49,13 @@ def run(main: Callable[[], None]) -> None:
         print(f"Error: {error}", file=sys.stderr)
         raise SystemExit(1) from None
     except OSError as error:
-        if error.errno not in FULL:
+        if error.errno == errno.EPIPE:  # whoever reads the output has gone
             raise
-        print(f"Error: {error.filename or 'a file'}: {error.strerror}\n  help: make room, then again", file=sys.stderr)
+        print(f"Error: {of_system(error)}", file=sys.stderr)
         raise SystemExit(1) from None
+
+
+def of_system(error: OSError) -> GraftError:
+    """What the system refused, as an error with the path and the way out."""
+    way_out = next((words for numbers, words in _SYSTEM if error.errno in numbers), "look at it, then run this again")
+    return GraftError(f"{error.filename or 'a file'}: {error.strerror or error}", help=way_out)

@@ -7,6 +7,8 @@ import shutil
 from pathlib import Path
 from typing import Any
 
+from pipeline import documents
+
 CHUNK = 1 << 20  # bytes read at a time
 
 
@@ -60,8 +62,8 @@ def write_json(path: Path, value: Any) -> None:
 
 
 def read_json(path: Path) -> Any:
-    """Content of a JSON file that Graft itself wrote."""
-    return json.loads(path.read_text(encoding="utf-8"))
+    """Content of a JSON file; raises GraftError where it cannot be read (pipeline/documents.py)."""
+    return documents.parse(path.read_bytes(), str(path))
 
 
 def empty_dir(path: Path) -> Path:

@@ -3,11 +3,10 @@
 git calls it with one line a ref on standard input (githooks(5), pre-push).
 """
 
-import json
 import sys
 from collections.abc import Iterable
 
-from pipeline import errors, terminal
+from pipeline import documents, errors, terminal
 from pipeline.chain import git, recompute, releases, verify
 from pipeline.chain.store import Store
 from pipeline.errors import GraftError
@@ -37,8 +36,9 @@ def check(tag: str, oid: str) -> list[str]:
     """Why this tag is no release, one line each; empty when it is one."""
     if git.run("cat-file", "-t", oid) != "tag":
         return [f"{tag} is a lightweight tag: a release is annotated (git tag -a)"]
-    commit = verify.read(f"{oid}^{{commit}}")
-    decision = json.loads(git.show(f"{oid}^{{commit}}", "reports/decision.json") or b"null")
+    commit_name = f"{oid}^{{commit}}"
+    commit = verify.read(commit_name, tag)
+    decision = documents.parse(git.show(commit_name, str(releases.DECISION)) or b"null", f"{tag}:{releases.DECISION}")
     problems = [] if decision == "pass" else [f"the gate's decision is {decision}, not pass"]
     problems += map(str, verify.in_git(commit, f"{oid}^{{commit}}"))
     store = Store()

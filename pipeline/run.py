@@ -6,7 +6,6 @@ when the gate refused.
 """
 
 import argparse
-import json
 import re
 import subprocess
 import sys
@@ -14,7 +13,7 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
-from pipeline import errors, params, terminal
+from pipeline import documents, errors, params, terminal
 from pipeline.chain import candidate, dvc, git, outputs, releases, staleness, tracking, verify
 from pipeline.chain.store import Store
 from pipeline.errors import GraftError
@@ -102,7 +101,7 @@ def _explain_class() -> None:
 
 
 def _machine(training: bytes | None) -> dict[str, Any] | None:
-    return json.loads(training).get("machine_class") if training else None
+    return documents.parse_object(training, "reports/training.json").get("machine_class") if training else None
 
 
 def _words(machine: dict[str, Any]) -> str:

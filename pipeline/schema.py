@@ -1,13 +1,18 @@
 """JSON Schema checks that name every problem of a file at once."""
 
 import math
-from collections.abc import Callable
+import re
+from collections.abc import Callable, Iterator, Mapping
 from functools import cache
 from pathlib import Path
 from typing import Any
 
 from pipeline import files
+from pipeline.visible import UNSAFE, one_line
 
+WRITTEN = ("increment", "models.lock", "params")  # by people and commands; a record may hold anything
+SEPARATORS = ("delimiter", "quote")  # of a CSV: some files separate columns by a control character
+LONGEST = 300  # characters of a message, which may hold the whole value
 SCHEMAS = Path(__file__).parent.parent / "schemas"
 
 
@@ -26,8 +31,28 @@ def problems(value: Any, name: str, line_of: Callable[[list[Any]], int | None] |
     found = []
     for error in errors:
         line = line_of(list(error.absolute_path)) if line_of else None
-        found.append((f"line {line}: " if line else "") + f"{error.json_path}: {error.message}")
+        message = error.message if len(error.message) <= LONGEST else f"{error.message[:LONGEST]}…"
+        found.append((f"line {line}: " if line else "") + f"{error.json_path}: {message}")
+    for path in _unsafe(value, []) if name in WRITTEN else ():
+        line = line_of(path) if line_of else None
+        where = "".join(f"[{key}]" if isinstance(key, int) else f".{key}" for key in path)
+        found.append((f"line {line}: " if line else "") + f"${where}: a control character, which no name or text needs")
     return found
+
+
+def _unsafe(value: Any, path: list[Any]) -> Iterator[list[Any]]:
+    """Paths of strings and keys with characters that a terminal would obey, but for what separates columns."""
+    if isinstance(value, str):
+        if UNSAFE.search(value) and not (path and path[-1] in SEPARATORS):
+            yield path
+    elif isinstance(value, Mapping):
+        for key, item in value.items():
+            if isinstance(key, str) and UNSAFE.search(key):
+                yield [*path, key]
+            yield from _unsafe(item, [*path, key])
+    elif isinstance(value, list):
+        for place, item in enumerate(value):
+            yield from _unsafe(item, [*path, place])
 
 
 @cache
@@ -37,8 +62,17 @@ def _validator(name: str) -> Any:
     # JSON Schema takes 1.0 for an integer, and no bound stops NaN; range() and a gate do neither.
     types = Draft202012Validator.TYPE_CHECKER.redefine_many({"integer": _is_integer, "number": _is_number})
     extend: Any = validators.extend
-    strict = extend(Draft202012Validator, type_checker=types)
+    strict = extend(Draft202012Validator, {"pattern": _pattern}, type_checker=types)
     return strict(files.read_json(SCHEMAS / f"{name}.schema.json"))
+
+
+def _pattern(_validator: Any, pattern: str, value: Any, _schema: Any) -> Iterator[Any]:
+    """As JSON Schema means it: `$` is the end, where Python's is before a last newline, too."""
+    from jsonschema import ValidationError
+
+    if isinstance(value, str) and not re.search(re.sub(r"(?<!\\)\$$", r"\\Z", pattern), value):
+        said = "a control character or a newline" if one_line(value) != value else f"does not match {pattern!r}"
+        yield ValidationError(f"{value!r}: {said}" if said.startswith("a ") else f"{value!r} {said}")
 
 
 def _is_integer(_: Any, value: Any) -> bool:

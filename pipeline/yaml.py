@@ -1,17 +1,27 @@
 """YAML that people write, read safely, with the line of every key.
 
-ruamel and not PyYAML: DVC reads params with ruamel (YAML 1.2), where 1e-4 is a number.
+ruamel and not PyYAML: DVC reads params with ruamel (YAML 1.2), where 1e-4 is a number. Anchors and aliases are
+refused: a few nested ones are a document of any size (https://en.wikipedia.org/wiki/Billion_laughs_attack), and none
+of these files needs one.
 """
 
 import io
+import re
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any
 
 from ruamel.yaml import YAML
-from ruamel.yaml.error import MarkedYAMLError, YAMLError
+from ruamel.yaml.error import MarkedYAMLError
+from ruamel.yaml.events import AliasEvent, CollectionEndEvent, CollectionStartEvent
 
 from pipeline import files, schema
 from pipeline.errors import GraftError
+
+_HELP = "the file must be YAML 1.2"
+_MAY_ALIAS = re.compile(r"(?:^|[\s,\[{:?-])[&*]\S", re.MULTILINE)  # a comment may look so, too: then events decide
+_CONFLICT = re.compile(r"^(?:<<<<<<< |>>>>>>> )", re.MULTILINE)
+_ENDLESS = re.compile(r"\b0[xob][0-9a-f_]{1000}", re.IGNORECASE)  # Python reads such a number and cannot print it
 
 
 def load(path: Path, schema_name: str) -> Any:
@@ -34,13 +44,26 @@ def load_unchecked(path: Path) -> Any:
         GraftError: the file is missing, not UTF-8, or not YAML.
     """
     try:
-        return YAML().load(path.read_text(encoding="utf-8"))
+        content = path.read_bytes()
     except FileNotFoundError:
         raise GraftError(f"{path}: no such file", help=f"git checkout -- {path}") from None
-    except UnicodeDecodeError as error:
-        raise GraftError(f"{path}: not UTF-8 at byte {error.start}", help="save the file as UTF-8") from None
-    except YAMLError as error:
-        raise GraftError(f"{path}: {_where(error)}", help="the file must be YAML 1.2") from None
+    except OSError as error:
+        raise GraftError(f"{path}: {error.strerror}", help=f"git checkout -- {path}") from None
+    return _read(YAML(), content, str(path), _HELP, _anchored)
+
+
+def parse(content: bytes, where: str, *, help: str = _HELP) -> Any:
+    """Plain values of a YAML text that DVC wrote, or that a commit holds; of aliases only nested ones are refused.
+
+    Args:
+        content: its bytes.
+        where: a path, or REV:PATH.
+        help: what to do where it cannot be read.
+
+    Raises:
+        GraftError: not UTF-8, or not YAML.
+    """
+    return _read(YAML(typ="safe", pure=True), content, where, help, _nested)
 
 
 def dump(path: Path, document: Any) -> None:
@@ -67,7 +90,47 @@ def line_of(document: Any, keys: list[Any]) -> int | None:
     return line
 
 
-def _where(error: YAMLError) -> str:
+def _read(reader: Any, content: bytes, where: str, help: str, refused: Callable[[Iterable[Any]], int | None]) -> Any:
+    try:
+        text = content.decode("utf-8")
+        conflict = _CONFLICT.search(text)
+        line = refused(YAML(typ="safe", pure=True).parse(text)) if _MAY_ALIAS.search(text) and not conflict else None
+        value = None if conflict or line or _ENDLESS.search(text) else reader.load(text)
+    except UnicodeDecodeError as error:
+        raise GraftError(f"{where}: not UTF-8 at byte {error.start}", help="save the file as UTF-8") from None
+    except RecursionError:
+        raise GraftError(f"{where}: nested too deeply", help=help) from None
+    except Exception as error:  # ruamel lets through what its parts raise: a date in month 13, a tag that fits nothing
+        raise GraftError(f"{where}: {_fault(error)}", help=help) from None
+    if conflict:
+        line = text.count("\n", 0, conflict.start()) + 1
+        raise GraftError(f"{where}: line {line}: an unresolved merge conflict", help=help)
+    if line:
+        raise GraftError(f"{where}: line {line}: an anchor or alias (& or *)", help="write the value out in each place")
+    if _ENDLESS.search(text):
+        raise GraftError(f"{where}: a number of more than 1,000 digits", help=help)
+    return value
+
+
+def _anchored(events: Iterable[Any]) -> int | None:
+    """Line of the first anchor or alias."""
+    return next((event.start_mark.line + 1 for event in events if getattr(event, "anchor", None)), None)
+
+
+def _nested(events: Iterable[Any]) -> int | None:
+    """Line of the first alias inside of what an anchor names: only such a document can grow without bound."""
+    open_anchors: list[bool] = []
+    for event in events:
+        if isinstance(event, AliasEvent) and any(open_anchors):
+            return int(event.start_mark.line) + 1
+        if isinstance(event, CollectionStartEvent):
+            open_anchors.append(event.anchor is not None)
+        elif isinstance(event, CollectionEndEvent):
+            open_anchors.pop()
+    return None
+
+
+def _fault(error: Exception) -> str:
     if isinstance(error, MarkedYAMLError) and error.problem_mark is not None:
         return f"line {error.problem_mark.line + 1}: {error.problem or error.context}"
-    return str(error).splitlines()[0]
+    return (str(error) or type(error).__name__).splitlines()[0].partition(";")[0]

@@ -26,18 +26,18 @@ TEXT = json.dumps(
 
 
 def test_a_lock_survives_the_round_trip() -> None:
-    lock = lockfile.parse(TEXT)
-    assert lockfile.parse(lockfile.dumps(lock)) == lock
+    lock = lockfile.parse(TEXT.encode())
+    assert lockfile.parse(lockfile.dumps(lock).encode()) == lock
 
 
 def test_text_is_sorted_indented_and_ends_in_a_newline() -> None:
-    text = lockfile.dumps(lockfile.parse(TEXT))
+    text = lockfile.dumps(lockfile.parse(TEXT.encode()))
     assert text == json.dumps(json.loads(text), indent=2, sort_keys=True) + "\n"
 
 
 def test_the_shipped_lock_is_what_graft_would_write() -> None:
     text = Path("models.lock").read_text()
-    assert lockfile.dumps(lockfile.parse(text)) == text
+    assert lockfile.dumps(lockfile.parse(text.encode())) == text
 
 
 @pytest.mark.parametrize(
@@ -53,4 +53,4 @@ def test_the_shipped_lock_is_what_graft_would_write() -> None:
 )
 def test_a_bad_lock_is_refused_with_its_key(old: str, new: str, said: str) -> None:
     with pytest.raises(GraftError, match=said.replace("$", r"\$")):
-        lockfile.parse(TEXT.replace(old, new, 1))
+        lockfile.parse(TEXT.replace(old, new, 1).encode())

@@ -1,6 +1,5 @@
 """Opening a candidate: from the tree's release and new files to a new models.lock."""
 
-import json
 import shutil
 import tempfile
 from collections.abc import Iterable, Mapping, Sequence
@@ -9,10 +8,10 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-from pipeline import files, schema, yaml
+from pipeline import documents, files, schema, yaml
 from pipeline.chain import environment, git, lockfile, outputs, releases, tracking
 from pipeline.chain.lockfile import Lock
-from pipeline.chain.releases import Release
+from pipeline.chain.releases import Release, Unreadable
 from pipeline.chain.store import Store
 from pipeline.data import increment
 from pipeline.data.increment import Increment
@@ -36,6 +35,7 @@ class Tree:
 
     lock: Lock
     releases: list[Release]
+    unreadable: list[Unreadable]  # v* tags that may be releases, and cannot be read here
     held: Release | None  # the release that it holds; None: a candidate is open
     sibling: Release | None  # a release of the same increment on the same parent
     withdrawn: dict[str, str]  # tags that a rollback took back -> why
@@ -59,26 +59,33 @@ def tree() -> Tree:
 
 def tree_of(revision: str) -> Tree:
     """Read where a commit stands, whatever the working tree holds."""
-    text = git.show(revision, str(lockfile.PATH)) or b""
-    lock = lockfile.parse(text.decode(), f"{revision}:{lockfile.PATH}")
+    text, at = git.show(revision, str(lockfile.PATH)), f"{revision}:{lockfile.PATH}"
+    if text is None:
+        raise GraftError(f"{at}: no such file", help="git log -- models.lock names the commits that have one")
     manifest = git.object_ids([f"{revision}:{releases.MANIFEST}"])[0]
-    return _tree(lock, manifest, git.show(revision, str(WITHDRAWN)))
+    return _tree(lockfile.parse(text, at), manifest, git.show(revision, str(WITHDRAWN)), f"{revision}:")
 
 
-def _tree(lock: Lock, manifest: str | None, taken_back: bytes | None) -> Tree:
-    known = releases.all_releases()
-    held, sibling = releases.held_by(lock, manifest, known), releases.sibling(lock, known)
-    return Tree(lock=lock, releases=known, held=held, sibling=sibling, withdrawn=_withdrawn(taken_back))
+def _tree(lock: Lock, manifest: str | None, taken_back: bytes | None, at: str = "") -> Tree:
+    known = releases.read()
+    releases.warn(known.unreadable)
+    return Tree(
+        lock=lock,
+        releases=known.releases,
+        unreadable=known.unreadable,
+        held=releases.held_by(lock, manifest, known.releases),
+        sibling=releases.sibling(lock, known.releases),
+        withdrawn=_withdrawn(taken_back, f"{at}{WITHDRAWN}"),
+    )
 
 
-def _withdrawn(text: bytes | None) -> dict[str, str]:
-    try:
-        found = json.loads(text or b"{}")
-    except ValueError as error:
-        raise GraftError(f"{WITHDRAWN}: not JSON: {error}", help="keep the tags of both sides of a conflict") from None
-    if problems := schema.problems(found, "withdrawn"):
-        raise GraftError(f"{WITHDRAWN}: {problems[0]}", problems[1:], help="see schemas/withdrawn.schema.json")
-    return dict(found)
+def _withdrawn(text: bytes | None, where: str) -> dict[str, str]:
+    if text is None:
+        return {}
+    withdrawn = documents.parse(text, where, help="keep the tags of both sides of a conflict; {} for none")
+    if problems := schema.problems(withdrawn, "withdrawn"):
+        raise GraftError(f"{where}: {problems[0]}", problems[1:], help="see schemas/withdrawn.schema.json")
+    return dict(withdrawn)
 
 
 def parent_of(release: Release) -> lockfile.Parent:
@@ -93,9 +100,10 @@ def state_of(release: Release, paths: Sequence[str]) -> dict[str, dict[str, str]
         GraftError: the tag's commit holds no finished pipeline, or one of an older Graft with another state.
     """
     dvc_yaml, dvc_lock = git.show(release.commit, "dvc.yaml"), git.show(release.commit, "dvc.lock")
-    if dvc_yaml is None or dvc_lock is None or outputs.missing(dvc_yaml, dvc_lock):
+    at = f"{release.tag}:"
+    if dvc_yaml is None or dvc_lock is None or outputs.missing(dvc_yaml, dvc_lock, at):
         raise GraftError(f"{release.tag}: its commit holds no finished pipeline", help="graft verify " + release.tag)
-    state = outputs.state(outputs.read(dvc_yaml, dvc_lock), paths)
+    state = outputs.state(outputs.read(dvc_yaml, dvc_lock, at), paths)
     if absent := [path for path in paths if path not in {*state, *outputs.OPTIONAL}]:
         raise GraftError(
             f"{release.tag} was released by an older Graft: its state lacks {', '.join(absent)}",
@@ -112,10 +120,12 @@ def reopened(lock: Lock, parent: lockfile.Parent | None, name: str) -> Lock:
 def check_out_data(folder: Path, store: Store) -> None:
     """Bring an increment's raw files, by the hash in its raw.dvc, from the cache or the remote."""
     raw = folder / "raw.dvc"
-    if outputs.is_import(raw.read_bytes()):
+    if not raw.is_file():
+        raise GraftError(f"{raw}: no such file", help=f"git restore {raw}, or dvc add {folder / increment.RAW}")
+    if outputs.is_import(raw.read_bytes(), str(raw)):
         tracking.reproduce(store, raw)  # the shipped sample is imported from examples/ of the same commit
         return
-    md5 = outputs.raw_md5(raw.read_bytes())
+    md5 = outputs.raw_md5(raw.read_bytes(), str(raw))
     store.fetch([md5])
     store.check_out(md5, folder / increment.RAW)
 
@@ -128,6 +138,9 @@ def require_history(tree: Tree) -> None:
     """
     parent = tree.lock.parent
     known = {releases.ADOPTED, *(release.tag for release in tree.releases)}
+    for tag in tree.unreadable:
+        if parent is not None and tag.tag == parent.release:
+            raise GraftError(f"the parent, {tag.tag}, is not readable: {tag.why}", help=tag.help)
     unknown = parent is not None and parent.release not in known
     if unknown or (not tree.releases and git.has_origin() and git.remote_tags("v*")):
         raise GraftError(
@@ -150,7 +163,7 @@ def unite(tree: Tree, folder: Path, store: Store) -> None:
     instructions = {part.instruction for part in loaded.values()}
     if len(instructions) > 1:
         raise GraftError("the chain's increments have different instructions", sorted(map(repr, instructions)))
-    raw = {name: outputs.raw_md5(_at(release, "raw.dvc")) for name, release in parts.items()}
+    raw = {name: outputs.raw_md5(_at(release, "raw.dvc"), f"{release.tag}:raw.dvc") for name, release in parts.items()}
     store.fetch(raw.values())
     specs = {
         f"{increment.RAW}/{name}/{file.removeprefix('raw/')}": replace(
@@ -240,22 +253,43 @@ def draft_of(folder: Path) -> Path:
 
 
 def put_in_place(draft: Path, folder: Path) -> None:
-    """Swap a finished draft in; `recover` mends a kill between the two renames."""
-    old = folder.with_name(f".{folder.name}.old")
-    if old.exists():
-        shutil.rmtree(old)
-    if folder.exists():
-        folder.rename(old)
+    """Swap a finished draft in; what was there stays aside until `settle` or `take_back`."""
+    move_aside(folder)
     draft.rename(folder)
+
+
+def move_aside(folder: Path) -> None:
+    """Keep an increment's folder under another name; `recover` brings it back after a kill."""
+    settle(folder)
+    if folder.exists():
+        folder.rename(_old(folder))
+
+
+def settle(folder: Path) -> None:
+    """Remove what was moved aside: the new folder stays."""
+    if _old(folder).exists():
+        shutil.rmtree(_old(folder))
+
+
+def take_back(folder: Path, *, is_new: bool) -> bool:
+    """Bring back what was moved aside, or nothing where the folder is new; says whether that changed anything."""
+    old = _old(folder)
+    if not old.exists() and not (is_new and folder.exists()):
+        return False
+    shutil.rmtree(folder, ignore_errors=True)
     if old.exists():
-        shutil.rmtree(old)
+        old.rename(folder)
+    return True
 
 
 def recover(folder: Path) -> None:
     """Undo what a killed `graft add` left: an increment that was moved aside comes back."""
-    old = folder.with_name(f".{folder.name}.old")
-    if old.exists() and not folder.exists():
-        old.rename(folder)
+    if _old(folder).exists() and not folder.exists():
+        _old(folder).rename(folder)
+
+
+def _old(folder: Path) -> Path:
+    return folder.with_name(f".{folder.name}.old")
 
 
 def set_chain(mode: str) -> bool:

@@ -6,6 +6,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+from pipeline.chain import dvc_errors
 from pipeline.errors import GraftError
 
 _STALE = re.compile(r"^(?:Running stage|ERROR: failed to reproduce) '(\w+)'", re.MULTILINE)
@@ -32,7 +33,8 @@ def run(*arguments: str, folder: Path = Path(), help: str | None = None) -> None
     if done.returncode != 0:
         where = "" if folder == Path() else f" in {folder}"
         said = (done.stdout + done.stderr).strip().splitlines()[-8:]
-        raise GraftError(f"dvc {' '.join(arguments)} failed{where}", said, help=help)
+        way_out = help or dvc_errors.way_out("\n".join(said))
+        raise GraftError(f"dvc {' '.join(arguments)} failed{where}", said, help=way_out)
 
 
 def stale_stage() -> str | None:
@@ -44,7 +46,8 @@ def stale_stage() -> str | None:
     done = _captured(Path(), "repro", "--dry", "--allow-missing")
     match = _STALE.search(done.stdout + done.stderr)
     if match is None and done.returncode != 0:
-        raise GraftError("dvc repro --dry failed", (done.stdout + done.stderr).strip().splitlines()[-5:])
+        said = (done.stdout + done.stderr).strip()
+        raise GraftError("dvc repro --dry failed", said.splitlines()[-5:], help=dvc_errors.way_out(said))
     return match[1] if match else None
 
 

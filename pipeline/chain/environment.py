@@ -46,7 +46,7 @@ def unpinned() -> list[str]:
 
 
 def _pins(requirements: Path) -> dict[str, str]:
-    lines = requirements.read_text().splitlines() if requirements.is_file() else []
+    lines = requirements.read_bytes().decode("utf-8", "replace").splitlines() if requirements.is_file() else []
     return {match[1]: match[2] for line in lines if (match := _PIN.match(line)) is not None}
 
 

@@ -10,6 +10,23 @@ from pipeline.errors import GraftError
 # HEAD, and where a merge, rebase or the like has stopped, its other side, which no ref may name.
 _HEADS = ("HEAD", "MERGE_HEAD", "REBASE_HEAD", "CHERRY_PICK_HEAD", "REVERT_HEAD", "MERGE_AUTOSTASH")
 _VALUED = ("-C", "-c")  # options whose value is a word of its own
+# What git says of a repository that is broken, and what helps.
+_HELP = (
+    ("bad config", "edit the file that git names; git config --list --show-origin reads it again"),
+    (".lock': File exists", "another git process is at work here; where none is, delete that .lock file"),
+    ("not a git repository", "cd into your clone; a copy without its .git folder is none"),
+    ("dubious ownership", "git config --global --add safe.directory PATH, where you trust the owner"),
+    ("index file", "git keeps the index in .git/index: rm .git/index && git reset makes it again from HEAD"),
+    ("Permission denied", "this account may not write there: ls -l shows whose it is"),
+    ("No space left", "make room, then run this again"),
+    ("bad object", "git fsck names what is broken; git fetch brings back what origin has"),
+    ("unknown revision", "git log and git tag list what there is; git fetch --tags"),
+    ("Needed a single revision", "git log and git tag list what there is; git fetch --tags"),
+    ("Could not read from remote repository", "git remote --verbose shows where origin is; is it in reach?"),
+    ("unable to access", "git remote --verbose shows where origin is; is it in reach?"),
+)
+_SEEN = re.compile(r"[HMRCK?U] ")  # of `git ls-files -v`: neither skip-worktree (S) nor assume-unchanged (lower case)
+_KINDS = (b"blob", b"tree", b"commit", b"tag")
 
 
 def run(*arguments: str, stdin: bytes | None = None) -> str:
@@ -37,18 +54,12 @@ def files(revision: str, path: str) -> list[str]:
 
 
 def contents(names: Iterable[str]) -> Iterator[bytes | None]:
-    """Content of each object, named as `REV:PATH`, in the order asked; one process for all of them."""
-    names = list(names)
-    answer, at = _call(["cat-file", "--batch"], "".join(f"{name}\n" for name in names).encode()), 0
-    for _ in names:
-        end = answer.index(b"\n", at)
-        header, at = answer[at:end], end + 1
-        if header.endswith((b" missing", b" ambiguous")):
-            yield None
-            continue
-        size = int(header.rsplit(b" ", 1)[1])
-        yield answer[at : at + size]
-        at += size + 1
+    """Content of each file, named as `REV:PATH`, in the order asked; one process for all of them.
+
+    None where there is none: nothing, a folder or a submodule.
+    """
+    for kind, content in _objects(names):
+        yield content if kind == b"blob" else None
 
 
 def object_ids(names: Iterable[str], folder: Path = Path()) -> list[str | None]:
@@ -130,14 +141,14 @@ def tree_entries(trees: Iterable[str]) -> Iterator[tuple[str, bool, str]]:
 
 
 def existing(names: Iterable[str]) -> Iterator[bytes]:
-    """Content of each object, as `contents`, where none may be missing.
+    """Content of each object, of any kind, where none may be missing.
 
     Raises:
         GraftError: one is not here: a clone without all of its history, or a damaged one.
     """
     names = list(names)
-    for name, content in zip(names, contents(names) if names else (), strict=True):
-        if content is None:
+    for name, (kind, content) in zip(names, _objects(names) if names else (), strict=True):
+        if kind is None:
             raise GraftError(
                 f"git object {name} is not in this clone", help="git fetch origin; git fsck says what is damaged"
             )
@@ -146,7 +157,22 @@ def existing(names: Iterable[str]) -> Iterator[bytes]:
 
 def changes() -> list[str]:
     """What `git status --porcelain` lists, as `XY path` lines: empty when the tree is clean."""
-    return run("-c", "core.quotePath=false", "status", "--porcelain", "--no-renames").splitlines()
+    # What a clone's own config would hide is shown: untracked files, submodules, edits that keep size and time.
+    options = ("core.quotePath=false", "core.trustCtime=true", "core.checkStat=default")
+    config = [part for option in options for part in ("-c", option)]
+    shown = ("--untracked-files=normal", "--ignore-submodules=none")
+    return run(*config, "status", "--porcelain", "--no-renames", *shown).splitlines()
+
+
+def ignored(paths: Iterable[str]) -> list[str]:
+    """Those of the paths that git ignores, each with the rule: `PATH: FILE:LINE:PATTERN`; tracked or not."""
+    text = "".join(f"{path}\n" for path in paths)
+    done = subprocess.run(
+        ["git", "-c", "core.quotePath=false", "check-ignore", "--verbose", "--no-index", "--stdin"],
+        input=text.encode(), capture_output=True, check=False,
+    )  # fmt: skip
+    lines = (line.rsplit("\t", 1) for line in done.stdout.decode("utf-8", "replace").splitlines())
+    return [f"{path}: {rule}" for rule, path in lines if not rule.rsplit(":", 1)[-1].startswith("!")]
 
 
 def head() -> str:
@@ -208,6 +234,40 @@ def remote_tags(pattern: str) -> list[str]:
     return [line.split("refs/tags/")[1] for line in lines]
 
 
+def remote_tag_ids(pattern: str) -> dict[str, str]:
+    """Tags of that pattern that origin has: name -> id of the tag's own object.
+
+    Raises:
+        GraftError: origin cannot be reached.
+    """
+    lines = run("ls-remote", "--tags", "--refs", "origin", f"refs/tags/{pattern}").splitlines()
+    return {name.removeprefix("refs/tags/"): oid for oid, name in (line.split("\t") for line in lines)}
+
+
+def tag(name: str) -> tuple[dict[str, str], str]:
+    """An annotated tag's headers (object, type, tag, tagger) and its message."""
+    head, _, message = run("cat-file", "tag", f"refs/tags/{name}").partition("\n\n")
+    return dict(line.split(" ", 1) for line in head.splitlines() if " " in line), message
+
+
+def hidden() -> dict[str, str]:
+    """Files whose edits git was told not to see, and that are edited: path -> what hides it.
+
+    A file that is absent is none: a sparse checkout leaves files out by the same mark.
+    """
+    lines = [line for line in run("-c", "core.quotePath=false", "ls-files", "-v").splitlines() if not _SEEN.match(line)]
+    flags = {line[2:]: line[0] for line in lines if Path(line[2:]).exists() or line[0].islower()}
+    staged = run("ls-files", "--stage", "-z", "--", *flags).split("\0") if flags else []
+    found = {}
+    for entry in filter(None, staged):
+        (mode, oid, _), path = entry.split("\t", 1)[0].split(" "), entry.split("\t", 1)[1]
+        here = run("hash-object", "--", path) if Path(path).is_file() else None
+        runs = here is not None and Path(path).stat().st_mode & 0o100
+        if here != oid or bool(runs) != (mode == "100755"):
+            found[path] = "skip-worktree" if flags.get(path, "h") in "Ss" else "assume-unchanged"
+    return found
+
+
 def remote_heads() -> dict[str, str]:
     """Branches that origin has: name -> commit.
 
@@ -218,6 +278,21 @@ def remote_heads() -> dict[str, str]:
     return {name.removeprefix("refs/heads/"): commit for commit, name in (line.split("\t") for line in lines)}
 
 
+def _objects(names: Iterable[str]) -> Iterator[tuple[bytes | None, bytes]]:
+    """Kind and content of each object, in the order asked; no kind where there is none."""
+    names = list(names)
+    answer, at = _call(["cat-file", "--batch"], "".join(f"{name}\n" for name in names).encode()), 0
+    for _ in names:
+        end = answer.index(b"\n", at)
+        header, at = answer[at:end].rsplit(b" ", 2), end + 1
+        if len(header) < 3 or header[1] not in _KINDS or not header[2].isdigit():  # missing, ambiguous, submodule
+            yield None, b""
+            continue
+        size = int(header[2])
+        yield header[1], answer[at : at + size]
+        at += size + 1
+
+
 def _call(arguments: Iterable[str], stdin: bytes | None) -> bytes:
     arguments = list(arguments)
     try:
@@ -226,7 +301,7 @@ def _call(arguments: Iterable[str], stdin: bytes | None) -> bytes:
         raise GraftError("git is not installed", help="install git and run this again") from None
     if done.returncode != 0:
         said = done.stderr.decode("utf-8", "replace").strip().splitlines() or [f"exit code {done.returncode}"]
-        raise GraftError(f"git {_name(arguments)}: {said[0]}", said[1:])
+        raise GraftError(f"git {_name(arguments)}: {said[0]}", said[1:], help=_way_out("\n".join(said)))
     return done.stdout
 
 
@@ -234,3 +309,7 @@ def _name(arguments: list[str]) -> str:
     """The git command among its arguments: the first that is neither an option nor the value of -C or -c."""
     before = ["", *arguments]
     return next(word for word, last in zip(arguments, before, strict=False) if word[0] != "-" and last not in _VALUED)
+
+
+def _way_out(said: str) -> str | None:
+    return next((way_out for sign, way_out in _HELP if sign in said), None)

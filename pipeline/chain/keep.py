@@ -8,11 +8,10 @@ from collections.abc import Iterable
 from functools import lru_cache
 from typing import Literal
 
-from ruamel.yaml import YAML
-from ruamel.yaml.error import YAMLError
-
+from pipeline import documents, yaml
 from pipeline.chain import git
 from pipeline.chain.releases import MANIFEST, Release
+from pipeline.errors import GraftError
 
 Keep = Literal["full", "on-demand", "thinned"]
 MARK = "thin/"
@@ -33,8 +32,8 @@ def of(releases: Iterable[Release]) -> dict[str, Keep]:
 def asked(params: bytes | None) -> bool:
     """Whether a params.yaml says `merge.keep: on-demand`; older ones do not know the key."""
     try:
-        return bool(params) and YAML(typ="safe", pure=True).load(params)["merge"].get("keep") == "on-demand"
-    except (YAMLError, AttributeError, KeyError, TypeError):  # a broken file is another check's business
+        return bool(documents.at(yaml.parse(params or b"", PARAMS), "merge", "keep") == "on-demand")
+    except GraftError:  # a broken file is another check's business
         return False
 
 

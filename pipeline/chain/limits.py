@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from pipeline import files, params
+from pipeline import documents, params
 
 TIMINGS = Path("reports/timings/evaluate.json")
 MEASURE_AGAIN = "dvc repro --single-item --force evaluate measures again, on this machine; the bytes stay the same"
@@ -27,7 +27,7 @@ def problems(manifest: Mapping[str, Any], parent: str | None) -> list[str]:
     asked = {name: limit for name, limit in asked.items() if any(value is not None for value in limit.values())}
     if not asked:
         return []
-    measured = files.read_json(TIMINGS) if TIMINGS.is_file() else {}
+    measured = documents.parse_object(TIMINGS.read_bytes(), str(TIMINGS)) if TIMINGS.is_file() else {}
     if measured.get("adapter") != manifest[_WEIGHTS]["sha256"]:
         return [f"release.limits asks for {', '.join(asked)}: not measured for this candidate on this machine"]
     risen = [name for name, limit in asked.items() if limit.get("may_rise") is not None]

@@ -1,16 +1,19 @@
 """models.lock: what params.yaml resolved to. Read by stages, written only by `graft`."""
 
-import json
 import re
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from pipeline import files, schema
+from pipeline import documents, files, schema
 from pipeline.errors import GraftError
 
 PATH = Path("models.lock")
 VERSION = 1
+_RESTORE = (
+    "never merge it as text; in a merge or rebase `graft lock --parent latest` settles it; "
+    "git checkout -- models.lock brings the committed one back"
+)
 # Values that the schema takes wherever it takes another one of their kind.
 _VALUES = re.compile(
     r'(?<=: ")(?:(?P<release>v[0-9]+\.[0-9]+\.[0-9]+)|(?P<md5>[0-9a-f]{32})|(?P<commit>[0-9a-f]{40})'
@@ -78,21 +81,16 @@ def load(path: Path = PATH) -> Lock:
         GraftError: missing, not JSON (a merge conflict, say), of a newer format, or against its schema.
     """
     try:
-        text = path.read_text(encoding="utf-8")
-    except FileNotFoundError:
-        raise GraftError(f"{path}: no such file", help="git checkout -- models.lock") from None
-    return parse(text, str(path))
+        content = path.read_bytes()
+    except OSError as error:
+        raise GraftError(f"{path}: {error.strerror}", help="git checkout -- models.lock") from None
+    return parse(content, str(path))
 
 
-def parse(text: str, where: str = "models.lock") -> Lock:
-    """A lock from its text; `where` names it in errors. Raises like `load`."""
-    try:
-        value = json.loads(text)
-    except json.JSONDecodeError as error:
-        raise GraftError(
-            f"{where}:{error.lineno}: not JSON: {error.msg}",
-            help="never merge it as text; in a merge or rebase `graft lock --parent latest` settles it",
-        ) from None
+def parse(content: bytes, where: str = "models.lock") -> Lock:
+    """A lock from its bytes; `where` names it in errors. Raises like `load`."""
+    value = documents.parse(content, where, help=_RESTORE)
+    text = content.decode()
     if isinstance(value, dict) and isinstance(value.get("version"), int) and value["version"] > VERSION:
         raise GraftError(
             f"{where}: $.version: {value['version']} is newer than this Graft reads ({VERSION})",

@@ -9,7 +9,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any, Literal, TypeVar
 
-from pipeline.chain import faults
+from pipeline.chain import dvc_errors, faults
 from pipeline.errors import GraftError
 
 Place = Literal["cache", "remote"]
@@ -36,7 +36,10 @@ class Places:
         """DVC's own view of the repository."""
         from dvc.repo import Repo
 
-        return Repo(str(self.root))
+        with dvc_errors.translated("dvc", self.root):
+            repo = Repo(str(self.root))
+            repo.config  # noqa: B018 - read now, so that what is wrong with it is named here
+            return repo
 
     def remote_name(self) -> str | None:
         """Name of the remote; None when the team has not set one."""

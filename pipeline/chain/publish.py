@@ -1,9 +1,6 @@
 """A release's tag: set once everything else holds, pushed with its branch or not at all."""
 
-import hashlib
-from pathlib import PurePosixPath
-
-from pipeline.chain import git, releases, signing, verify
+from pipeline.chain import git, releases, signing, tagged, verify
 from pipeline.chain.releases import Release
 from pipeline.chain.signing import Subject
 from pipeline.errors import GraftError
@@ -36,12 +33,7 @@ def signature(tag: str, key: str | None) -> str | None:
 
 def set_tag(tag: str, commit: verify.Commit, signed: str | None) -> None:
     """Set the annotated tag on HEAD: the release."""
-    manifest = hashlib.sha256(releases.MANIFEST.read_bytes()).hexdigest()
-    parent = commit.lock.parent.release if commit.lock.parent else "none"
-    message = (
-        f"{tag}\n\nincrement: {PurePosixPath(commit.lock.increment).name}\n"
-        f"parent: {parent}\nmanifest: sha256 {manifest}\n"
-    )
+    message = tagged.message(tag, tagged.facts(git.head(), commit.lock, releases.MANIFEST.read_bytes()))
     if signed:
         message += f"\n{signing.armored(signed)}"
     git.run("tag", "--annotate", "--cleanup=verbatim", "--file=-", tag, stdin=message.encode())

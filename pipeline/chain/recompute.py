@@ -4,7 +4,6 @@ The verdict is a pure function of files that the commit names by hash, so nobody
 computation is `python -m pipeline.recompute`, in a scratch folder that holds those files and none of the commit's code.
 """
 
-import json
 import os
 import subprocess
 import sys
@@ -12,11 +11,10 @@ import tempfile
 from collections.abc import Iterable, Iterator, Sequence
 from functools import cache
 from pathlib import Path
-from typing import Any
 
 from ruamel.yaml import YAML
 
-from pipeline import files
+from pipeline import documents, files
 from pipeline.chain import code, git, rule_changes
 from pipeline.chain.layout import Layout
 from pipeline.chain.store import Store
@@ -184,11 +182,12 @@ def _other_sources(scratch: Path, revision: str | None) -> Iterator[str]:
 
 def _verdict(content: bytes | None) -> str:
     try:
-        value: Any = json.loads(content or b"null")
-    except ValueError:
+        value = documents.parse(content or b"null", "the verdict")
+    except GraftError:
         return "no JSON"
     if isinstance(value, dict):
-        value = [value.get("verdict"), *value.get("reasons", [])]
+        reasons = value.get("reasons")
+        value = [value.get("verdict"), *(reasons if isinstance(reasons, list) else [])]
     return "; ".join(map(str, value)) if isinstance(value, list) else str(value)
 
 

@@ -12,6 +12,7 @@ import pyarrow as pa
 
 from pipeline import files
 from pipeline.chain import git, lockfile, outputs
+from pipeline.chain import manifest as manifests
 from pipeline.chain.lockfile import Lock
 from pipeline.chain.store import Store
 from pipeline.data import increment, index, jsonl, runs, sketch, views
@@ -88,13 +89,15 @@ def _part(parent: lockfile.Parent) -> Part:
             help="git fetch --unshallow --tags: the index is made again from all releases",
         )
     lock, dvc_yaml, dvc_lock, manifest = (text or b"" for text in texts)
-    md5 = {output.path: output.md5 for output in outputs.read(dvc_yaml, dvc_lock)}
+    at = f"{parent.release}:"
+    md5 = {output.path: output.md5 for output in outputs.read(dvc_yaml, dvc_lock, at)}
+    listed = manifests.parse(manifest, f"{at}{manifests.PATH}")
     return Part(
         release=parent.release,
         commit=parent.commit,
-        lock=lockfile.parse(lock.decode(), f"{parent.release}:models.lock"),
+        lock=lockfile.parse(lock, f"{parent.release}:models.lock"),
         md5={name: md5[name] for name in (RECORDS, DROPPED, SLICES)},
-        size=int(json.loads(manifest)["outputs"][RECORDS]["size"]),
+        size=int(listed[RECORDS]["size"]),
     )
 
 

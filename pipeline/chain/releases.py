@@ -3,18 +3,19 @@
 A tag that a person set by hand counts like one that `graft release` set.
 """
 
-import json
 import re
-import sys
 from collections.abc import Iterable
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 
-from pipeline import files
-from pipeline.chain import git, lockfile
+from pipeline import documents, files, terminal
+from pipeline.chain import git, lockfile, manifest
 from pipeline.errors import GraftError
 
-MANIFEST = Path("reports/manifest.json")
+MANIFEST = manifest.PATH
+DECISION = Path("reports/decision.json")
+DECISIONS = ("pass", "refused")
 TAG = re.compile(r"v(0|[1-9]\d*)\.(0|[1-9]\d*)\.(0|[1-9]\d*)")
 FIRST = (1, 0, 0)
 ADOPTED = "adopted"  # a parent that is no release: an adapter that another tool made
@@ -40,6 +41,32 @@ class Release:
         return version
 
 
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Unreadable:
+    """A v* tag of which nobody can say here whether it is a release: a file of its commit is missing or broken."""
+
+    tag: str
+    commit: str  # 40 hex digits
+    date: str  # YYYY-MM-DD, of the tag
+    why: str  # one line with the file's place
+    help: str  # the way out
+
+    @property
+    def version(self) -> Version:
+        """Its three numbers."""
+        version = parse(self.tag)
+        assert version is not None  # noqa: S101 - as of a Release
+        return version
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Known:
+    """What the v* tags of this clone are, each lowest version first."""
+
+    releases: list[Release]
+    unreadable: list[Unreadable]
+
+
 def parse(tag: str) -> Version | None:
     """The version that a tag names; None when it is no release's tag."""
     match = TAG.fullmatch(tag)
@@ -51,27 +78,75 @@ def format_tag(version: Version) -> str:
     return "v{}.{}.{}".format(*version)
 
 
-def all_releases() -> list[Release]:
-    """Every release, lowest version first. Two git processes in all, however long the chain.
+def read() -> Known:
+    """Every v* tag, as a release or as unreadable. Two git processes in all, however long the chain.
 
-    A v* tag on a commit that the gate refused, or whose models.lock cannot be read here, is no
-    release; the latter is said on standard error, for a newer Graft may read it.
+    A v* tag on a commit that the gate refused is no release, nor is one on a commit that holds nothing of Graft.
+    One whose models.lock or decision.json is missing or broken is unreadable: a newer Graft may read it.
     """
     tagged = _tags()
-    names = (lockfile.PATH.as_posix(), "reports/decision.json")
+    names = (lockfile.PATH.as_posix(), DECISION.as_posix())
     contents = git.contents(f"{tag}:{name}" for tag, _, _ in tagged for name in names) if tagged else iter(())
     manifests = git.object_ids(f"{tag}:{MANIFEST.as_posix()}" for tag, _, _ in tagged) if tagged else []
-    found = []
-    for (tag, commit, date), lock, decision, manifest in zip(tagged, contents, contents, manifests, strict=True):
-        if lock is None or manifest is None or json.loads(decision or b"null") != "pass":
+    found, unreadable = list[Release](), list[Unreadable]()
+    for (tag, commit, date), lock, decision, listed in zip(tagged, contents, contents, manifests, strict=True):
+        if lock is None and decision is None and listed is None:
             continue
         try:
-            parsed = lockfile.parse(lock.decode(), f"{tag}:{lockfile.PATH}")
+            release = _release(tag, commit, date, lock, decision, listed)
         except GraftError as error:
-            print(f"warning: tag {tag} is left out: {error.message}", file=sys.stderr)
+            unreadable.append(Unreadable(tag=tag, commit=commit, date=date, why=error.message, help=_way_out(tag)))
             continue
-        found.append(Release(tag=tag, commit=commit, date=date, manifest=manifest, lock=parsed))
-    return sorted(found, key=lambda release: release.version)
+        found += [release] if release else []
+    return Known(releases=sorted(found, key=_version), unreadable=sorted(unreadable, key=_version))
+
+
+def all_releases() -> list[Release]:
+    """Every release, lowest version first; what is unreadable is named on standard error."""
+    known = read()
+    warn(known.unreadable)
+    return known.releases
+
+
+def warn(unreadable: Iterable[Unreadable]) -> None:
+    """Name tags that are left out on standard error, each once."""
+    for tag in unreadable:
+        _warn(tag)
+
+
+@cache
+def _warn(tag: Unreadable) -> None:
+    terminal.echo(f"warning: tag {tag.tag} is left out: {tag.why}", f"  help: {tag.help}", err=True)
+
+
+def _release(
+    tag: str, commit: str, date: str, lock: bytes | None, decision: bytes | None, listed: str | None
+) -> Release | None:
+    """The release of that tag; None where the gate refused its commit.
+
+    Raises:
+        GraftError: one of its files is missing or broken.
+    """
+    for name, content in ((lockfile.PATH, lock), (DECISION, decision), (MANIFEST, listed)):
+        if content is None:
+            raise GraftError(f"{tag}:{name}: no such file")
+    word = documents.parse(decision or b"", f"{tag}:{DECISION}")
+    if word not in DECISIONS:
+        raise GraftError(f"{tag}:{DECISION}: neither of {', '.join(DECISIONS)}")
+    parsed = lockfile.parse(lock or b"", f"{tag}:{lockfile.PATH}")
+    release = Release(tag=tag, commit=commit, date=date, manifest=listed or "", lock=parsed)
+    return release if word == "pass" else None
+
+
+def _way_out(tag: str) -> str:
+    return (
+        f"use a newer Graft where one made it; where it is no release, git tag --delete {tag} "
+        f"and git push --delete origin {tag}"
+    )
+
+
+def _version(entry: Release | Unreadable) -> Version:
+    return entry.version
 
 
 def find(tag: str, releases: Iterable[Release]) -> Release:
@@ -118,7 +193,7 @@ def sibling(lock: lockfile.Lock, releases: Iterable[Release]) -> Release | None:
     return next((release for release in reversed(list(releases)) if same_line(release.lock, lock)), None)
 
 
-def next_version(asked: str, releases: Iterable[Release]) -> Version:
+def next_version(asked: str, releases: Iterable[Release | Unreadable]) -> Version:
     """The version to release: `major`, `minor`, `patch` counted from the highest tag, or a version as asked.
 
     Raises:
@@ -140,16 +215,18 @@ def next_version(asked: str, releases: Iterable[Release]) -> Version:
     return version
 
 
-def manifest_outputs(manifest: bytes) -> dict[str, dict[str, str | int]]:
-    """Path -> {"size", "sha256"} of a manifest's text."""
-    outputs: dict[str, dict[str, str | int]] = json.loads(manifest)["outputs"]
-    return outputs
-
-
 def decision_here() -> str | None:
-    """The gate's word in the working tree: pass or refused; None before it spoke."""
-    path = Path("reports/decision.json")
-    return files.read_json(path) if path.is_file() else None
+    """The gate's decision in the working tree: pass or refused; None before it ran.
+
+    Raises:
+        GraftError: decision.json is broken.
+    """
+    if not DECISION.is_file():
+        return None
+    decision = files.read_json(DECISION)
+    if decision not in DECISIONS:
+        raise GraftError(f"{DECISION}: neither of {', '.join(DECISIONS)}", help="dvc repro --force gate")
+    return str(decision)
 
 
 def _tags() -> list[tuple[str, str, str]]:

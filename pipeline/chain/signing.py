@@ -108,7 +108,7 @@ def in_tag(tag: str) -> str | None:
 
 def _lay_out(subject: Subject, folder: Path) -> None:
     """What is signed, as files: the tag and commit by name, and the files that define the release."""
-    lock = lockfile.parse((git.show(subject.commit, str(lockfile.PATH)) or b"").decode(), f"{subject.tag}:models.lock")
+    lock = lockfile.parse(git.show(subject.commit, str(lockfile.PATH)) or b"", f"{subject.tag}:models.lock")
     paths = [*SIGNED, f"{lock.increment}/increment.yaml", f"{lock.increment}/raw.dvc"]
     for path, content in zip(paths, git.contents(f"{subject.commit}:{path}" for path in paths), strict=True):
         if content is not None:

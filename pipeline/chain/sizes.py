@@ -11,8 +11,10 @@ from typing import Any
 import orjson
 
 from pipeline.chain import git, outputs
+from pipeline.chain import manifest as manifests
 from pipeline.chain.keep import PARAMS, Keep
 from pipeline.chain.releases import MANIFEST, Release
+from pipeline.errors import GraftError
 
 _REFRESH = re.compile(rb"^ +chain: fresh\b", re.MULTILINE)  # `graft add --full`: its data are all stored already
 
@@ -26,27 +28,47 @@ class Sizes:
     full: int  # of a full copy: models/merged
 
 
-def of(releases: Iterable[Release], kept: Mapping[str, Keep]) -> dict[str, Sizes]:
-    """Sizes by tag; `releases` with the lowest version first. One git process in all."""
+def of(releases: Iterable[Release], kept: Mapping[str, Keep]) -> tuple[dict[str, Sizes], dict[str, str]]:
+    """Sizes by tag, and by tag why there are none. One git process in all.
+
+    Args:
+        releases: with the lowest version first.
+        kept: how each is kept, by tag.
+    """
     releases = list(releases)
     names = [(MANIFEST, "dvc.yaml", PARAMS, f"{release.lock.increment}/raw.dvc") for release in releases]
     texts = git.contents(f"{r.commit}:{name}" for r, four in zip(releases, names, strict=True) for name in four)
     seen: set[str] = set()
-    found = {}
+    found, broken = dict[str, Sizes](), dict[str, str]()
     for release in releases:
         manifest, dvc_yaml, params, raw = (next(texts) or b"" for _ in range(4))
-        listed = orjson.loads(manifest or b"{}").get("outputs", {})
-        stored = _stored(listed, dvc_yaml, release, full=kept[release.tag] == "full")
+        try:
+            listed = orjson.loads(manifest)["outputs"]
+            stored = _stored(listed, dvc_yaml, release, full=kept[release.tag] == "full")
+            adapter, full = _below(listed, "models/adapter"), _below(listed, "models/merged")
+        except (GraftError, ValueError, AttributeError, KeyError, TypeError):
+            broken[release.tag] = _why(release.tag, manifest, dvc_yaml)
+            continue
         if not (release.lock.parent and _REFRESH.search(params)):
             stored |= {md5.decode(): int(size) for md5, size in outputs.RAW.findall(raw)}
         new = stored.keys() - seen
         seen |= new
         found[release.tag] = Sizes(
-            adapter=_below(listed, "models/adapter"),
+            adapter=adapter,
             added=sum(map(stored.__getitem__, new)),
-            full=_below(listed, "models/merged"),
+            full=full,
         )
-    return found
+    return found, broken
+
+
+def _why(tag: str, manifest: bytes, dvc_yaml: bytes) -> str:
+    """What is wrong with these files, from the readers that are slow and strict."""
+    try:
+        manifests.parse(manifest, f"{tag}:{MANIFEST}")
+        outputs.stages(dvc_yaml, f"{tag}:dvc.yaml")
+    except GraftError as error:
+        return error.message
+    return f"{tag}:{MANIFEST}: not a manifest of this Graft"
 
 
 def _stored(listed: Mapping[str, Any], dvc_yaml: bytes, release: Release, *, full: bool) -> dict[str, int]:

@@ -107,7 +107,7 @@ def _objects_of_head() -> dict[str, str]:
     """Path of each output and of the data that HEAD names -> MD5; empty where it is no finished pipeline."""
     texts = [git.show("HEAD", name) for name in ("dvc.yaml", "dvc.lock", str(lockfile.PATH))]
     dvc_yaml, dvc_lock, lock = (text or b"" for text in texts)
-    folder = lockfile.parse(lock.decode(), f"HEAD:{lockfile.PATH}").increment
+    folder = lockfile.parse(lock, f"HEAD:{lockfile.PATH}").increment
     raw = git.show("HEAD", f"{folder}/raw.dvc")
     found = {output.path: output.md5 for output in outputs.read(dvc_yaml, dvc_lock) if output.cached}
     return found | ({f"{folder}/raw": outputs.raw_md5(raw)} if raw else {})

@@ -5,13 +5,14 @@ import io
 from pathlib import Path
 from typing import Any
 
+from pipeline.chain import dvc_errors
 from pipeline.chain.store import Store
-from pipeline.errors import GraftError
 
 
 def add(store: Store, path: Path) -> str:
     """Track a folder as `dvc add` does; returns its MD5."""
-    with contextlib.redirect_stdout(io.StringIO()):  # DVC's hints about git add
+    # DVC's hints about git add are left out.
+    with contextlib.redirect_stdout(io.StringIO()), dvc_errors.translated(f"dvc add {path}", store.root):
         [stage] = store.repo.add([str(path)])
     return str(stage.outs[0].hash_info.value)
 
@@ -22,13 +23,9 @@ def reproduce(store: Store, dvc_file: Path | str) -> None:
     Raises:
         GraftError: DVC refused, or the stage failed.
     """
-    from dvc.exceptions import DvcException
-
-    try:
-        with contextlib.redirect_stdout(io.StringIO()):
-            store.repo.reproduce([str(dvc_file)])
-    except DvcException as error:
-        raise GraftError(f"dvc repro {dvc_file}: {error}") from error
+    what = f"dvc repro {dvc_file}"
+    with contextlib.redirect_stdout(io.StringIO()), dvc_errors.translated(what, store.root):
+        store.repo.reproduce([str(dvc_file)])
 
 
 def stale(store: Store) -> dict[str, list[Any]]:
@@ -37,12 +34,8 @@ def stale(store: Store) -> dict[str, list[Any]]:
     Raises:
         GraftError: DVC cannot tell.
     """
-    from dvc.exceptions import DvcException
-
-    try:
+    with dvc_errors.translated("dvc status", store.root):
         return dict(store.repo.status())
-    except DvcException as error:
-        raise GraftError(f"dvc: {error}", help="dvc status --verbose says more") from error
 
 
 def union(store: Store, folders: dict[str, str], path: Path) -> str:

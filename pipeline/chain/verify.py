@@ -1,21 +1,22 @@
 """Compare a commit's manifest with the bytes in git, workspace, cache and remote."""
 
 import hashlib
-import json
 from collections.abc import Iterable, Iterator
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from pipeline import files
+from pipeline import documents, files
 from pipeline.chain import foreign, git, hashing, keep, lockfile, outputs, releases
+from pipeline.chain import manifest as manifests
+from pipeline.chain.manifest import Digest
 from pipeline.chain.places import Place
 from pipeline.chain.store import Digests, Store
 from pipeline.errors import GraftError
 
 ON_DEMAND = "on-demand"
 FOREIGN = "foreign"
-Digest = dict[str, Any]  # {"size": bytes, "sha256": 64 hex digits}
+TRAINING = Path("reports/training.json")
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -73,29 +74,38 @@ class Commit:
         return ON_DEMAND if self.is_derived(path) else "missing"
 
 
-def read(revision: str | None) -> Commit:
+def read(revision: str | None, name: str | None = None) -> Commit:
     """What a revision says; the working tree for None.
 
+    Args:
+        revision: a tag, a commit.
+        name: what to call it in errors; the revision itself for None.
+
     Raises:
-        GraftError: the revision does not exist, or is no commit of a pipeline that ran to its end.
+        GraftError: the revision does not exist, is no commit of a pipeline that ran to its end, or one of its files
+            is broken.
     """
+    name = name or revision
+    at = f"{name}:" if name else ""
     texts = {path: _text(revision, path) for path in ("dvc.yaml", "dvc.lock", "models.lock", "reports/manifest.json")}
     absent = [path for path, text in texts.items() if text is None]
     if revision and not git.succeeds("rev-parse", "--verify", "-q", f"{revision}^{{commit}}"):
         raise GraftError(f"{revision}: no such release or commit", help="graft log lists releases; git fetch --tags")
     if absent:
         raise GraftError(
-            f"{revision or 'the working tree'} holds no finished pipeline: no {', '.join(absent)}", help="dvc repro"
+            f"{name or 'the working tree'} holds no finished pipeline: no {', '.join(absent)}",
+            help="graft log lists releases" if revision else "dvc repro makes them; git restore where git has them",
         )
     dvc_yaml, dvc_lock, lock, manifest = (text for text in texts.values() if text is not None)
-    parsed = lockfile.parse(lock.decode())
-    raw = _text(revision, f"{parsed.increment}/raw.dvc")
+    parsed = lockfile.parse(lock, f"{at}{lockfile.PATH}")
+    raw_dvc = f"{parsed.increment}/raw.dvc"
+    raw = _text(revision, raw_dvc)
     return Commit(
-        manifest=json.loads(manifest)["outputs"],
-        outputs=outputs.read(dvc_yaml, dvc_lock),
-        raw=outputs.raw_md5(raw) if raw else None,
+        manifest=manifests.parse(manifest, f"{at}{manifests.PATH}"),
+        outputs=outputs.read(dvc_yaml, dvc_lock, at),
+        raw=None if raw is None else outputs.raw_md5(raw, f"{at}{raw_dvc}"),
         lock=parsed,
-        machine=json.loads(_text(revision, "reports/training.json") or b"{}").get("machine_class"),
+        machine=_machine(_text(revision, str(TRAINING)), f"{at}{TRAINING}"),
         on_demand=keep.asked(_text(revision, keep.PARAMS)) or keep.is_thinned(manifest),
     )
 
@@ -206,7 +216,7 @@ def _handed_on(
     if release is None:
         yield _finding(tag, "git", "missing", f"the {role}'s tag {tag}", "nothing")
         return
-    released = read(release.commit).manifest
+    released = read(release.commit, release.tag).manifest
     for path, output in ((path, output) for output in paths for path in released if outputs.below(path, [output])):
         here = f"models/{role}/{Path(path).relative_to(Path(output).parent).as_posix()}"
         found = commit.manifest.get(here, {"sha256": "nothing"})["sha256"]
@@ -214,11 +224,33 @@ def _handed_on(
             yield _finding(path, "git", f"wrong-{role}", f"{released[path]['sha256']} of {tag}", found)
 
 
+def provenance(lock: lockfile.Lock, known: Iterable[releases.Release]) -> list[Finding]:
+    """Whether the parent's tag is still on the commit that the candidate was opened on."""
+    parent = lock.parent
+    release = next((release for release in known if parent and release.tag == parent.release), None)
+    if parent is None or release is None or release.commit == parent.commit:
+        return []
+    return [
+        _finding(f"tag {release.tag}", "git", "wrong-tag", f"commit {parent.commit} of models.lock", release.commit)
+    ]
+
+
+def hidden() -> list[Finding]:
+    """Edited files of the working tree whose edits git was told not to see."""
+    return [
+        _finding(path, "workspace", "hidden-edit", "as committed", f"an edit that {how} hides")
+        for path, how in git.hidden().items()
+    ]
+
+
 def _embedded_base(lock: lockfile.Lock) -> list[Finding]:
     if lock.base.requested.source != "builtin":
         return []
     folder, findings = Path("examples/base"), []
     for name, expected in lock.base.resolved.sha256.items():
+        if (folder / name).is_symlink():
+            findings.append(_finding(f"{folder}/{name}", "workspace", "corrupt", expected, "a link"))
+            continue
         found = files.sha256(folder / name) if (folder / name).is_file() else "nothing"
         if found != expected:
             problem = "missing" if found == "nothing" else "corrupt"
@@ -285,6 +317,13 @@ def _compare(path: str, md5: str, listed: Digest | None, found: Any, place: str)
 
 def _finding(path: str, place: str, problem: str, expected: str, found: str) -> Finding:
     return Finding(path=path, place=place, problem=problem, expected=expected, found=found)
+
+
+def _machine(training: bytes | None, where: str) -> dict[str, Any] | None:
+    machine = None if training is None else documents.parse_object(training, where).get("machine_class")
+    if not isinstance(machine, dict | None):
+        raise GraftError(f"{where}: $.machine_class: not an object", help=documents.RESTORE)
+    return machine
 
 
 def _text(revision: str | None, path: str) -> bytes | None:

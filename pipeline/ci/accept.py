@@ -67,7 +67,7 @@ def differences(training: Training) -> list[str]:
 
 def released_before(before: str) -> str | None:
     """Tag of the release that HEAD holds, if it lay in main's history before the push: a rollback."""
-    lock = lockfile.parse((git.show("HEAD", lockfile.PATH.as_posix()) or b"").decode())
+    lock = lockfile.parse(git.show("HEAD", lockfile.PATH.as_posix()) or b"", f"HEAD:{lockfile.PATH}")
     manifest = git.object_ids([f"HEAD:{releases.MANIFEST.as_posix()}"])[0]
     known = [r for r in releases.all_releases() if git.succeeds("merge-base", "--is-ancestor", r.commit, before)]
     held = releases.held_by(lock, manifest, known)

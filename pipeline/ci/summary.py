@@ -3,11 +3,10 @@
 What could not be read is called "not checked" and never passes for good.
 """
 
-import json
 from collections.abc import Iterator
 from pathlib import Path
 
-from pipeline import errors, terminal
+from pipeline import errors, files, terminal
 from pipeline.chain import candidate, dvc, recompute, staleness, tracking, verify
 from pipeline.chain.store import Store
 from pipeline.ci import fetched, first_lines
@@ -66,7 +65,7 @@ def _recomputed() -> Iterator[str]:
 def _data() -> str:
     """What prepare made of the increment, from the remote that has it; an absent report is not a good one."""
     try:
-        report = json.loads(fetched.output("data/prepared/report.json").read_bytes())
+        report = files.read_json(fetched.output("data/prepared/report.json"))
     except GraftError as error:
         return f"Data: {NOT_CHECKED}: {error.message}"
     rejects = "".join(f"\n- rejected, {reason}: {count:,}" for reason, count in sorted(report["rejects"].items()))

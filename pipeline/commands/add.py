@@ -10,7 +10,7 @@ from typing import Any
 import click
 
 from pipeline import params, terminal, words
-from pipeline.chain import anchors, candidate, git, lockfile, tracking
+from pipeline.chain import anchors, candidate, git, lockfile, outputs, tracking, undo
 from pipeline.chain.candidate import INCREMENTS, Tree
 from pipeline.chain.store import Store
 from pipeline.commands import incoming
@@ -19,6 +19,7 @@ from pipeline.data import increment, kinds
 from pipeline.errors import GraftError
 
 GOLDEN = Path("data/golden")
+GIVEN = (".dvcignore", "dvc.lock", "dvc.yaml", "models.lock", "params.yaml")  # that git must keep, beside the increment
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}")
 
 
@@ -70,23 +71,21 @@ def add(
         adoption.refuse_if_released(tree)
     if no_data:
         what = "no new files: the parent's adapter is handed on, golden items, gate and merge are today's"
-        _open(tree, tree.lock.increment, _held(tree, sibling_too=True), what, refreshed=candidate.is_refresh(tree))
+        with undo.on_failure():
+            _open(tree, tree.lock.increment, _held(tree, sibling_too=True), what, refreshed=candidate.is_refresh(tree))
         return
-    if name:
-        folder = INCREMENTS / _checked(name)
+    folder = INCREMENTS / _checked(name) if name else None
+    if folder:
         candidate.recover(folder)
-        if full:
+        _refuse_ignored(folder)
+    with undo.on_failure(folder):
+        if folder and full:
             _open_full(tree, folder)
-        else:
-            _add_files(
-                tree,
-                folder,
-                incoming.gather(called_from, paths, reading | {"instruction": instruction}),
-                replace,
-                instruction,
-            )
-    if adopt:
-        adoption.adopt(called_from / adopt)
+        elif folder:
+            handed = incoming.gather(called_from, paths, reading | {"instruction": instruction})
+            _add_files(tree, folder, handed, replace, instruction)
+        if adopt:
+            adoption.adopt(called_from / adopt)
 
 
 def _usage(no_data: bool, full: bool, adopt: str | None, name: str | None, paths: tuple[str, ...]) -> None:
@@ -111,6 +110,22 @@ def _checked(name: str) -> str:
     return name
 
 
+def _refuse_ignored(folder: Path) -> None:
+    """Refuse where git would leave out what names the data: a commit without it is no candidate.
+
+    Raises:
+        GraftError: a rule, perhaps of the user's own, ignores one of the files.
+    """
+    names = (increment.NAME, f"{increment.RAW}.dvc")
+    found = git.ignored([*GIVEN, *((folder / name).as_posix() for name in names)])
+    if found:
+        raise GraftError(
+            "not added: git ignores files that must be committed",
+            found,
+            help="take the rule back where it is; git config core.excludesFile names your own list",
+        )
+
+
 def _held(tree: Tree, *, sibling_too: bool = False) -> lockfile.Parent:
     """The release that the tree holds, or stands beside as a sibling, as a parent."""
     held = tree.held or (tree.sibling if sibling_too else None)
@@ -123,6 +138,7 @@ def _held(tree: Tree, *, sibling_too: bool = False) -> lockfile.Parent:
 
 
 def _add_files(tree: Tree, folder: Path, handed: Incoming, replace: bool, instruction: str) -> None:
+    outputs.require_readable()
     joins, refreshed = _joins(tree, folder, replace), candidate.is_refresh(tree)
     parent = candidate.parent_of(tree.held) if tree.held else tree.lock.parent
     specs, more = handed.specs(), handed.more
@@ -229,6 +245,7 @@ def _warn_of_golden(instruction: str, labels: set[str]) -> None:
 def _open_full(tree: Tree, folder: Path) -> None:
     parent, store = _held(tree), Store()
     _joins(tree, folder, replace=False)
+    candidate.move_aside(folder)
     candidate.unite(tree, folder, store)
     if candidate.set_chain("fresh"):
         terminal.echo("params.yaml: train.chain is fresh until the next graft add")

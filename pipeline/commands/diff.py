@@ -1,13 +1,12 @@
 """graft diff: two releases side by side, or one record through all of them."""
 
-import json
 from collections.abc import Iterable
 from dataclasses import asdict
 from typing import Any
 
 import click
 
-from pipeline import terminal
+from pipeline import documents, params, terminal, yaml
 from pipeline.chain import candidate, comparison, git, lineage, lockfile, pairs, releases, verify
 from pipeline.chain.comparison import Diff
 from pipeline.chain.store import Store
@@ -102,9 +101,11 @@ def _parent() -> str:
 
 
 def _params(revision: str) -> dict[str, Any]:
-    from ruamel.yaml import YAML
-
-    return dict(YAML(typ="safe", pure=True).load(git.show(revision, "params.yaml") or b"") or {})
+    where = f"{revision}:{params.PATH}"
+    found = yaml.parse(git.show(revision, str(params.PATH)) or b"{}", where)
+    if not isinstance(found, dict):
+        raise GraftError(f"{where}: not a mapping", help=documents.RESTORE)
+    return found
 
 
 def _pins(lock: lockfile.Lock) -> dict[str, Any]:
@@ -118,19 +119,20 @@ def _pins(lock: lockfile.Lock) -> dict[str, Any]:
 
 
 def _json(revision: str, path: str) -> dict[str, Any]:
-    return dict(json.loads(git.show(revision, path) or b"{}"))
+    return documents.parse_object(git.show(revision, path) or b"{}", f"{revision}:{path}")
 
 
 def _data(store: Store, commit: verify.Commit, name: str, notes: list[str]) -> dict[str, Any]:
     """What became of the increment's rows; fetched, for the reports of prepare and assemble are not in git."""
     try:
         prepared, assembled = (
-            json.loads(_object(store, commit, f"data/{s}/report.json")) for s in ("prepared", "assembled")
+            documents.parse_object(_object(store, commit, f"data/{stage}/report.json"), f"data/{stage}/report.json")
+            for stage in ("prepared", "assembled")
         )
     except GraftError as error:
         notes.append(f"data: not compared: {name}: {error.message}")
         return {}
-    return {"rows": prepared["read"], "rejects": prepared["rejects"], **assembled}
+    return {"rows": prepared.get("read"), "rejects": prepared.get("rejects"), **assembled}
 
 
 def _sizes(commit: verify.Commit) -> dict[str, int]:
@@ -155,7 +157,9 @@ def _predictions(store: Store, commit: verify.Commit, name: str) -> dict[str, An
 
 
 def _object(store: Store, commit: verify.Commit, path: str) -> bytes:
-    md5 = next(output.md5 for output in commit.outputs if output.path == path)
+    md5 = next((output.md5 for output in commit.outputs if output.path == path), None)
+    if md5 is None:
+        raise GraftError(f"{path}: no output of dvc.lock", help="graft verify")
     store.fetch([md5])
     return store.read(md5)
 
@@ -178,7 +182,9 @@ def _prompts(store: Store, commit: verify.Commit) -> dict[str, str]:
     """The last message before the answer of every evaluation item."""
     from pipeline.data import arrow
 
-    folder = next(output.md5 for output in commit.outputs if output.path == "data/assembled/slices")
+    folder = next((output.md5 for output in commit.outputs if output.path == "data/assembled/slices"), None)
+    if folder is None:
+        raise GraftError("data/assembled/slices: no output of dvc.lock", help="graft verify")
     store.fetch([folder])
     listed = store.listing(folder, "cache").items()
     paths = [store.path(md5) for name, md5 in listed if name.endswith(".arrow")]

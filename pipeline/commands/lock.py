@@ -5,7 +5,20 @@ from dataclasses import replace
 import click
 
 from pipeline import params, terminal
-from pipeline.chain import anchors, candidate, dvc, environment, lockfile, merging, releases, staleness, tracking
+from pipeline.chain import (
+    anchors,
+    candidate,
+    dvc,
+    environment,
+    lockfile,
+    merging,
+    outputs,
+    recorded,
+    releases,
+    staleness,
+    tracking,
+    undo,
+)
 from pipeline.chain.store import Store
 from pipeline.errors import GraftError
 
@@ -54,18 +67,23 @@ def only_upgraded(tree: candidate.Tree, found: list[str], stale: str | None) -> 
         found: what `differences` says of it.
         stale: the first stage that would run, if any.
     """
-    if tree.held is None or any(line.startswith(("params.yaml", "anchor")) for line in found):
+    if tree.held is None or any(line.startswith(("params.yaml", "anchor", "dvc.lock")) for line in found):
         return False
     return stale is None or staleness.upgraded(staleness.reasons(tracking.stale(Store())))
 
 
 def _check(tree: candidate.Tree, as_json: bool) -> None:
+    outputs.require_readable()
     found, stale = differences(tree), dvc.stale_stage()
+    wrong = {} if stale else recorded.differences(tree)
+    found += wrong.values()
     upgraded = only_upgraded(tree, found, stale)
     if as_json:
         report = {"differences": found, "released": tree.held.tag if tree.held else None, "stale": stale}
         terminal.echo_json(report)
         raise SystemExit(1 if (found or stale) and not upgraded else 0)
+    if wrong:
+        raise GraftError("dvc.lock is not of this candidate", found, help=recorded.WAY_OUT)
     if found and not upgraded:
         raise GraftError("models.lock is not current", found, help="graft lock, then dvc repro")
     if stale and not upgraded:
@@ -121,8 +139,9 @@ def _onto_latest(sides: merging.Sides | None) -> None:
     if sides is None:
         _save(tree.lock, new)
         return
-    merging.take_main(sides)
-    candidate.save(new)
+    with undo.on_failure():
+        candidate.save(new)
+        merging.take_main(sides)
     left = merging.settled()
     _tell(tree.lock, new)
     terminal.echo("merge: dvc.lock and reports are main's until dvc repro; models.lock and .dvcignore the candidate's")
@@ -154,7 +173,8 @@ def _save(old: lockfile.Lock, new: lockfile.Lock) -> None:
     if old == new:
         terminal.echo("models.lock was current; nothing changed")
         return
-    lockfile.save(new)
+    with undo.on_failure():
+        lockfile.save(new)
     terminal.echo("models.lock written. Next: graft plan, then dvc repro")
     _tell(old, new)
 

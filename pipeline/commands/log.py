@@ -1,17 +1,20 @@
 """graft log: the chain of releases."""
 
-import json
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import PurePosixPath
 from typing import Any
 
 import click
 
-from pipeline import terminal
+from pipeline import documents, terminal
 from pipeline.chain import candidate, git, keep, releases, sizes
+from pipeline.chain.lockfile import Lock
+from pipeline.errors import GraftError
 from pipeline.report import graph
 
 REPORTS = ("metrics", "training")
+UNREADABLE = "unreadable"
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -29,10 +32,10 @@ class Row:
     added_bytes: int  # to the remote, beyond what lower versions hold there
     full_bytes: int  # of a full copy of models/merged
     keep: str  # full | on-demand: so released | thinned: on demand since `graft gc --thin`
-    status: str  # here: the tree holds it | released | withdrawn
-    why: str | None  # it was withdrawn, as `graft rollback --why` said
+    status: str  # here: the tree holds it | released | withdrawn | unreadable: a file of its commit is broken
+    why: str | None  # it was withdrawn, as `graft rollback --why` said; or what cannot be read
     same_as: str | None  # an older release of the same bytes: a tagged rollback
-    verdict: str  # pass: the gate's; without it there is no release
+    verdict: str | None  # pass: the gate's; without it there is no release. None: unreadable
 
 
 @click.command()
@@ -67,26 +70,62 @@ def log(as_json: bool) -> None:
 def _rows(tree: candidate.Tree) -> list[Row]:
     newest_first = list(reversed(tree.releases))
     names = [f"{release.commit}:reports/{name}.json" for release in newest_first for name in REPORTS]
-    reports = [json.loads(content) if content else {} for content in git.contents(names)] if names else []
+    contents = list(git.contents(names)) if names else []
     withdrawn = tree.withdrawn
     oldest: dict[str, str] = {}
     for release in tree.releases:
         oldest.setdefault(release.manifest, release.tag)
     status = dict.fromkeys(withdrawn, "withdrawn") | ({tree.held.tag: "here"} if tree.held else {})
     kept = keep.of(tree.releases)
-    size = sizes.of(tree.releases, kept)
-    return [
-        _row(
+    size, broken = sizes.of(tree.releases, kept)
+    rows = [_unreadable(tag.tag, tag.date, tag.why) for tag in tree.unreadable]
+    for place, release in enumerate(newest_first):
+        try:
+            reports = _reports(release.tag, contents[len(REPORTS) * place :])
+        except GraftError as error:
+            broken.setdefault(release.tag, error.message)
+        if release.tag in broken:
+            rows.append(_unreadable(release.tag, release.date, broken[release.tag], release.lock))
+            continue
+        row = _row(
             release,
-            dict(zip(REPORTS, reports[len(REPORTS) * place :], strict=False)),
+            reports,
             status=status.get(release.tag, "released"),
             why=withdrawn.get(release.tag) or None,
             same_as=oldest[release.manifest] if oldest[release.manifest] != release.tag else None,
             kept=kept[release.tag],
             size=size[release.tag],
         )
-        for place, release in enumerate(newest_first)
-    ]
+        rows.append(row)
+    return sorted(rows, key=lambda row: releases.parse(row.version) or (), reverse=True)
+
+
+def _reports(tag: str, contents: Sequence[bytes | None]) -> dict[str, Any]:
+    """The release's reports by name; of one that its commit has not, nothing."""
+    return {
+        name: {} if content is None else documents.parse_object(content, f"{tag}:reports/{name}.json")
+        for name, content in zip(REPORTS, contents, strict=False)
+    }
+
+
+def _unreadable(tag: str, date: str, why: str, lock: Lock | None = None) -> Row:
+    return Row(
+        version=tag,
+        date=date,
+        increment=PurePosixPath(lock.increment).name if lock else "",
+        parent=lock.parent.release if lock and lock.parent else None,
+        accuracy=None,
+        change=None,
+        records=None,
+        adapter_bytes=0,
+        added_bytes=0,
+        full_bytes=0,
+        keep="full",
+        status=UNREADABLE,
+        why=why,
+        same_as=None,
+        verdict=None,
+    )
 
 
 def _row(release: releases.Release, reports: dict[str, Any], *, size: sizes.Sizes, kept: str, **known: Any) -> Row:
@@ -99,7 +138,7 @@ def _row(release: releases.Release, reports: dict[str, Any], *, size: sizes.Size
         parent=release.lock.parent.release if release.lock.parent else None,
         accuracy=accuracy,
         change=None if accuracy is None or before is None else round(accuracy - before, 6),
-        records=reports["training"].get("records"),
+        records=None if (records := documents.number(reports["training"].get("records"))) is None else int(records),
         adapter_bytes=size.adapter,
         added_bytes=size.added,
         full_bytes=size.full,
@@ -110,8 +149,7 @@ def _row(release: releases.Release, reports: dict[str, Any], *, size: sizes.Size
 
 
 def _accuracy(metrics: Any, side: str) -> float | None:
-    value = (metrics.get(side) or {}).get("all", {}).get("accuracy")
-    return None if value is None else float(value)
+    return documents.number(documents.at(metrics, side, "all", "accuracy"))
 
 
 def _lines(rows: list[Row]) -> list[tuple[str, str | None]]:
@@ -121,6 +159,8 @@ def _lines(rows: list[Row]) -> list[tuple[str, str | None]]:
 
 
 def _line(row: Row, width: int) -> str:
+    if row.status == UNREADABLE:
+        return f"{row.version:8} {row.date}  {row.increment:{width}}  unreadable: {row.why}"
     accuracy = "accuracy   -  " if row.accuracy is None else f"accuracy {row.accuracy:.3f}"
     change = "        " if row.change is None else f"({row.change:+.3f})"
     megabytes = (

@@ -9,8 +9,8 @@ from typing import Any
 
 import click
 
-from pipeline import files, params, terminal, yaml
-from pipeline.chain import candidate, staleness, tracking
+from pipeline import documents, params, terminal
+from pipeline.chain import candidate, outputs, recorded, staleness, tracking
 from pipeline.chain.candidate import Tree
 from pipeline.chain.lockfile import Lock
 from pipeline.chain.store import Store
@@ -22,7 +22,9 @@ from pipeline.training import batches, held_out
 from pipeline.training.example import Example
 from pipeline.training.settings import Params
 
+RECORDED_OTHERWISE = "dvc.lock names outputs of another release"
 TIMINGS = Path("reports/timings/train.json")
+_NO_OUTPUT = "delete it: no release holds it, and the next dvc repro writes it again"
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -90,10 +92,14 @@ def make_plan(gpu: str | None = None, config: Path | None = None) -> Plan:
         config: a config.json in place of the pinned base's.
     """
     asked = params.load_all()
+    outputs.require_readable()
     tree, store = candidate.tree(), Store()
     status = tracking.stale(store)
     found = staleness.reasons(status)
-    stages = staleness.would_run(_declared(tree.lock.increment), status)
+    wrong = recorded.differences(tree) if not found or staleness.only_outputs(found) else {}
+    declared = _declared(tree.lock.increment)
+    made_by = {name: list(wrong) for name, stage in declared.items() if wrong.keys() & set(_paths(stage))}
+    stages = staleness.would_run(declared, status | made_by)
     counted = counts.count(tree, asked, store)
     if counted:
         _refuse_unreadable(counted.slices, asked["train"], tree.lock)
@@ -102,10 +108,10 @@ def make_plan(gpu: str | None = None, config: Path | None = None) -> Plan:
     seconds, memory = _last_run(steps)
     machine = _machine()
     return Plan(
-        tree=describe(tree, found),
+        tree=describe(tree, found) + (f"; but {RECORDED_OTHERWISE}" if wrong else ""),
         anchor=tree.lock.anchor.release if tree.lock.anchor else None,
         stages=stages,
-        why=staleness.words(found),
+        why=[*staleness.words(found), *(f"{line}: {recorded.WAY_OUT}" for line in wrong.values())],
         data=counts.summed(counted.prepared, counted.assembled) if counted else None,
         prepared=counted.prepared if counted else None,
         assembled=counted.assembled if counted else None,
@@ -143,11 +149,15 @@ def describe(tree: Tree, found: list[staleness.Reason]) -> str:
 
 def _declared(name: str) -> dict[str, Any]:
     """dvc.yaml's stages with the increment's folder in place of its template."""
-    stages: dict[str, Any] = yaml.load_unchecked(Path("dvc.yaml"))["stages"]
+    stages = outputs.stages(Path("dvc.yaml").read_bytes(), "dvc.yaml")
     return {
-        stage: {**spec, "deps": [dep.replace("${increment}", name) for dep in spec.get("deps") or []]}
+        stage: {**spec, "deps": [str(dep).replace("${increment}", name) for dep in spec.get("deps") or []]}
         for stage, spec in stages.items()
     }
+
+
+def _paths(stage: dict[str, Any]) -> list[str]:
+    return [out if isinstance(out, str) else next(iter(out)) for out in stage.get("outs") or []]
 
 
 def _steps(records: Any, asked: Params, has_parent: bool) -> int | None:
@@ -185,10 +195,11 @@ def _refuse_unreadable(slices: dict[str, Any], train: dict[str, Any], lock: Lock
 
 def _last_run(steps: int | None) -> tuple[float | None, float | None]:
     """Seconds and peak memory (GiB) of training `steps` at the last run's pace here; None without one."""
-    last = files.read_json(TIMINGS) if TIMINGS.is_file() else {}
-    if not steps or not last.get("steps"):
+    last = documents.parse_object(TIMINGS.read_bytes(), str(TIMINGS), help=_NO_OUTPUT) if TIMINGS.is_file() else {}
+    before, seconds, peak = (documents.number(last.get(name)) for name in ("steps", "seconds", "peak_memory_bytes"))
+    if not steps or not before or seconds is None or peak is None:
         return None, None
-    return steps * float(last["seconds"]) / last["steps"], last["peak_memory_bytes"] / 2**30
+    return steps * seconds / before, peak / 2**30
 
 
 def _machine() -> dict[str, Any]:

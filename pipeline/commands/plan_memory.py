@@ -6,6 +6,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
+from pipeline import documents
 from pipeline.chain.lockfile import Lock
 from pipeline.data import increment
 from pipeline.errors import GraftError
@@ -173,11 +174,9 @@ def _learned(lock: Lock) -> int | None:
 
 def _load(path: Path) -> dict[str, Any]:
     try:
-        found = json.loads(path.read_text(encoding="utf-8"))
+        found = documents.parse(path.read_bytes(), str(path), help="a model's config.json")
     except OSError as error:
         raise GraftError(f"{path}: {error.strerror}", help="a model's config.json") from None
-    except ValueError as error:
-        raise GraftError(f"{path}: not JSON: {error}", help="a model's config.json") from None
     text = (found.get("text_config") or found) if isinstance(found, dict) else found  # of models that also see
     if not isinstance(text, dict):
         raise GraftError(

@@ -4,7 +4,7 @@ from pathlib import Path, PurePosixPath
 
 import click
 
-from pipeline import files, terminal, words
+from pipeline import documents, files, params, terminal, words
 from pipeline.chain import (
     candidate,
     git,
@@ -20,6 +20,7 @@ from pipeline.chain import (
     verify,
 )
 from pipeline.chain.candidate import Tree
+from pipeline.chain.manifest import Digest
 from pipeline.chain.store import Store
 from pipeline.errors import GraftError
 from pipeline.report import changed
@@ -47,7 +48,7 @@ def release(version: str, push: bool, sign: str | None) -> None:
         terminal.echo(publish.push(tree.held.tag))  # tagged by a run that was killed before it could push
         return
     candidate.require_history(tree)
-    tag = releases.format_tag(releases.next_version(version, tree.releases))
+    tag = releases.format_tag(releases.next_version(version, [*tree.releases, *tree.unreadable]))
     commit = _checked(tag, tree, store)
     terminal.echo(*changed.named(rule_changes.judged(), files.read_json(Path("reports/verdict.json"))))
     wanted = required.level(_parent(tree))
@@ -72,7 +73,7 @@ def release(version: str, push: bool, sign: str | None) -> None:
 def _checked(tag: str, tree: Tree, store: Store) -> verify.Commit:
     """Everything that must hold before anything is pushed; every reason that does not is named at once."""
     dirty = _tree_problems()
-    problems = _tag_problems(tag, tree) + dirty + _place_problems(tree)
+    problems = _tag_problems(tag, tree) + _unreadable(tree) + dirty + _place_problems(tree)
     if problems:
         raise GraftError("not released", problems, help="git add and commit, or git restore" if dirty else "")
     _pipeline_problems(store)
@@ -121,8 +122,15 @@ def _tag_problems(tag: str, tree: Tree) -> list[str]:
     return []
 
 
+def _unreadable(tree: Tree) -> list[str]:
+    """Unreadable tags above the candidate's parent: one that is a release would have to be the parent."""
+    parent = releases.parse(tree.lock.parent.release) if tree.lock.parent else None
+    above = [tag for tag in tree.unreadable if parent is None or tag.version > parent]
+    return [f"{tag.tag} is unreadable, and may be a release that comes first: {tag.why}: {tag.help}" for tag in above]
+
+
 def _tree_problems() -> list[str]:
-    changes = git.changes()
+    changes = [*git.changes(), *(f" M {path} (hidden by {how})" for path, how in git.hidden().items())]
     shown = [f"uncommitted: {line}" for line in changes[:10]]
     return shown + ([f"... and {len(changes) - 10} more"] if len(changes) > 10 else [])
 
@@ -144,6 +152,8 @@ def _place_problems(tree: Tree) -> list[str]:
 
 
 def _pipeline_problems(store: Store) -> None:
+    params.load_all()
+    outputs.require_readable()
     stale = staleness.reasons(tracking.stale(store))
     if stale:
         raise GraftError(
@@ -180,10 +190,11 @@ def _parents_state(commit: verify.Commit, store: Store) -> None:
 def _decision(commit: verify.Commit) -> None:
     if releases.decision_here() == "pass":
         return
-    verdict = files.read_json(Path("reports/verdict.json"))
+    path = Path("reports/verdict.json")
+    verdict = documents.parse_object(path.read_bytes(), str(path), help="dvc repro --force gate")
     raise GraftError(
         f"not released: the gate refused {PurePosixPath(commit.lock.increment).name}",
-        verdict["reasons"],
+        map(str, verdict.get("reasons") or []),
         help="reports/report.md shows every slice; mend the data or params, dvc repro, commit",
     )
 
@@ -201,7 +212,7 @@ def _something_new(commit: verify.Commit, tree: Tree) -> None:
         )
 
 
-def _weights(manifest: dict[str, verify.Digest]) -> dict[str, str]:
+def _weights(manifest: dict[str, Digest]) -> dict[str, str]:
     card = "models/merged/README.md"  # names the increment, so it differs when nothing else does
     return {p: d["sha256"] for p, d in manifest.items() if p.startswith("models/merged/") and p != card}
 

@@ -8,6 +8,7 @@ from pipeline.chain.candidate import Tree
 from pipeline.chain.releases import Release
 from pipeline.chain.store import Store
 from pipeline.errors import GraftError
+from pipeline.visible import one_line
 
 
 @click.command()
@@ -37,6 +38,8 @@ def rollback(version: str, why: str | None, tag: bool, push: bool, sign: str | N
             f"nothing done: {where}, and releases are tagged on {git.default_branch()}",
             help=f"git switch {git.default_branch()}, then again",
         )
+    if why is not None and one_line(why) != why:
+        raise GraftError("nothing done: --why: a newline or a control character", help="one line of words")
     tree, store = candidate.tree_of("HEAD"), Store()
     target = releases.find(version, tree.releases)
     there = tree.held is not None and tree.held.manifest == target.manifest and not git.changes()

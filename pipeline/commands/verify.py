@@ -5,7 +5,7 @@ from dataclasses import replace
 import click
 
 from pipeline import terminal
-from pipeline.chain import git, rebuild, recompute, releases, rescore, signing, unreleased
+from pipeline.chain import git, rebuild, recompute, releases, rescore, signing, tagged, unreleased
 from pipeline.chain import verify as check
 from pipeline.chain.rebuild import Rebuilt
 from pipeline.chain.releases import Release
@@ -16,6 +16,13 @@ from pipeline.errors import GraftError
 from pipeline.words import counted
 
 ALL = ""  # --rescore without N
+_ADVICE = {  # where one of these is among the problems
+    (
+        "wrong-tag",
+    ): "git fetch --tags --force takes origin's tags; where origin's moved, ask who did it and do not deploy",
+    ("hidden-edit",): "git update-index --no-skip-worktree --no-assume-unchanged PATH shows it; git restore undoes it",
+    ("unsigned", "wrong-signature"): "docs/how-to/signing.md; do not deploy a release that nobody vouches for",
+}
 
 
 @click.command()
@@ -62,14 +69,18 @@ def verify(
     revision, items = _sample(revision, sample, seed)
     if again and revision is None:
         raise click.UsageError("--rebuild takes a REV")
-    known = releases.all_releases()
+    every = releases.read()
+    releases.warn(tag for tag in every.unreadable if tag.tag != revision)
+    known = every.releases
     commit = check.read(revision)
     findings, notes = _look(commit, revision, remote, known)
     ancestors = releases.chain(commit.lock, known) if chain else []
     for ancestor in ancestors:
-        found, said = _look(check.read(ancestor.commit), ancestor.tag, remote, known)
+        found, said = _look(check.read(ancestor.commit, ancestor.tag), ancestor.tag, remote, known)
         findings += [replace(finding, path=f"{ancestor.tag}:{finding.path}") for finding in found]
         notes += said
+    found, said = _tags(revision, commit, ancestors, every)
+    findings, notes = findings + found, notes + said
     findings, on_demand = check.apart(findings)
     rebuilt = rebuild.compare(revision, commit, within) if again and revision and not findings else None
     rescored = rescore.rescore(commit, revision, items, seed) if items and not findings else None
@@ -88,10 +99,10 @@ def _look(commit: Commit, revision: str | None, remote: bool, known: list[Releas
     """What is not as released, and remarks that are no fault."""
     store = Store()
     held = git.object_ids([f"{revision or 'HEAD'}:{releases.MANIFEST}"])[0] == git.object_id(releases.MANIFEST)
-    findings = check.workspace(commit) + check.data(commit, store) if revision is None or held else []
+    findings = check.workspace(commit) + check.data(commit, store) + check.hidden() if revision is None or held else []
     if revision is not None:
         findings += check.in_git(commit, revision)
-    findings += check.parentage(commit, known)
+    findings += check.parentage(commit, known) + check.provenance(commit.lock, known)
     cached = check.objects(commit, store, "cache")
     if remote:  # what is only there is not missing: a fresh clone, or an ancestor that nobody pulled
         findings += [finding for finding in cached if finding.problem != "missing"]
@@ -116,6 +127,19 @@ def _recomputed(commit: Commit, revision: str | None, store: Store, remote: bool
         return [], [f"{name}: {recompute.OTHER_CODE}"]
     differing = recompute.findings(commit, revision, [store] if remote else [])
     return differing, [] if differing else [f"{name}: verdict recomputed: {recompute.decision(revision)}"]
+
+
+def _tags(
+    revision: str | None, commit: Commit, ancestors: list[Release], every: releases.Known
+) -> tuple[list[Finding], list[str]]:
+    """What the tags of the release and of its ancestors say otherwise than their commits and origin."""
+    held = releases.held_by(commit.lock, _manifest(revision), every.releases)
+    named = next((release for release in every.releases if release.tag == revision), held)
+    tags = [*([named] if named else []), *ancestors]
+    findings = list(tagged.no_release(revision, every)) if revision else []
+    looks = [*map(tagged.check, tags), tagged.check_origin([release.tag for release in tags])]
+    findings += [finding for found, _ in looks for finding in found]
+    return findings, [note for _, said in looks for note in said]
 
 
 def _manifest(revision: str | None) -> str | None:
@@ -172,7 +196,7 @@ def _say(
         raise GraftError(f"{name}: {counted(len(findings), 'finding')}", map(str, findings), help=_advice(findings))
     size = sum(digest["size"] for digest in commit.manifest.values())
     places = "git, cache and remote" if remote else "git and cache"
-    released = releases.held_by(commit.lock, _manifest(revision), releases.all_releases())
+    released = releases.held_by(commit.lock, _manifest(revision), releases.read().releases)
     as_what = "as released" if released else "as in the manifest"
     count = f"{len(commit.manifest)} files, {size:,} bytes"
     terminal.echo(f"{', '.join([name, *ancestors])}: {count}, every SHA-256 {as_what} ({places})")
@@ -212,7 +236,7 @@ def _sample(revision: str | None, sample: str | None, seed: int | None) -> tuple
     return revision, int(sample)
 
 
-_ADVICE = {
+_ADVICE_ALONE = {
     "differs": "the record was edited, or written by other code: do not deploy it; dvc repro --force evaluate gate, "
     "and release it again",
     check.FOREIGN: "move these files elsewhere: whatever writes the output again deletes them",
@@ -221,19 +245,19 @@ _ADVICE = {
 
 
 def _advice(findings: list[Finding]) -> str:
-    problems = {(finding.problem, finding.place) for finding in findings}
-    kinds = {problem for problem, _ in problems}
-    if len(kinds) == 1 and (advice := _ADVICE.get(next(iter(kinds)))):
+    problems = {finding.problem for finding in findings}
+    for among, help_ in _ADVICE.items():
+        if problems & set(among):
+            return help_
+    if len(problems) == 1 and (advice := _ADVICE_ALONE.get(next(iter(problems)))):
         return advice
-    if any(problem in {"unsigned", "wrong-signature"} for problem, _ in problems):
-        return "docs/how-to/signing.md; do not deploy a release that nobody vouches for"
-    if all(place == "workspace" for _, place in problems):
+    if all(finding.place == "workspace" for finding in findings):
         return "dvc checkout lays the files of dvc.lock into the working tree again; dvc pull in a fresh clone"
-    if all(problem == "missing" for problem, _ in problems):
+    if problems == {"missing"}:
         return (
             "dvc pull, in a checkout of that release, brings what is missing here; --remote looks into the remote "
             "instead; dvc push brings there what it lacks"
         )
-    if ("corrupt", "remote") in problems:
+    if any((finding.problem, finding.place) == ("corrupt", "remote") for finding in findings):
         return "delete the corrupt object in the remote and dvc push from a clone whose verify passes"
     return "delete the corrupt object in .dvc/cache/files/md5, then dvc pull; or dvc repro makes outputs again"

@@ -171,7 +171,7 @@ def load(folder: Path) -> Index:
         document = files.read_json(folder / "index.json")
         other = differences(document)
         made = () if other else tuple(Run(**run) for run in document["runs"])
-    except (OSError, ValueError, KeyError, TypeError):
+    except (GraftError, OSError, KeyError, TypeError, AttributeError):
         raise GraftError(f"{folder}/index.json: missing or unreadable", help=_HELP) from None
     if other:
         raise GraftError(

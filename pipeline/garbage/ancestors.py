@@ -35,7 +35,7 @@ def below(locks: Iterable[tuple[str, Lock]], known: Iterable[Release]) -> list[R
         texts = git.contents(f"{commit}:{lockfile.PATH}" for commit, _ in new) if new else iter(())
         for ((commit, tag), child), text in zip(new.items(), texts, strict=True):
             if text is not None:
-                lock = lockfile.parse(text.decode(), f"{tag} ({commit[:10]}): {lockfile.PATH}")
+                lock = lockfile.parse(text, f"{tag} ({commit[:10]}): {lockfile.PATH}")
                 found[commit] = Release(tag=tag, commit=commit, date="", manifest="", lock=lock)
                 todo.append((tag, lock))
             elif tag not in by_tag:

@@ -85,7 +85,7 @@ def _parsed(texts: Mapping[Key, tuple[str, bytes]]) -> dict[Key, Lock]:
     locks, problems = dict[Key, Lock](), list[str]()
     for key, (name, text) in texts.items():
         try:
-            locks[key] = lockfile.parse(text.decode("utf-8", "replace"), f"{name}: {lockfile.PATH}")
+            locks[key] = lockfile.parse(text, f"{name}: {lockfile.PATH}")
         except GraftError as error:
             problems.append(error.message)
     if problems:

@@ -1,10 +1,10 @@
 """Where needed objects are named: every ref, stash and worktree of this repository."""
 
-import json
 import re
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 
+from pipeline import documents
 from pipeline.chain import git, keep, lockfile, releases
 from pipeline.chain.releases import Release
 from pipeline.errors import GraftError
@@ -96,13 +96,11 @@ def _fault(path: str, text: bytes) -> str | None:
     """Why a release's file cannot be read; None where it can."""
     try:
         if path == lockfile.PATH.as_posix():
-            lockfile.parse(text.decode(), path)
+            lockfile.parse(text, path)
         else:
-            json.loads(text)
+            documents.parse(text, path)
     except GraftError as error:
         return error.message
-    except ValueError as error:
-        return f"{path}: not JSON: {error}"
     return None
 
 

@@ -53,7 +53,9 @@ def locate(pin_dir: Path = PIN_DIR) -> Path:
 def origin(pin: Pin) -> Path:
     """Folder where the base's source has its files; raises like `locate`."""
     if not pin.source.startswith("hf:"):
-        return verified(local_folder(pin.source), pin.sha256, help=_restore(pin.source))
+        folder = local_folder(pin.source)
+        refuse_links(folder, pin.sha256)
+        return verified(folder, pin.sha256, help=_restore(pin.source))
     if pin.revision is None:
         raise GraftError(f"{pin.source}: pinned without a commit", help="graft lock")
     return hub.fetch(pin.source.removeprefix("hf:"), pin.revision, pin.sha256)
@@ -79,6 +81,33 @@ def verified(folder: Path, sha256: Mapping[str, str], *, help: str) -> Path:
     return folder
 
 
+def refuse_links(folder: Path, names: Iterable[str]) -> None:
+    """Refuse a local base whose files are links: what they lead to is not in the folder that was pinned.
+
+    A hub's cache is allowed: its snapshots/COMMIT/ holds links into the blobs/ beside it, which are named by content.
+
+    Raises:
+        GraftError: naming every link.
+    """
+    top = folder.resolve()
+    blobs = top.parent.parent / "blobs" if top.parent.name == "snapshots" else None
+    links = [
+        f"{name}: a link to {(folder / name).resolve()}"
+        for name in sorted(names)
+        if _is_link(folder, name) and (folder / name).resolve().parent != blobs
+    ]
+    if links:
+        raise GraftError(
+            f"{folder}: a base is pinned by its own files, and these are links", links, help=f"cp -rL {folder} COPY"
+        )
+
+
+def _is_link(folder: Path, name: str) -> bool:
+    """Whether the file, or a folder on the way to it, is a link."""
+    parts = Path(name).parts
+    return any(folder.joinpath(*parts[:length]).is_symlink() for length in range(1, len(parts) + 1))
+
+
 def loaded(names: Iterable[str]) -> list[str]:
     """Those of a folder's files that loading a model from it may read, shards of the weights aside."""
     patterns = (*BESIDE, *WEIGHTS, "adapter_config.json")  # transformers loads an adapter that lies in a base's folder
@@ -96,7 +125,7 @@ def read_pin(pin_dir: Path = PIN_DIR) -> Pin:
         return Pin(**files.read_json(path))
     except FileNotFoundError:
         raise GraftError(f"{path}: no such file", help="dvc repro base") from None
-    except (ValueError, TypeError):
+    except (GraftError, TypeError):
         raise GraftError(f"{path}: not a pin of this Graft", help="dvc repro -f base") from None
 
 

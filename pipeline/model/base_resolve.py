@@ -37,6 +37,7 @@ def resolve(source: str, revision: str | None) -> Resolved:
         raise GraftError(f"params.yaml: $.base.source: {folder}: no such folder", help=hint)
     present = [path.name for path in folder.iterdir() if path.is_file()]
     chosen = choose(str(folder), present, lambda: folder / _INDEX)
+    base_files.refuse_links(folder, chosen)
     return Resolved(revision=None, sha256={name: files.sha256(folder / name) for name in chosen})
 
 

@@ -63,7 +63,7 @@ class Store:
         for step in reversed(self.steps()):
             try:
                 return _read(self.folder, step)
-            except (OSError, ValueError, KeyError, TypeError, SafetensorError) as error:
+            except (GraftError, OSError, ValueError, KeyError, TypeError, SafetensorError) as error:
                 print(f"train: the checkpoint of step {step} is damaged ({error}): the one before is taken", flush=True)
         return None
 

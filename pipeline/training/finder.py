@@ -124,7 +124,7 @@ def _read(kept: Path) -> Found | None:
         found = files.read_json(kept)
         rows = [(float(rate), float(loss)) for rate, loss in found["rows"]]
         return Found(learning_rate=float(found["learning_rate"]), rows=rows)
-    except (OSError, ValueError, KeyError, TypeError):
+    except (GraftError, OSError, ValueError, KeyError, TypeError):
         return None
 
 

@@ -135,6 +135,12 @@ def workspace(commit: Commit) -> list[Finding]:
     return findings + _embedded_base(commit.lock)
 
 
+def checked_out(commit: Commit, findings: Iterable[Finding]) -> list[Finding]:
+    """The findings, without files of outputs of which nothing is in the working tree: nobody pulled them."""
+    absent = [output.path for output in commit.outputs if output.cached and not Path(output.path).exists()]
+    return [f for f in findings if f.problem != "missing" or not outputs.below(f.path, absent)]
+
+
 def data(commit: Commit, store: Store) -> list[Finding]:
     """Files of the increment in the working tree that are not what raw.dvc names; none where they are not here."""
     raw = Path(commit.lock.increment, "raw")

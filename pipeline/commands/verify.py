@@ -100,6 +100,8 @@ def _look(commit: Commit, revision: str | None, remote: bool, known: list[Releas
     store = Store()
     held = git.object_ids([f"{revision or 'HEAD'}:{releases.MANIFEST}"])[0] == git.object_id(releases.MANIFEST)
     findings = check.workspace(commit) + check.data(commit, store) + check.hidden() if revision is None or held else []
+    if revision is not None and remote:
+        findings = check.checked_out(commit, findings)
     if revision is not None:
         findings += check.in_git(commit, revision)
     findings += check.parentage(commit, known) + check.provenance(commit.lock, known)

@@ -201,3 +201,11 @@ def test_a_requirement_that_is_unknown_is_refused(ready: Clone) -> None:
     said = ready.graft("release", code=1)
     assert "v1.0.0:params.yaml: $.release.require: 'notarised' is none of recomputed, rescored, rebuilt" in said
     assert ready.git("tag") == "v1.0.0"
+
+
+def test_a_fresh_clone_verifies_a_release_by_the_remote_alone(chain: Chain, tmp_path: Path) -> None:
+    clone = chain.clone(tmp_path / "clone")
+    clone.graft("verify", "v1.1.0", code=1)  # nothing is in cache or workspace
+    said = clone.graft("verify", "v1.1.0", "--remote", "--chain")
+    assert "v1.1.0: verdict recomputed: pass" in said
+    assert "v1.0.0: verdict recomputed: pass" in said

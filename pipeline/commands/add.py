@@ -68,7 +68,7 @@ def add(
     if adopt:
         from pipeline.commands import adopt as adoption
 
-        adoption.refuse_if_released(tree)
+        adoption.refuse_unready(tree)
     if no_data:
         what = "no new files: the parent's adapter is handed on, golden items, gate and merge are today's"
         with undo.on_failure():

@@ -19,17 +19,19 @@ SCRATCH = Path(".graft/adopted")
 GOLDEN = Path("data/golden")
 
 
-def refuse_if_released(tree: Tree) -> None:
-    """Only the first candidate has room for a parent that is no release.
+def refuse_unready(tree: Tree) -> None:
+    """Only the first candidate has room for a parent that is no release, and its state is pushed at once.
 
     Raises:
-        GraftError: the chain has releases.
+        GraftError: the chain has releases; or the folder of the remote is not there.
     """
     if tree.releases:
         raise GraftError(
             f"the chain has releases ({tree.releases[-1].tag}): an adapter is adopted before the first one",
             help="begin a chain of its own in a fresh clone of the code",
         )
+    if (store := Store()).remote_name():
+        store.places.database("remote")
 
 
 def adopt(adapter: Path) -> None:

@@ -100,10 +100,11 @@ def _models(models: Mapping[str, Any], released: Mapping[str, Mapping[str, Any]]
         yield "models.candidate: not the adapter that reports/manifest.json lists"
     for name, folder in sides.RELEASED.items():
         own = (released[name].get("models") or {}).get("candidate") if name in released else None
-        if name in released and own is None:  # adopted: no release has served it
-            if (models.get(name) or {}).get("weights") != _weights(outputs, folder / sides.ADAPTER.name):
-                yield f"models.{name}: not the adapter that was adopted"
-        elif models.get(name) != own:
+        if name in released and own is None:  # adopted: no release has served it, so it is served as the candidate is
+            labels = keys.digest(files.read_json(folder / sides.LABELS.name))
+            weights = _weights(outputs, folder / sides.ADAPTER.name)
+            own = {**(models["candidate"] or {}), "weights": weights, "labels": labels}
+        if models.get(name) != own:
             yield f"models.{name}: not the model that models/{name} holds"
 
 

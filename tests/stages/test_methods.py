@@ -12,6 +12,7 @@ from transformers import AutoModelForCausalLM
 
 from pipeline import files
 from pipeline.errors import GraftError
+from pipeline.evaluation import basis
 from pipeline.model import pinned, quantized, saved, weights
 from pipeline.stages import evaluate, gate, merge, train
 from tests.stages.conftest import release, set_params, write_records
@@ -58,7 +59,8 @@ def spring(blank: Path, parent: Path, folder: Path, patch: pytest.MonkeyPatch, a
 
 def told_before(finished: Path) -> None:
     """Predictions that need no evaluation here; evaluate takes a parent's as they are."""
-    shutil.copy2(finished / evaluate.PREDICTIONS, evaluate.PREDICTIONS)
+    for path in (evaluate.PREDICTIONS, basis.RULES):
+        shutil.copy2(finished / path, path)
 
 
 def stages() -> None:

@@ -56,7 +56,7 @@ def differences(training: Training) -> list[str]:
     """Why HEAD is not what a training made; empty when it is."""
     artifact = github.artifact(training.run, ARTIFACT)
     if artifact is None:
-        return ["its artifact has expired or was deleted"]
+        return [f"no artifact {ARTIFACT}: nothing was trained, or it has expired"]
     if not git.succeeds("cat-file", "-e", f"{training.commit}^{{commit}}"):
         git.run(*WITH_TOKEN, "fetch", "--quiet", "--no-tags", "--depth", "1", "origin", training.commit)
     changed = git.run("diff", "--name-only", "-z", "--no-renames", training.commit, "HEAD").split("\0")

@@ -14,12 +14,23 @@ FSMONITOR = "[core]\n\tfsmonitor = touch {0}\n\thooksPath = {0}\n"
 
 
 @pytest.fixture
+def forge(shared_forge: Forge) -> Forge:
+    """The module's forge, without what the test before left in artifacts, comments and calls."""
+    for name in ("artifacts", "gh"):
+        shutil.rmtree(shared_forge.folder / name)
+        (shared_forge.folder / name).mkdir()
+    (shared_forge.folder / "gh/comments.json").write_text("[]")
+    shared_forge.touches()
+    return shared_forge
+
+
+@pytest.fixture
 def event(forge: Forge, tmp_path: Path) -> dict[str, str]:
     """A pull request, and a training's artifact for it."""
     author = forge.clone(tmp_path / "author")
     author.git("switch", "-q", "-c", BRANCH)
     author.commit("More titles")
-    author.git("push", "-q", "origin", BRANCH)
+    author.git("push", "-q", "--force", "origin", BRANCH)
     artifact = forge.folder / "artifacts/trained"
     (artifact / "reports").mkdir(parents=True)
     (artifact / "summary.md").write_text("<!-- graft: candidate -->\n\nfirst\n")

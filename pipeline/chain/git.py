@@ -1,8 +1,9 @@
 """Git, reached from this module alone, by its own command line."""
 
+import os
 import re
 import subprocess
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 
 from pipeline.errors import GraftError
@@ -29,13 +30,18 @@ _SEEN = re.compile(r"[HMRCK?U] ")  # of `git ls-files -v`: neither skip-worktree
 _KINDS = (b"blob", b"tree", b"commit", b"tag")
 
 
-def run(*arguments: str, stdin: bytes | None = None) -> str:
+def run(*arguments: str, stdin: bytes | None = None, environment: Mapping[str, str] | None = None) -> str:
     """Output of `git ARGUMENTS`, without the final newline.
+
+    Args:
+        arguments: command and options.
+        stdin: what it reads.
+        environment: variables beside those of this process, such as GIT_INDEX_FILE.
 
     Raises:
         GraftError: git is absent, or exits non-zero; the message is git's own.
     """
-    return _call(arguments, stdin).decode("utf-8", "surrogateescape").rstrip("\n")
+    return _call(arguments, stdin, environment).decode("utf-8", "surrogateescape").rstrip("\n")
 
 
 def succeeds(*arguments: str) -> bool:
@@ -293,10 +299,10 @@ def _objects(names: Iterable[str]) -> Iterator[tuple[bytes | None, bytes]]:
         at += size + 1
 
 
-def _call(arguments: Iterable[str], stdin: bytes | None) -> bytes:
-    arguments = list(arguments)
+def _call(arguments: Iterable[str], stdin: bytes | None, environment: Mapping[str, str] | None = None) -> bytes:
+    arguments, variables = list(arguments), os.environ | environment if environment else None
     try:
-        done = subprocess.run(["git", *arguments], input=stdin, capture_output=True, check=False)
+        done = subprocess.run(["git", *arguments], input=stdin, capture_output=True, check=False, env=variables)
     except FileNotFoundError:
         raise GraftError("git is not installed", help="install git and run this again") from None
     if done.returncode != 0:

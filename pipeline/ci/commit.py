@@ -5,9 +5,9 @@ checked out: blobs and tree are written by git's plumbing, so that no filter, ho
 pull request has any effect. Prints the new commit's id, or nothing where HEAD holds the same results already.
 """
 
-import os
 import sys
 import tempfile
+from collections.abc import Mapping
 from pathlib import Path
 
 from pipeline import errors
@@ -17,6 +17,7 @@ from pipeline.errors import GraftError
 
 MESSAGE = "Train the candidate"
 PERSON = {"NAME": "graft", "EMAIL": "graft@users.noreply.github.com"}
+BY = {f"GIT_{role}_{key}": value for role in ("AUTHOR", "COMMITTER") for key, value in PERSON.items()}
 
 
 def commit(folder: Path, head: str) -> str | None:
@@ -30,25 +31,23 @@ def commit(folder: Path, head: str) -> str | None:
     if "dvc.lock" not in contents:
         raise GraftError(f"{folder}: no dvc.lock: the training did not end")
     with tempfile.TemporaryDirectory() as scratch:
-        os.environ["GIT_INDEX_FILE"] = str(Path(scratch, "index"))
-        git.run("read-tree", head)
+        index = {"GIT_INDEX_FILE": str(Path(scratch, "index"))}
+        git.run("read-tree", head, environment=index)
         for name in results.NAMES:
-            _stage(name, contents.get(name))
-        tree = git.run("write-tree")
+            _stage(name, contents.get(name), index)
+        tree = git.run("write-tree", environment=index)
     if tree == git.run("rev-parse", f"{head}^{{tree}}"):
         return None
-    for role in ("AUTHOR", "COMMITTER"):
-        os.environ |= {f"GIT_{role}_{key}": value for key, value in PERSON.items()}
-    return git.run("commit-tree", tree, "-p", head, "-m", MESSAGE)
+    return git.run("commit-tree", tree, "-p", head, "-m", MESSAGE, environment=BY)
 
 
-def _stage(name: str, content: bytes | None) -> None:
-    """Put a file into the index, or take it out."""
+def _stage(name: str, content: bytes | None, index: Mapping[str, str]) -> None:
+    """Put a file into an index, or take it out."""
     if content is None:
-        git.run("update-index", "--force-remove", "--", name)
+        git.run("update-index", "--force-remove", "--", name, environment=index)
         return
     blob = git.run("hash-object", "-w", "--no-filters", "--stdin", stdin=content)
-    git.run("update-index", "--add", "--cacheinfo", f"100644,{blob},{name}")
+    git.run("update-index", "--add", "--cacheinfo", f"100644,{blob},{name}", environment=index)
 
 
 def main() -> None:

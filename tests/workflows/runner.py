@@ -44,45 +44,46 @@ class Values:
     def value(self, expression: str) -> str:
         """`||`, `&&`, `!`, `==`, `!=` and parentheses as GitHub has them; what else there is, is looked up whole."""
         words = [word for word in _WORD.findall(expression) if word.strip()]
-        result = self._any(words)
+        result = self._any(words, True)
         assert not words, f"not understood: {words} of {expression}"
         return result
 
-    def _any(self, words: list[str]) -> str:
-        result = self._all(words)
+    def _any(self, words: list[str], needed: bool) -> str:
+        """`needed`: whether it counts; a value that another one made superfluous need not be given."""
+        result = self._all(words, needed)
         while words[:1] == ["||"]:
             words.pop(0)
-            other = self._all(words)
+            other = self._all(words, needed and not result)
             result = result or other
         return result
 
-    def _all(self, words: list[str]) -> str:
-        result = self._same(words)
+    def _all(self, words: list[str], needed: bool) -> str:
+        result = self._same(words, needed)
         while words[:1] == ["&&"]:
             words.pop(0)
-            other = self._same(words)
+            other = self._same(words, needed and bool(result))
             result = result and other
         return result
 
-    def _same(self, words: list[str]) -> str:
-        result = self._term(words)
+    def _same(self, words: list[str], needed: bool) -> str:
+        result = self._term(words, needed)
         if words[:1] in (["=="], ["!="]):
             wanted = words.pop(0) == "=="
-            return "true" if (result == self._term(words)) == wanted else ""
+            return "true" if (result == self._term(words, needed)) == wanted else ""
         return result
 
-    def _term(self, words: list[str]) -> str:
+    def _term(self, words: list[str], needed: bool) -> str:
         term = words.pop(0)
         if term == "!":
-            return "" if self._term(words) else "true"
+            return "" if self._term(words, needed) else "true"
         if term == "(":
-            result = self._any(words)
+            result = self._any(words, needed)
             assert words.pop(0) == ")"
             return result
         if term.startswith("'"):
             return term[1:-1]
-        if term in self.given:
-            return self.given[term]
+        if term in self.given or not needed:
+            return self.given.get(term, "")
         if term.startswith("steps."):
             return self.outputs.get(term, "")
         raise AssertionError(f"the test gives no value for ${{{{ {term} }}}}")
@@ -175,7 +176,7 @@ class Runner:
         return nobody | {"HOME": str(self.folder)} | dict(self.extra) | given | own
 
     def _actions_checkout(self, options: Mapping[str, str], _: object) -> None:
-        """As actions/checkout 6.0.2: one commit, and all tags when asked; everything for depth 0."""
+        """As actions/checkout 6.0.2: one commit, and all tags when needed; everything for depth 0."""
         assert options["persist-credentials"] == "false"
         clone, ref = Clone(self.workspace / options.get("path", ".")), options.get("ref") or self._ref()
         clone.path.mkdir(exist_ok=True)

@@ -58,4 +58,4 @@ def run(main: Callable[[], None]) -> None:
 def of_system(error: OSError) -> GraftError:
     """What the system refused, as an error with the path and the way out."""
     way_out = next((words for numbers, words in _SYSTEM if error.errno in numbers), "look at it, then run this again")
-    return GraftError(f"{error.filename or 'a file'}: {error.strerror or error}", help=way_out)
+    return GraftError(f"{error.filename2 or error.filename or 'a file'}: {error.strerror or error}", help=way_out)

@@ -105,7 +105,7 @@ def _nothing(*_: str) -> None:
 
 def _lines(found: Garbage, applied: bool) -> list[str]:
     size, word = sum(found.objects.values()), "deleted" if applied else "would delete"
-    line = f"{found.place}: {word} {counted(len(found.objects), 'object')}, {size:,} bytes; {found.kept} are kept"
+    line = f"{found.place}: {word} {counted(len(found.objects), 'object')}, {size:,} bytes; {found.kept:,} are kept"
     if not found.foreign:
         return [line]
     foreign = f"{counted(len(found.foreign), 'object')}, {sum(found.foreign.values()):,} bytes"

@@ -9,6 +9,7 @@ from typing import Any
 
 from pipeline.chain.places import Place
 from pipeline.chain.store import Store
+from pipeline.errors import GraftError
 
 _OBJECT = re.compile(r"[0-9a-f]{32}(\.dir)?")
 # When an object was last written, by the names that file systems have for it. A local file's `created` is its
@@ -56,8 +57,12 @@ def delete(store: Store, md5s: Iterable[str], place: Place) -> None:
 
     md5s = set(md5s)
     listings = {md5 for md5 in md5s if md5.endswith(".dir")}
-    for batch in (listings, md5s - listings):
-        store.places.side_by_side(remove, batch, place)
+    try:
+        for batch in (listings, md5s - listings):
+            store.places.side_by_side(remove, batch, place)
+    except GraftError as error:
+        done = f"{place}: a part of the garbage is deleted, nothing that is needed; run it again to go on"
+        raise GraftError(error.message, [*error.problems, done], help=error.help) from error
 
 
 def _held(info: Mapping[str, Any]) -> Held:

@@ -177,7 +177,7 @@ def make_forge(chain: Chain, folder: Path) -> Forge:
     with (admin.path / ".dvc/config").open("w") as file:
         config.write(file)
     if KEPT:  # a chain of another day
-        for name in (".github", "pipeline/ci", "pipeline/chain", "pipeline/commands"):
+        for name in (".github", "pipeline/ci", "pipeline/chain", "pipeline/commands", "pipeline/garbage"):
             shutil.copytree(ROOT / name, admin.path / name, dirs_exist_ok=True)
     admin.commit("The remotes")
     admin.git("push", "-q", "origin", "main")

@@ -76,6 +76,45 @@ def test_cold_cache_without_remote_changes_nothing(chain: Chain, clone: Clone) -
     assert clone.git("status", "--porcelain") == ""
 
 
+def state(clone: Clone) -> tuple[str, ...]:
+    """What a command that fails must leave as it was; modes, sizes and bytes of the outputs included."""
+    hashes = sorted(tree_hashes(clone, "models/merged").items())
+    return clone.git("status", "--porcelain"), clone.git("rev-parse", "HEAD"), clone.git("tag"), str(hashes)
+
+
+def test_file_that_nothing_else_holds_is_not_deleted(clone: Clone) -> None:
+    notes = clone.path / "models/merged/notes.txt"
+    notes.write_text("mine")
+    before = state(clone)
+    said = clone.graft("rollback", "v1.0.0", code=1)
+    assert "models/merged/notes.txt" in said
+    assert "help:" in said
+    assert state(clone) == before
+    assert "foreign: models/merged/notes.txt in workspace" in clone.graft("verify", code=1)
+
+
+def test_rollback_that_fails_on_its_way_is_undone(clone: Clone) -> None:
+    before = state(clone)
+    (clone.path / ".git/hooks/prepare-commit-msg").write_text("#!/bin/sh\nexit 1\n")  # --no-verify does not skip it
+    (clone.path / ".git/hooks/prepare-commit-msg").chmod(0o755)
+    assert "not rolled back, all is as before" in clone.graft("rollback", "v1.0.0", code=1)
+    assert state(clone) == before
+    assert clone.dvc("status").strip() == "Data and pipelines are up to date."
+
+
+def test_tagged_rollback_looks_at_the_remote_before_it_commits(chain: Chain, published: Clone, tmp_path: Path) -> None:
+    published.git("checkout", "-q", "v1.0.0")
+    published.dvc("fetch", "-q")
+    published.git("checkout", "-q", "main")
+    shutil.copytree(chain.storage, tmp_path / "storage")
+    published.stored_at(tmp_path / "storage")
+    lost = published.git("show", "v1.0.0:dvc.lock").split("path: models/adapter\n")[1].split()[3]
+    (tmp_path / "storage/files/md5" / lost[:2] / lost[2:]).unlink()
+    before = state(published)
+    assert lost in published.graft("rollback", "v1.0.0", "--tag", code=1)
+    assert state(published) == before
+
+
 def test_unknown_release_lists_those_that_exist(clone: Clone) -> None:
     assert "known: v1.0.0, v1.1.0" in clone.graft("rollback", "v3.0.0", code=1)
 
@@ -146,6 +185,6 @@ def test_tagged_rollback_killed_after_a_step_can_be_run_again(published: Clone, 
 def test_tagged_rollback_off_the_default_branch_does_nothing(published: Clone) -> None:
     published.git("checkout", "-q", "--detach")
     before = published.git("rev-parse", "HEAD")
-    assert "releases are tagged on main" in published.graft("rollback", "v1.0.0", "--tag", code=1)
+    assert "HEAD is detached, and releases are tagged on main" in published.graft("rollback", "v1.0.0", "--tag", code=1)
     assert published.git("rev-parse", "HEAD") == before
-    assert "the working tree" in published.graft("rollback", "v1.0.0")
+    assert "HEAD is detached: no branch holds this commit" in published.graft("rollback", "v1.0.0")

@@ -43,12 +43,16 @@ def require_readable_tags(known: Iterable[Release]) -> None:
     Raises:
         GraftError: a file that makes a release cannot be read in such a tag, each named.
     """
-    tags = set(git.run("tag", "--list", "v*").splitlines()) - {release.tag for release in known}
+    unreadable = releases.read().unreadable  # the annotated ones; a lightweight tag is a release of nobody's yet
+    looked_at = {release.tag for release in known} | {tag.tag for tag in unreadable}
+    tags = set(git.run("tag", "--list", "v*").splitlines()) - looked_at
     paths = (lockfile.PATH.as_posix(), "reports/decision.json", releases.MANIFEST.as_posix())
     named = [(tag, path) for tag in sorted(tags) for path in paths]
     texts = git.contents(f"refs/tags/{tag}:{path}" for tag, path in named) if named else iter(())
     faults = [(tag, _fault(path, text)) for (tag, path), text in zip(named, texts, strict=True) if text is not None]
-    if problems := [f"{tag}: {fault}" for tag, fault in faults if fault]:
+    problems = [tag.why if tag.why.startswith(tag.tag) else f"{tag.tag}: {tag.why}" for tag in unreadable]
+    problems += [f"{tag}: {fault}" for tag, fault in faults if fault]
+    if problems:
         raise GraftError(
             "tags that cannot be read: what they need cannot be told from garbage",
             problems,

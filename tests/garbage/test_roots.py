@@ -63,7 +63,8 @@ def test_parent_is_an_ancestor_by_its_commit(team: Team, tag: str) -> None:
 @pytest.mark.parametrize(
     ("harm", "words"),
     [
-        pytest.param("newer", "v1.3.0: models.lock: $.version: 99 is newer", id="newer-format-tag"),
+        pytest.param("newer", "v1.3.0:models.lock: $.version: 99 is newer", id="newer-format-tag"),
+        pytest.param("unreadable", "reports/decision.json", id="unreadable-tag"),
         pytest.param("parent", "its parent v1.1.0 is no release here", id="parent-gone"),
         pytest.param("anchor", "its anchor v1.1.0 is no release here", id="anchor-gone"),
     ],

@@ -131,6 +131,7 @@ def test_anchor_that_colleagues_could_not_bring_is_refused(clone: Clone, tmp_pat
     clone.git("tag", "-a", "v1.2.0", "-m", "by hand", "v1.1.0^{commit}")
     edit_params(clone, anchor="v1.2.0")
     assert "it is a tag here and not on origin" in refused(clone)
+    (tmp_path / "empty").mkdir()
     clone.stored_at(tmp_path / "empty")
     edit_params(clone, anchor="v1.0.0")
     said = refused(clone)

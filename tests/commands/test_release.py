@@ -130,6 +130,17 @@ def test_released_tree_has_nothing_new(chain: Chain, tmp_path: Path) -> None:
     assert "nothing new: the tree holds v1.1.0" in refused(chain.pulled(tmp_path / "clone"))
 
 
+@pytest.mark.parametrize("is_there", [False, True], ids=["no-folder", "empty-folder"])
+def test_remote_that_is_not_mounted_is_not_made(ready: Clone, tmp_path: Path, is_there: bool) -> None:
+    folder = tmp_path / "mount"
+    if is_there:
+        folder.mkdir()
+    ready.stored_at(folder)
+    assert "is it mounted?" in refused(ready)
+    assert list(folder.parent.glob("mount/*")) == []
+    assert folder.exists() == is_there
+
+
 def merged_object(clone: Clone, storage: Path) -> Path:
     """Where a remote holds the weights that training changed."""
     path = clone.path / "models/merged/model-adapted-00001-of-00001.safetensors"

@@ -40,6 +40,7 @@ COMPUTED = (
     "reports/report.html",
 )
 PREDICTIONS = "reports/predictions.json"
+DIFFERS = "differs"  # the problem of a Finding: its bytes are as the manifest says, and something else is computed
 # Beside what dvc.yaml lists for the stage `gate`; folders with all that is in them.
 INPUTS = (
     "params.yaml",
@@ -192,7 +193,7 @@ def _verdict(content: bytes | None) -> str:
 
 
 def _finding(path: str, expected: str, found: str) -> Finding:
-    return Finding(path=path, place="git", problem="differs", expected=f"{expected} (computed again)", found=found)
+    return Finding(path=path, place="git", problem=DIFFERS, expected=f"{expected} (computed again)", found=found)
 
 
 def _lines(paths: Iterable[Path]) -> bytes:

@@ -1,6 +1,7 @@
 """graft verify: every hash of a release, against git, workspace, cache and remote."""
 
 from dataclasses import replace
+from typing import NoReturn
 
 import click
 
@@ -83,7 +84,7 @@ def verify(
     findings, notes = findings + found, notes + said
     findings, on_demand = check.apart(findings)
     rebuilt = rebuild.compare(revision, commit, within) if again and revision and not findings else None
-    rescored = rescore.rescore(commit, revision, items, seed) if items and not findings else None
+    rescored = _rescored(commit, revision, items, seed, findings) if items else None
     if as_json:
         terminal.echo_json(_report(revision, commit, findings, on_demand, notes, rebuilt, rescored))
         raise SystemExit(1 if findings or any(made and made.different for made in (rebuilt, rescored)) else 0)
@@ -91,7 +92,9 @@ def verify(
         places = ", ".join(sorted({finding.place for finding in on_demand}))
         count = len({finding.path for finding in on_demand})
         notes.append(f"on demand: {counted(count, 'file')} ({places}): not missing, dvc repro merge makes them")
-    _say(revision, commit, findings, notes, [r.tag for r in ancestors], remote)
+    if findings:
+        _refuse(revision or "working tree", findings, rescored)
+    _say(revision, commit, notes, [r.tag for r in ancestors], remote)
     _say_again(revision or "working tree", rebuilt, rescored)
 
 
@@ -188,14 +191,11 @@ def _report(
 def _say(
     revision: str | None,
     commit: Commit,
-    findings: list[Finding],
     notes: list[str],
     ancestors: list[str],
     remote: bool,
 ) -> None:
     name = revision or "working tree"
-    if findings:
-        raise GraftError(f"{name}: {counted(len(findings), 'finding')}", map(str, findings), help=_advice(findings))
     size = sum(digest["size"] for digest in commit.manifest.values())
     places = "git, cache and remote" if remote else "git and cache"
     released = releases.held_by(commit.lock, _manifest(revision), releases.read().releases)
@@ -204,6 +204,26 @@ def _say(
     terminal.echo(f"{', '.join([name, *ancestors])}: {count}, every SHA-256 {as_what} ({places})")
     for note in notes:
         terminal.echo(f"  {note}")
+
+
+def _rescored(
+    commit: Commit, revision: str | None, items: int, seed: int | None, findings: list[Finding]
+) -> Rescored | None:
+    """Score again where every byte is as the manifest says, though the verdict may follow from other predictions."""
+    if any(finding.problem != recompute.DIFFERS for finding in findings):
+        return None
+    try:
+        return rescore.rescore(commit, revision, items, seed)
+    except GraftError:
+        if not findings:
+            raise
+        return None  # the findings say why nothing can be read
+
+
+def _refuse(name: str, findings: list[Finding], rescored: Rescored | None) -> NoReturn:
+    scored = f"; scored again: {rescored.words()}" if rescored else ""
+    problems = [*map(str, findings), *(rescored.shown() if rescored else [])]
+    raise GraftError(f"{name}: {counted(len(findings), 'finding')}{scored}", problems, help=_advice(findings))
 
 
 def _say_again(name: str, rebuilt: Rebuilt | None, rescored: Rescored | None) -> None:
@@ -239,8 +259,8 @@ def _sample(revision: str | None, sample: str | None, seed: int | None) -> tuple
 
 
 _ADVICE_ALONE = {
-    "differs": "the record was edited, or written by other code: do not deploy it; dvc repro --force evaluate gate, "
-    "and release it again",
+    recompute.DIFFERS: "the record was edited, or written by other code: do not deploy it; "
+    "dvc repro --force evaluate gate, and release it again",
     check.FOREIGN: "move these files elsewhere: whatever writes the output again deletes them",
     "unreleased-change": "git restore takes an edit back; dvc repro and graft release make it a release",
 }

@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 from tests.conftest import CODE, Chain, Clone
+from tests.forging import forge, predictions
 
 PREDICTIONS = "reports/predictions.json"
 DRAWN = ("--rescore", "40", "--seed", "7")
@@ -73,9 +74,7 @@ def test_forged_predictions_are_named_item_by_item(chain: Chain, tmp_path: Path)
     recorded = json.loads(clone.read(PREDICTIONS))
     for place, item in enumerate(recorded["items"]):
         LIES[place % len(LIES)][0](item, recorded["labels"])
-    (clone.path / PREDICTIONS).unlink()  # a link into the cache
-    (clone.path / PREDICTIONS).write_text(json.dumps(recorded))
-    sign(clone)
+    forge(clone, {PREDICTIONS: predictions(recorded)})
     found = report(clone, "HEAD", *DRAWN, code=1)
     named = {(one["id"], one["side"], one["field"]) for one in found["differences"]}
     forged = {

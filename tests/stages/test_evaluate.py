@@ -33,14 +33,6 @@ def takes_adapter(finished: Path) -> None:
     shutil.copy2(finished / "reports/training.json", "reports")
 
 
-def test_another_process_evaluates_to_the_same_bytes(done, finished):
-    subprocess.run(
-        [sys.executable, "-m", "pipeline.stages.evaluate"], env=ENVIRONMENT | {"PYTHONPATH": str(ROOT)}, check=True
-    )
-    for path in (evaluate.PREDICTIONS, results.METRICS):
-        assert path.read_bytes() == (finished / path).read_bytes()
-
-
 def test_every_item_of_every_slice_is_predicted_in_order(done, run):
     write_records(content.SLICES / "golden-few.arrow", range(90, 94))
     run(evaluate)
@@ -283,7 +275,7 @@ def test_all_that_a_scorer_imports_is_in_its_version():
         "model/allocator.py", "model/saved.py", "model/pinned.py", "model/base_files.py",
         "model/hub.py", "model/hub_errors.py", "model/lora_settings.py", "model/templates.py", "model/shown.py",
         "training/tokens.py",
-        "training/settings.py", "params.py", "files.py", "errors.py", "yaml.py", "schema.py",
+        "training/settings.py", "params.py", "files.py", "errors.py", "yaml.py", "schema.py", "documents.py",
     }  # fmt: skip
     assert {name for name in used - named - no_part if not name.startswith(("data/", "chain/"))} == set()
 

@@ -37,11 +37,6 @@ def outputs(folder: Path) -> dict[str, bytes]:
     return {file.relative_to(folder).as_posix(): file.read_bytes() for file in found}
 
 
-def test_another_process_trains_to_the_same_bytes(candidate, finished):
-    subprocess.run([sys.executable, "-m", "pipeline.stages.train"], env=HERE, check=True)
-    assert outputs(candidate) == outputs(finished)
-
-
 def test_order_of_the_records_in_the_file_does_not_matter(candidate, finished, run):
     records = arrow.read_records(train.RECORDS)
     arrow.write_records(train.RECORDS, records[::-1])

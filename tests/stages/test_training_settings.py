@@ -235,7 +235,7 @@ def test_a_full_disk_is_one_message(capsys, tmp_path):
 
     with pytest.raises(SystemExit):
         errors.run(fill)
-    assert "File too large\n  help: make room, then again" in capsys.readouterr().err
+    assert "File too large\n  help: make room, then run this again" in capsys.readouterr().err
     assert not list(tmp_path.iterdir())
 
 

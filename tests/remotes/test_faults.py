@@ -18,7 +18,7 @@ import pytest
 
 from tests.conftest import CODE, ENVIRONMENT, GRAFT, Clone
 from tests.remotes import servers
-from tests.remotes.conftest import needs, point, run
+from tests.remotes.conftest import needs, point, run, seed
 from tests.remotes.proxy import Proxy
 from tests.remotes.servers import PASSWORD, Remote
 
@@ -48,6 +48,7 @@ def remote(request: pytest.FixtureRequest) -> Remote:
 
 
 def test_wrong_credentials_and_a_cut_push_then_a_release(ready: Clone, remote: Remote, before: Before) -> None:
+    seed(ready, remote)
     point(ready, remote, **remote.wrong)
     assert any(words in refused(ready) for words in ("the credentials are refused", "not allowed"))
     proxy = before(remote)
@@ -60,6 +61,7 @@ def test_wrong_credentials_and_a_cut_push_then_a_release(ready: Clone, remote: R
 
 
 def test_server_that_is_down_then_a_release(ready: Clone, ssh: Remote, tmp_path: Path) -> None:
+    seed(ready, ssh)
     point(ready, ssh, servers.free_port())
     assert "out of reach" in refused(ready)
     point(ready, ssh)
@@ -67,6 +69,7 @@ def test_server_that_is_down_then_a_release(ready: Clone, ssh: Remote, tmp_path:
 
 
 def test_read_only_ssh_then_a_release(ready: Clone, ssh: Remote) -> None:
+    seed(ready, ssh)
     with servers.sshd(ssh.folder.parent, "-R") as read_only:
         point(ready, read_only)
         assert "not allowed" in refused(ready)
@@ -75,6 +78,7 @@ def test_read_only_ssh_then_a_release(ready: Clone, ssh: Remote) -> None:
 
 
 def test_read_only_webdav_then_a_release(ready: Clone, webdav: Remote) -> None:
+    seed(ready, webdav)
     with servers.nginx(webdav.folder.parent, methods="off") as read_only:
         point(ready, read_only)
         assert "not allowed" in refused(ready)
@@ -104,7 +108,7 @@ def small_disk(tmp_path: Path) -> Iterator[Path]:
 def test_full_disk_then_a_release(ready: Clone, small_disk: Path, kind: str) -> None:
     needs(kind)
     with SERVER[kind](small_disk) as remote:
-        point(ready, remote)
+        seed(ready, remote)
         said = refused(ready)
         assert "no room left" in said or "disk is full" in said  # not every server says why
         subprocess.run(["mount", "-o", "remount,size=50m", small_disk], check=True)
@@ -113,7 +117,7 @@ def test_full_disk_then_a_release(ready: Clone, small_disk: Path, kind: str) -> 
 
 def test_object_that_a_cut_push_left_in_part_is_sent_again(ready: Clone, ssh: Remote) -> None:
     point(ready, ssh)
-    ready.dvc("push", "-q")
+    ready.dvc("push", "-q", "--all-tags")
     largest = max(ssh.objects(), key=lambda path: path.stat().st_size)
     os.truncate(largest, 1000)
     assert "pushed: 1 new object " in ready.graft("release")
@@ -163,6 +167,7 @@ def test_cut_fetch_leaves_no_part_of_an_object_in_the_cache(
 
 
 def test_slow_server_shows_progress_and_ctrl_c_ends_at_once(ready: Clone, webdav: Remote, before: Before) -> None:
+    seed(ready, webdav)
     proxy = before(webdav)
     proxy.rate = 100_000
     point(ready, webdav, proxy.port)
@@ -199,6 +204,7 @@ def until(descriptor: int, words: str) -> str:
 def test_silent_server_is_given_up_when_ssh_is_told_to_ask(
     ready: Clone, ssh: Remote, before: Before, tmp_path: Path
 ) -> None:
+    seed(ready, ssh)
     proxy = before(ssh)
     point(ready, ssh, proxy.port)
     (tmp_path / ".ssh").mkdir()

@@ -25,6 +25,9 @@ from pipeline.chain.store import Store
 from pipeline.errors import GraftError
 from pipeline.report import changed
 
+HELP_DIRTY = "git add and commit, or git restore"
+HELP_CHAIN = "graft log shows the chain; graft plan says where this tree is in it"
+
 
 @click.command()
 @click.argument("version", default="minor", metavar="[VERSION|major|minor|patch]")
@@ -75,7 +78,7 @@ def _checked(tag: str, tree: Tree, store: Store) -> verify.Commit:
     dirty = _tree_problems()
     problems = _tag_problems(tag, tree) + _unreadable(tree) + dirty + _place_problems(tree)
     if problems:
-        raise GraftError("not released", problems, help="git add and commit, or git restore" if dirty else "")
+        raise GraftError("not released", problems, help=HELP_DIRTY if dirty else HELP_CHAIN)
     _pipeline_problems(store)
     commit = verify.read(None)
     if commit.raw is None:

@@ -79,14 +79,14 @@ def tagged(clone: Clone, change: Callable[[], object]) -> None:
     clone.git("checkout", "-q", "--force", "main")
 
 
-def expect(found: tuple[int, str], *words: str, code: int | None = 1, way_out: bool = True) -> str:
+def expect(found: tuple[int, str], *words: str, code: int | None = 1) -> str:
     """One message with these words and the way out, and no traceback."""
     exit_code, said = found
     assert "Traceback" not in said, said
     assert code is None or exit_code == code, said
     assert exit_code in (0, 1), said
     assert all(word in said for word in words), said
-    assert exit_code == 0 or "help: " in said or not way_out, said
+    assert exit_code == 0 or "help: " in said, said
     return said
 
 
@@ -103,7 +103,7 @@ def test_a_broken_file_at_a_tag_is_named_and_stops_no_other_release(clone: Clone
     if path in SHOWN:
         expect(server.graft(clone.path, "rollback", "v1.2.0"))
         expect(server.graft(clone.path, "gc"), code=None)
-        assert "nothing new" in expect(server.graft(clone.path, "release", "v9.0.0"), "not released", way_out=False)
+        assert "nothing new" in expect(server.graft(clone.path, "release", "v9.0.0"), "not released")
     assert state(clone) == before
     clone.git("tag", "-d", "v1.2.0")
 
@@ -124,7 +124,7 @@ def test_something_else_than_a_file_at_a_tag_is_named(clone: Clone, server: Serv
     for name in ("reports/decision.json", "models.lock"):
         tagged(clone, lambda name=name: replace(clone.path / name))  # type: ignore[misc]
         if kind == "submodule":
-            shutil.rmtree(clone.path / name)
+            shutil.rmtree(clone.path / name, ignore_errors=True)
             clone.git("checkout", "-q", "--force", "main", "--", name)
         assert f"unreadable: v1.2.0:{name}" in expect(server.graft(clone.path, "log"), code=0)
         expect(server.graft(clone.path, "verify", "v1.2.0"), f"v1.2.0:{name}" if kind == "link" else "v1.2.0")
@@ -197,7 +197,7 @@ def test_text_from_files_moves_no_cursor_and_starts_no_line(clone: Clone, server
     assert "withdrawn: harmless" in expect(server.graft(clone.path, "log"), code=0)
     clone.git("restore", "withdrawn.json")
     tagged(clone, lambda: (clone.path / "params.yaml").write_text('"\\e[2J\\u202e": "\\u2028\\x85"\n'))
-    for more in ((), ("--json",), ("--markdown",)):
+    for more in ((), ("--json",)):
         said = expect(server.graft(clone.path, "diff", "v1.1.0", "v1.2.0", *more), code=None)
         assert not {"\x1b", "\u202e", "\u2028", "\x85"} & set(said), more
     clone.git("tag", "-d", "v1.2.0")

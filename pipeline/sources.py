@@ -25,7 +25,16 @@ def dependencies(dvc_yaml: bytes, stage: str) -> list[str]:
     stages = YAML(typ="safe", pure=True).load(dvc_yaml)["stages"]
     written = {out if isinstance(out, str) else next(iter(out)) for other in stages.values() for out in other["outs"]}
     deps: list[str] = stages.get(stage, {}).get("deps", [])
-    return [dep for dep in deps if dep not in written and not dep.startswith(("pipeline/report/", "$"))]
+    named = [dep for dep in deps if dep not in written and not dep.startswith(("pipeline/report/", "$"))]
+    return sorted({*named, *_imported_with(named)})
+
+
+def _imported_with(deps: Iterable[str]) -> Iterator[str]:
+    """What Python runs with modules or in their place: the files of their packages, a folder of a module's name."""
+    for dep in deps:
+        if dep.startswith("pipeline/") and dep.endswith(".py"):
+            yield dep.removesuffix(".py")
+            yield from (f"{package.as_posix()}/__init__.py" for package in Path(dep).parents if package.name)
 
 
 def hashes(deps: Iterable[str]) -> dict[str, str]:

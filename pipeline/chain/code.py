@@ -41,3 +41,17 @@ def _file(module: str) -> Path | None:
     if path.with_suffix(".py").is_file():
         return path.with_suffix(".py")
     return path / "__init__.py" if (path / "__init__.py").is_file() else None
+
+
+def packages(paths: set[Path]) -> set[Path]:
+    """The `__init__.py` of every package that the files are in: importing one of them runs it."""
+    parents = {parent for path in paths for parent in path.parents if parent.is_relative_to(ROOT / PACKAGE)}
+    return {parent / "__init__.py" for parent in parents if (parent / "__init__.py").is_file()}
+
+
+def shadows() -> list[str]:
+    """Paths below pipeline/ that Python imports in place of a module of the same name: packages and binaries."""
+    modules = [path for path in (ROOT / PACKAGE).rglob("*.py") if path.name != "__init__.py"]
+    found = {path.with_suffix("") for path in modules if (path.with_suffix("") / "__init__.py").exists()}
+    found |= {other for path in modules for other in path.parent.glob(f"{path.stem}.*.so")}
+    return sorted(path.relative_to(ROOT).as_posix() for path in found)

@@ -134,6 +134,7 @@ def _code() -> list[str]:
 
     modules = code.closure(code.ROOT / "pipeline/recompute.py")
     modules |= {keys.ROOT / name for kind in ("classification", "sft", "text") for name in keys.modules(kind)}
+    modules |= code.packages(modules)
     return [*sorted(path.relative_to(code.ROOT).as_posix() for path in modules), "schemas/params.schema.json"]
 
 
@@ -143,12 +144,22 @@ def _inputs_of_gate() -> list[str]:
     return [path for path in stages["gate"]["deps"] if not path.startswith("pipeline/")]
 
 
+_START = (
+    "import runpy, sys; sys.path.insert(0, sys.argv.pop(1)); runpy.run_module('pipeline.recompute', None, '__main__')"
+)
+_NEEDED = ("pipeline", "schemas", "dvc.yaml")  # of the root: nothing else in it can be imported in a library's place
+
+
 def _run(scratch: Path) -> None:
-    environment = {**os.environ, "PYTHONPATH": str(code.ROOT)}
-    done = subprocess.run(  # -P: nothing that lies in the scratch folder is imported
-        [sys.executable, "-P", "-m", "pipeline.recompute"],
-        cwd=scratch, env=environment, capture_output=True, text=True, check=False,
-    )  # fmt: skip
+    if names := code.shadows():
+        raise GraftError("two modules of one name: Python imports the second", names, help="rename or delete them")
+    with tempfile.TemporaryDirectory(prefix="code-", dir=scratch.parent) as folder:
+        for name in _NEEDED:
+            Path(folder, name).symlink_to(code.ROOT / name)
+        done = subprocess.run(  # -I: neither the folder nor the environment's variables add a module
+            [sys.executable, "-I", "-c", _START, folder],
+            cwd=scratch, env=dict(os.environ), capture_output=True, text=True, check=False,
+        )  # fmt: skip
     if done.returncode != 0:
         lines = done.stderr.strip().splitlines()
         raise GraftError("the verdict could not be computed", [line.removeprefix("Error: ") for line in lines[-5:]])

@@ -234,7 +234,7 @@ def provenance(lock: lockfile.Lock, known: Iterable[releases.Release]) -> list[F
     """Whether the parent's tag is still on the commit that the candidate was opened on."""
     parent = lock.parent
     release = next((release for release in known if parent and release.tag == parent.release), None)
-    if parent is None or release is None or release.commit == parent.commit:
+    if parent is None or release is None or parent.commit in (release.commit, releases.NO_COMMIT):
         return []
     return [
         _finding(f"tag {release.tag}", "git", "wrong-tag", f"commit {parent.commit} of models.lock", release.commit)

@@ -209,3 +209,34 @@ def test_a_fresh_clone_verifies_a_release_by_the_remote_alone(chain: Chain, tmp_
     said = clone.graft("verify", "v1.1.0", "--remote", "--chain")
     assert "v1.1.0: verdict recomputed: pass" in said
     assert "v1.0.0: verdict recomputed: pass" in said
+
+
+SITE = """
+import sys
+
+if "pipeline.recompute" in " ".join(sys.orig_argv):
+    print("no module of the root is imported", file=sys.stderr)
+    raise SystemExit(3)
+"""
+
+
+def test_a_module_of_the_root_is_not_imported_by_the_computation(chain: Chain, tmp_path: Path) -> None:
+    clone = chain.pulled(tmp_path / "clone")
+    for name in ("sitecustomize.py", "json.py"):
+        (clone.path / name).write_text(SITE)
+    clone.commit("Modules in the root")
+    assert "verdict recomputed: pass" in clone.run(
+        sys.executable, "-P", "-c", f"import sys; sys.path.append({str(clone.path)!r}); from pipeline.cli import main; main()",
+        "verify", "v1.1.0", **CODE,
+    )  # fmt: skip
+
+
+def test_a_package_in_the_place_of_a_module_is_refused(ready: Clone) -> None:
+    shadow = ready.path / "pipeline/gate/decide/__init__.py"
+    shadow.parent.mkdir()
+    shadow.write_text("def decide(*_, **__): return {}\n")
+    ready.commit("A package of a module's name")
+    if not CODE:  # a kept chain's commands run from this tree
+        said = ready.graft("release", code=1)
+        assert "pipeline/gate/decide" in said
+        assert ready.git("tag") == "v1.0.0"

@@ -215,20 +215,15 @@ SITE = """
 import sys
 
 if "pipeline.recompute" in " ".join(sys.orig_argv):
-    print("no module of the root is imported", file=sys.stderr)
-    raise SystemExit(3)
+    raise SystemExit("a module of the root was imported")
 """
 
 
 def test_a_module_of_the_root_is_not_imported_by_the_computation(chain: Chain, tmp_path: Path) -> None:
     clone = chain.pulled(tmp_path / "clone")
-    for name in ("sitecustomize.py", "json.py"):
-        (clone.path / name).write_text(SITE)
-    clone.commit("Modules in the root")
-    assert "verdict recomputed: pass" in clone.run(
-        sys.executable, "-P", "-c", f"import sys; sys.path.append({str(clone.path)!r}); from pipeline.cli import main; main()",
-        "verify", "v1.1.0", **CODE,
-    )  # fmt: skip
+    (clone.path / "sitecustomize.py").write_text(SITE)
+    clone.commit("A module in the root")
+    assert "verdict recomputed: pass" in clone.graft("verify", "v1.1.0")
 
 
 def test_a_package_in_the_place_of_a_module_is_refused(ready: Clone) -> None:

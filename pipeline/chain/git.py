@@ -109,6 +109,17 @@ def worktrees() -> dict[Path, dict[str, str]]:
     return found
 
 
+def absent_worktrees() -> dict[str, tuple[str, bool]]:
+    """Working trees whose folder is not here -> the commit of HEAD, and whether git has it locked."""
+    absent = {}
+    for block in run("worktree", "list", "--porcelain").split("\n\n"):
+        facts = dict(line.partition(" ")[::2] for line in block.splitlines())
+        folder = facts.get("worktree", "")
+        if "HEAD" in facts and not Path(folder, ".git").exists():
+            absent[folder] = (facts["HEAD"], "locked" in facts)
+    return absent
+
+
 def staged(folder: Path, *patterns: str) -> set[str]:
     """Ids of the files of these patterns in the index of a working tree, all sides of a conflict included."""
     lines = run("-C", str(folder), "ls-files", "--stage", "-z", "--", *patterns).split("\0")

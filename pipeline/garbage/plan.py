@@ -59,9 +59,10 @@ def plan(tree: Tree, newest: int | None, *, thin: bool, heads: Mapping[str, str]
         foreign: objects that no commit here names go, so that another clone's listing must be at hand, too.
 
     Raises:
-        GraftError: a tag, a lock file or an ancestor is not known here: what it needs cannot be told.
+        GraftError: a tag, a lock file, an ancestor or a worktree is not known here: what it needs cannot be told.
     """
     roots.require_readable_tags(tree.releases)
+    roots.require_worktrees()
     kept = tree.releases if newest is None else tree.releases[-newest:]
     whole = roots.commits(kept, tree.releases, heads)
     folders = list(git.worktrees())
@@ -72,6 +73,7 @@ def plan(tree: Tree, newest: int | None, *, thin: bool, heads: Mapping[str, str]
     named = roots.named_in(roots.texts(whole, folders, tree.releases)) | handed.keys() | _without_derived(thinned)
     named |= set(filter(None, lineage.tables(below).values()))  # graft diff --record asks every release of the chain
     needed = {md5: name for md5, name in handed.items() if md5.endswith(".dir")} | _needed(every, foreign)
+    needed |= _derived(unthinned(kept))
     return Plan(roots=named, needed=needed, thin=thinned, folders=folders, released=bool(tree.releases))
 
 
@@ -164,6 +166,16 @@ def _needed(every: Iterable[Candidate], foreign: bool) -> dict[str, str]:
     """Folder -> the candidate that needs it. What a colleague has not pushed yet is in neither place, and no fault."""
     chosen = [one for one in every if foreign or not roots.is_remote(one.name)]
     return {md5: one.name for one in chosen for md5 in one.folders()}
+
+
+def _derived(whole: list[Release]) -> dict[str, str]:
+    """Folders that releases keep whole, though the stages could make them again -> a release."""
+    texts = git.contents(f"{release.commit}:dvc.lock" for release in whole) if whole else iter(())
+    pattern = candidates.entries(outputs.DERIVED)
+    found = [
+        (md5.decode(), r.tag) for r, text in zip(whole, texts, strict=True) for md5 in pattern.findall(text or b"")
+    ]
+    return {md5: tag for md5, tag in found if md5.endswith(".dir")}
 
 
 def _without_derived(thinned: list[Release]) -> set[str]:

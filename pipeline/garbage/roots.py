@@ -25,6 +25,7 @@ def commits(kept: Iterable[Release], known: Iterable[Release], heads: Mapping[st
     named |= git.stashes() | {release.tag: release.commit for release in kept}
     for folder, places in git.worktrees().items():
         named |= {f"{name} of {folder}": commit for name, commit in places.items()}
+    named |= {f"HEAD of {folder}": commit for folder, (commit, _) in git.absent_worktrees().items()}
     found: dict[str, str] = {}
     for name, commit in named.items():  # of several names, one of a branch of this repository tells most
         if commit not in found or is_remote(found[commit]):
@@ -57,6 +58,21 @@ def require_readable_tags(known: Iterable[Release]) -> None:
             "tags that cannot be read: what they need cannot be told from garbage",
             problems,
             help="use the Graft that made them; git tag -d TAG where one is no release",
+        )
+
+
+def require_worktrees() -> None:
+    """Refuse to clean while a locked working tree is not here, on another disk say: it may hold an open candidate.
+
+    Raises:
+        GraftError: each such working tree is named.
+    """
+    locked = [folder for folder, (_, is_locked) in git.absent_worktrees().items() if is_locked]
+    if locked:
+        raise GraftError(
+            "locked worktrees that are not here: what they need cannot be told from garbage",
+            locked,
+            help="mount them; where one is gone for good: git worktree unlock PATH && git worktree prune",
         )
 
 

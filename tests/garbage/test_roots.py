@@ -38,6 +38,24 @@ def test_every_tag_branch_stash_and_worktree_is_a_root(team: Team, tmp_path: Pat
         assert whole_release <= names(place)
 
 
+@pytest.mark.parametrize("locked", [True, False], ids=["locked", "not-locked"])
+def test_a_worktree_that_is_not_mounted_keeps_its_commit_and_stops_gc_where_it_is_locked(
+    team: Team, tmp_path: Path, locked: bool
+) -> None:
+    clone, folder = team.clone, tmp_path / "worktree"
+    clone.git("worktree", "add", "-q", "--detach", str(folder))
+    there = type(clone)(folder)
+    kept = team.opened(there, "worktree", at=team.cache)
+    there.git("add", "--force", "data", "models.lock")
+    there.git("commit", "-q", "-m", "Opened")
+    if locked:
+        clone.git("worktree", "lock", str(folder))
+    moved(folder)
+    said = clone.graft(*CLEAN, code=1 if locked else 0)
+    assert kept <= names(team.cache)
+    assert not locked or "locked worktrees that are not here" in said
+
+
 @pytest.mark.parametrize("tag", ["gone", "lightweight", "moved"])
 def test_parent_is_an_ancestor_by_its_commit(team: Team, tag: str) -> None:
     clone = team.clone

@@ -59,6 +59,12 @@ def restored(clone: Clone) -> None:
     clone.git("clean", "-dffqx", "data/increments")
 
 
+def with_other_gate_code(clone: Clone) -> None:
+    """The chain's verdicts are made up: with the code that would compute them again, verify says so."""
+    code = clone.path / "pipeline/gate/decide.py"
+    code.write_text(code.read_text() + "# moved on\n")
+
+
 @pytest.mark.parametrize(
     "command",
     [pytest.param(one, id=one[0], marks=pytest.mark.slow if one[0] in ("add", "lock") else ()) for one in COMMANDS],
@@ -69,8 +75,12 @@ def test_work_grows_no_faster_than_the_chain(
     calls, processes = {}, {}
     for count, clone in chains.items():
         arguments = [word.format(tag=tag_of(count - 1), drop=drop) for word in command]
+        if command[0] == "verify":
+            with_other_gate_code(clone)
         calls[count] = python_calls(clone, tmp_path, *arguments)
         restored(clone)
+        if command[0] == "verify":
+            with_other_gate_code(clone)
         processes[count] = git_processes(clone, tmp_path, *arguments)
         restored(clone)
     assert processes[LONG] == processes[SHORT]
@@ -82,7 +92,10 @@ def test_made_chain_is_one_to_dvc_and_git(chains: dict[int, Clone]) -> None:
     clone.dvc("checkout", "-q")
     assert "up to date" in clone.dvc("status")
     assert clone.git("status", "--porcelain") == ""
+    assert "differs: reports/verdict.json" in clone.graft("verify", tag_of(SHORT - 1), "--remote", code=1)
+    with_other_gate_code(clone)
     assert "every SHA-256 as released" in clone.graft("verify", tag_of(SHORT - 1), "--remote")
+    restored(clone)
     assert len(clone.graft("log").splitlines()) == SHORT
     fetched = subprocess.run(["git", "fsck"], cwd=clone.path, capture_output=True, text=True, check=False)
     assert fetched.returncode == 0

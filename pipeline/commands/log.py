@@ -75,9 +75,11 @@ def _rows(tree: candidate.Tree) -> list[Row]:
     oldest: dict[str, str] = {}
     for release in tree.releases:
         oldest.setdefault(release.manifest, release.tag)
-    status = dict.fromkeys(withdrawn, "withdrawn") | ({tree.held.tag: "here"} if tree.held else {})
     kept = keep.of(tree.releases)
     size, broken = sizes.of(tree.releases, kept)
+    same = [r.tag for r in newest_first if tree.held and r.manifest == tree.held.manifest and r.tag not in broken]
+    here = tree.held.tag if tree.held and (tree.held.tag not in broken or not same) else next(iter(same), None)
+    status = dict.fromkeys(withdrawn, "withdrawn") | ({here: "here"} if here else {})
     rows = [_unreadable(tag.tag, tag.date, tag.why) for tag in tree.unreadable]
     for place, release in enumerate(newest_first):
         try:

@@ -45,7 +45,12 @@ def published(chain: Chain, tmp_path_factory: pytest.TempPathFactory) -> Publish
     shop = chain.pulled(folder / "shop")
     shop.git("clone", "-q", "--bare", str(chain.origin), str(folder / "origin.git"))
     shop.git("remote", "set-url", "origin", str(folder / "origin.git"))
+    state = "[output['md5'] for output in lockfile.load().parent.state.values()]"
+    imports = "from pipeline.chain import lockfile; from pipeline.chain.store import Store"
+    shop.python(f"{imports}; Store().fetch({state})")
+    (folder / "storage").mkdir()
     shop.stored_at(folder / "storage")
+    shop.python(f"{imports}; Store().push({state})")  # a release wants its parent's there
     shop.git("push", "-q", "origin", ":refs/tags/v1.1.0", ":refs/heads/refused")
     shop.git("tag", "-d", "v1.1.0")
     params = shop.read("params.yaml")

@@ -77,21 +77,23 @@ def _rows(tree: candidate.Tree) -> list[Row]:
         oldest.setdefault(release.manifest, release.tag)
     kept = keep.of(tree.releases)
     size, broken = sizes.of(tree.releases, kept)
+    reports: dict[str, Any] = {}
+    for place, release in enumerate(newest_first):
+        try:
+            reports[release.tag] = _reports(release.tag, contents[len(REPORTS) * place :])
+        except GraftError as error:
+            broken.setdefault(release.tag, error.message)
     same = [r.tag for r in newest_first if tree.held and r.manifest == tree.held.manifest and r.tag not in broken]
     here = tree.held.tag if tree.held and (tree.held.tag not in broken or not same) else next(iter(same), None)
     status = dict.fromkeys(withdrawn, "withdrawn") | ({here: "here"} if here else {})
     rows = [_unreadable(tag.tag, tag.date, tag.why) for tag in tree.unreadable]
-    for place, release in enumerate(newest_first):
-        try:
-            reports = _reports(release.tag, contents[len(REPORTS) * place :])
-        except GraftError as error:
-            broken.setdefault(release.tag, error.message)
+    for release in newest_first:
         if release.tag in broken:
             rows.append(_unreadable(release.tag, release.date, broken[release.tag], release.lock))
             continue
         row = _row(
             release,
-            reports,
+            reports[release.tag],
             status=status.get(release.tag, "released"),
             why=withdrawn.get(release.tag) or None,
             same_as=oldest[release.manifest] if oldest[release.manifest] != release.tag else None,

@@ -21,6 +21,7 @@ from pipeline.errors import GraftError
 _HELP = "the file must be YAML 1.2"
 _MAY_ALIAS = re.compile(r"(?:^|[\s,\[{:?-])[&*]\S", re.MULTILINE)  # a comment may look so, too: then events decide
 _CONFLICT = re.compile(r"^(?:<<<<<<< |>>>>>>> )", re.MULTILINE)
+_DEEP, _TOO_DEEP = re.compile(r"(?:[\[{]\s*){200}"), "nested too deeply"
 _ENDLESS = re.compile(r"\b0[xob][0-9a-f_]{1000}", re.IGNORECASE)  # Python reads such a number and cannot print it
 
 
@@ -93,13 +94,15 @@ def line_of(document: Any, keys: list[Any]) -> int | None:
 def _read(reader: Any, content: bytes, where: str, help: str, refused: Callable[[Iterable[Any]], int | None]) -> Any:
     try:
         text = content.decode("utf-8")
+        if _DEEP.search(text):  # ruamel takes seconds to give up
+            raise RecursionError
         conflict = _CONFLICT.search(text)
         line = refused(YAML(typ="safe", pure=True).parse(text)) if _MAY_ALIAS.search(text) and not conflict else None
         value = None if conflict or line or _ENDLESS.search(text) else reader.load(text)
     except UnicodeDecodeError as error:
         raise GraftError(f"{where}: not UTF-8 at byte {error.start}", help="save the file as UTF-8") from None
     except RecursionError:
-        raise GraftError(f"{where}: nested too deeply", help=help) from None
+        raise GraftError(f"{where}: {_TOO_DEEP}", help=help) from None
     except Exception as error:  # ruamel lets through what its parts raise: a date in month 13, a tag that fits nothing
         raise GraftError(f"{where}: {_fault(error)}", help=help) from None
     if conflict:

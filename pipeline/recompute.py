@@ -11,7 +11,10 @@ from typing import Any
 
 from pipeline import errors, files, params
 from pipeline.chain import environment, lockfile
+from pipeline.data import golden, slice_check, slices
+from pipeline.data import increment as increments
 from pipeline.data.records import Record
+from pipeline.data.state import PARENT
 from pipeline.evaluation import content, keys, predictions, results, sides
 from pipeline.model import saved
 from pipeline.stages import gate
@@ -32,7 +35,8 @@ def main() -> None:
     records = [*items.records, *(variant.record for variant in varied)]
     entries = [*recorded["items"], *recorded["robustness"]]
     released = dict(_released())
-    problems = [*_entries(recorded["items"], items.records), *_counts(recorded["robustness"], varied)]
+    problems = list(_slices())
+    problems += [*_entries(recorded["items"], items.records), *_counts(recorded["robustness"], varied)]
     if not problems:
         rows = _rows(records, entries, recorded["models"])
         models = {name: model for name, model in recorded["models"].items() if model is not None}
@@ -46,6 +50,15 @@ def main() -> None:
     if not problems:
         results.write(recorded, items.slices, asked.language)
         gate.main()
+
+
+def _slices() -> Iterator[str]:
+    """Slices that are not the parent's, the golden items' and the increment's own."""
+    increment, asked = increments.read(Path(lockfile.load().increment)), params.load_all()
+    kept_by_hand = golden.load(Path("data/golden"), increment.instruction, asked["prepare"])
+    parent = slices.read(PARENT / "slices") if (PARENT / "slices").exists() else {}
+    limits = {name: asked["assemble"][name] for name in ("slice_items", "max_slices")}
+    return slice_check.problems(content.SLICES, parent, kept_by_hand, increment.name, **limits)
 
 
 def _released() -> Iterator[tuple[str, Mapping[str, Any]]]:

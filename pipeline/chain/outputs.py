@@ -171,6 +171,7 @@ def _declared(stage: dict[str, Any]) -> Iterator[tuple[str, bool]]:
             yield out, True
 
 
+@lru_cache(maxsize=4)  # a dvc.lock takes half a second
 def _load(text: bytes, where: str) -> dict[str, Any]:
     found = yaml.parse(text, where, help=_RESTORE)
     if not isinstance(found, dict | None):

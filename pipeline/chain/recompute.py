@@ -46,7 +46,9 @@ INPUTS = (
     "params.yaml",
     "models.lock",
     "data/assembled/labels.json",
+    "data/assembled/lineage.parquet",
     "data/assembled/slices",
+    "data/golden",
     "models/parent",
     "models/anchor",
     "reports/manifest.json",
@@ -109,7 +111,8 @@ def compute(commit: Commit, revision: str | None, stores: Sequence[Store] = ()) 
     with tempfile.TemporaryDirectory(prefix="recompute-", dir=SCRATCH) as folder:
         scratch = Path(folder).resolve()
         layout = Layout(commit=commit, revision=revision, stores=stores, folder=scratch)
-        for path in sorted({*INPUTS, *_inputs_of_gate()} - set(COMPUTED)):
+        increment = f"{commit.lock.increment}/increment.yaml"
+        for path in sorted({*INPUTS, increment, *_inputs_of_gate()} - set(COMPUTED)):
             layout.add(path, without=LEFT_OUT)
         _run(scratch)
         problems: list[str] = files.read_json(scratch / "problems.json")

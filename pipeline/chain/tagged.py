@@ -57,8 +57,9 @@ def check(release: Release) -> tuple[list[Finding], list[str]]:
 
 def check_origin(tags: Iterable[str]) -> tuple[list[Finding], list[str]]:
     """Tags that are another object on origin; what could not be compared as a remark."""
+    tags = list(tags)
     if not git.has_origin():
-        return [], []
+        return [], [f"{tag}: not compared with origin's tag: there is no origin" for tag in tags]
     try:
         theirs = git.remote_tag_ids("v*")
     except GraftError as error:

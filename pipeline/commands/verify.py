@@ -6,7 +6,7 @@ from typing import NoReturn
 import click
 
 from pipeline import terminal
-from pipeline.chain import git, rebuild, recompute, releases, rescore, signing, tagged, unreleased
+from pipeline.chain import git, inputs, rebuild, recompute, releases, rescore, signing, tagged, unreleased
 from pipeline.chain import verify as check
 from pipeline.chain.rebuild import Rebuilt
 from pipeline.chain.releases import Release
@@ -107,6 +107,7 @@ def _look(commit: Commit, revision: str | None, remote: bool, known: list[Releas
         findings = check.checked_out(commit, findings)
     if revision is not None:
         findings += check.in_git(commit, revision)
+        findings += inputs.findings(commit, revision) if _is_release(revision, known) else []
     findings += check.parentage(commit, known) + check.provenance(commit.lock, known)
     cached = check.objects(commit, store, "cache")
     if remote:  # what is only there is not missing: a fresh clone, or an ancestor that nobody pulled
@@ -145,6 +146,10 @@ def _tags(
     looks = [*map(tagged.check, tags), tagged.check_origin([release.tag for release in tags])]
     findings += [finding for found, _ in looks for finding in found]
     return findings, [note for _, said in looks for note in said]
+
+
+def _is_release(revision: str, known: list[Release]) -> bool:
+    return git.commit_of(revision) in {release.commit for release in known}
 
 
 def _manifest(revision: str | None) -> str | None:

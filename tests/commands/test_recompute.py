@@ -14,6 +14,7 @@ from tests.conftest import CODE, ENVIRONMENT, Chain, Clone
 from tests.forging import edited, forge
 
 DECIDE = "pipeline/gate/decide.py"
+SLICES = "pipeline/data/slices.py"
 FORGED = """
 
 _decide = decide
@@ -33,19 +34,27 @@ def pushed(clone: Clone, tag: str) -> subprocess.CompletedProcess[str]:
     )  # fmt: skip
 
 
+def reproduced_with(clone: Clone, path: str, code: str) -> None:
+    """Run the pipeline with other code in one module, then put the module and its hash in dvc.lock back."""
+    module, lock, yaml = clone.path / path, clone.path / "dvc.lock", YAML(typ="safe")
+
+    def locked(stages: dict[str, Any]) -> list[dict[str, Any]]:
+        return [dep for stage in stages.values() for dep in stage.get("deps", []) if dep["path"] == path]
+
+    before, recorded = module.read_text(), locked(yaml.load(lock)["stages"])[0]
+    module.write_text(code)
+    clone.dvc("repro", "-q")
+    module.write_text(before)
+    forged = yaml.load(lock)
+    for dep in locked(forged["stages"]):
+        dep.update(recorded)
+    yaml.dump(forged, lock)
+
+
 def test_a_verdict_by_other_code_is_no_release_though_every_hash_is_put_back(chain: Chain, tmp_path: Path) -> None:
     clone = chain.pulled(tmp_path / "clone", "refused")
     clone.git("checkout", "-q", "-B", "main")
-    code, lock = clone.path / DECIDE, clone.path / "dvc.lock"
-    before, yaml = code.read_text(), YAML(typ="safe")
-    [entry] = [dep for dep in yaml.load(lock)["stages"]["gate"]["deps"] if dep["path"] == DECIDE]
-    code.write_text(before + FORGED)
-    clone.dvc("repro", "-q")
-    code.write_text(before)
-    locked = yaml.load(lock)
-    [forged] = [dep for dep in locked["stages"]["gate"]["deps"] if dep["path"] == DECIDE]
-    forged |= entry
-    yaml.dump(locked, lock)
+    reproduced_with(clone, DECIDE, (clone.path / DECIDE).read_text() + FORGED)
     clone.commit("Better titles")
     assert "up to date" in clone.dvc("status")
     assert clone.read("reports/decision.json") == '"pass"\n'
@@ -60,6 +69,22 @@ def test_a_verdict_by_other_code_is_no_release_though_every_hash_is_put_back(cha
     hook = pushed(clone, "v1.2.0")
     assert hook.returncode == 1
     assert "differs: reports/verdict.json" in hook.stderr
+
+
+def test_items_left_out_of_the_parents_slices_are_named(chain: Chain, tmp_path: Path) -> None:
+    clone = chain.pulled(tmp_path / "clone")
+    (clone.path / "data/golden/must.jsonl").write_text('{"text": "Desk lamp with a clamp", "label": "Lamps"}\n')
+    clone.commit("A golden item")
+    code = (clone.path / SLICES).read_text()
+    left_out = code.replace("slices = dict(old)", "slices = {key: items.slice(2) for key, items in old.items()}")
+    assert left_out != code
+    reproduced_with(clone, SLICES, left_out)
+    clone.commit("Fewer items")
+    assert "up to date" in clone.dvc("status")
+    said = clone.graft("verify", "HEAD", code=1)
+    assert said.count("slice 2026-01-winter: item ") == 2
+    assert "is left out" in said
+    assert "golden-must" not in said, "that one is whole"
 
 
 def worse_parent(content: dict[str, Any]) -> None:

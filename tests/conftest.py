@@ -198,7 +198,13 @@ def chain(shipped: Path, tmp_path_factory: pytest.TempPathFactory) -> Chain:
 
 
 def _play(shipped: Path, folder: Path, made: Chain) -> None:
-    said = Clone(shipped.parent / "work").run(sys.executable, "-m", "examples.demo", str(folder))
+    subprocess.run(["git", "clone", "-q", shipped, folder / "source"], check=True, env=ENVIRONMENT)
+    source = Clone(folder / "source")
+    params = source.read("params.yaml")
+    assert "  threads: 2 " in params
+    (source.path / "params.yaml").write_text(params.replace("  threads: 2 ", "  threads: 1 "))
+    source.commit("One thread: the suite's two workers have a core each")
+    said = source.run(sys.executable, "-m", "examples.demo", str(folder))
     (folder / "demo.txt").write_text(said)
     shop = Clone(folder / "shop")
     shop.git("checkout", "-q", "-b", "refused", "main^")  # the commit before the tutorial's rollback

@@ -12,7 +12,7 @@ import click
 ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT))  # this clone's commands, wherever the package is installed from
 
-from pipeline.cli import main  # noqa: E402
+from pipeline.cli import COMMANDS, command, main  # noqa: E402
 
 WIDTH = 100  # characters of a line of help, whatever the terminal
 CLI = """\
@@ -43,9 +43,9 @@ def cli() -> str:
     """The help of every command."""
     group = click.Context(main, info_name="graft", terminal_width=WIDTH, **main.context_settings)
     parts = [CLI, _section("graft", main.get_help(group))]
-    for name in main.list_commands(group):
-        command = main.commands[name]
-        parts.append(_section(f"graft {name}", command.get_help(click.Context(command, info_name=name, parent=group))))
+    for name in COMMANDS:
+        one = command(name)
+        parts.append(_section(f"graft {name}", one.get_help(click.Context(one, info_name=name, parent=group))))
     return "\n".join(parts)
 
 

@@ -3,30 +3,32 @@
 import errno
 import os
 import sys
+from importlib import import_module
 from pathlib import Path
 
 import click
 
 from pipeline import errors
-from pipeline.commands.add import add
-from pipeline.commands.diff import diff
-from pipeline.commands.gc import gc
-from pipeline.commands.lock import lock
-from pipeline.commands.log import log
-from pipeline.commands.plan import plan
-from pipeline.commands.release import release
-from pipeline.commands.rollback import rollback
-from pipeline.commands.verify import verify
 from pipeline.errors import GraftError
 
+COMMANDS = ("add", "plan", "lock", "release", "verify", "rollback", "diff", "log", "gc")  # in the order of work
 _CALLED_FROM = "GRAFT_CALLED_FROM"
 
 
+def command(name: str) -> click.Command:
+    """One of COMMANDS."""
+    found: click.Command = getattr(import_module(f"pipeline.commands.{name}"), name)
+    return found
+
+
 class _Group(click.Group):
-    """Shows a GraftError as one message and exit code 1, and lists commands in the order of work."""
+    """Imports only the command that runs, and shows a GraftError as one message and exit code 1."""
 
     def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002 - click's signature
-        return list(self.commands)
+        return list(COMMANDS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:  # noqa: ARG002
+        return command(cmd_name) if cmd_name in COMMANDS else None
 
     def invoke(self, ctx: click.Context) -> object:
         try:
@@ -57,10 +59,6 @@ def main(context: click.Context) -> None:
       graft rollback v1.0.0               go back, in a new commit
     """
     context.obj = _go_to_root()
-
-
-for command in (add, plan, lock, release, verify, rollback, diff, log, gc):
-    main.add_command(command)
 
 
 def _go_to_root() -> Path:

@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
-from pipeline import files
+from pipeline import files, yaml_values
 
 CODE = Path(__file__).parent.parent  # the code that runs, wherever the data is
 PIPELINE = Path("dvc.yaml")
@@ -20,9 +20,7 @@ def of(stage: str) -> dict[str, str]:
 
 def dependencies(dvc_yaml: bytes, stage: str) -> list[str]:
     """Files and folders that a dvc.yaml names for a stage, but for outputs and for what only words a report."""
-    from ruamel.yaml import YAML
-
-    stages = YAML(typ="safe", pure=True).load(dvc_yaml)["stages"]
+    stages = yaml_values.load(dvc_yaml.decode())["stages"]
     written = {out if isinstance(out, str) else next(iter(out)) for other in stages.values() for out in other["outs"]}
     deps: list[str] = stages.get(stage, {}).get("deps", [])
     named = [dep for dep in deps if dep not in written and not dep.startswith(("pipeline/report/", "$"))]

@@ -12,10 +12,9 @@ from pathlib import Path
 from typing import Any
 
 from ruamel.yaml import YAML
-from ruamel.yaml.error import MarkedYAMLError
 from ruamel.yaml.events import AliasEvent, CollectionEndEvent, CollectionStartEvent
 
-from pipeline import files, schema
+from pipeline import files, schema, yaml_values
 from pipeline.errors import GraftError
 
 _HELP = "the file must be YAML 1.2"
@@ -64,7 +63,7 @@ def parse(content: bytes, where: str, *, help: str = _HELP) -> Any:
     Raises:
         GraftError: not UTF-8, or not YAML.
     """
-    return _read(YAML(typ="safe", pure=True), content, where, help, _nested)
+    return _read(yaml_values, content, where, help, _nested)
 
 
 def dump(path: Path, document: Any) -> None:
@@ -134,6 +133,7 @@ def _nested(events: Iterable[Any]) -> int | None:
 
 
 def _fault(error: Exception) -> str:
-    if isinstance(error, MarkedYAMLError) and error.problem_mark is not None:
-        return f"line {error.problem_mark.line + 1}: {error.problem or error.context}"
+    mark = getattr(error, "problem_mark", None)  # of either library's errors
+    if mark is not None:
+        return f"line {mark.line + 1}: {getattr(error, 'problem', None) or getattr(error, 'context', None)}"
     return (str(error) or type(error).__name__).splitlines()[0].partition(";")[0]

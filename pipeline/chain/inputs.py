@@ -44,8 +44,10 @@ def _dependencies(commit: Commit, revision: str, stages: dict[str, Any]) -> Iter
 
 def _md5s(revision: str, paths: list[str]) -> Iterator[str]:
     """DVC's hash of each path as git holds it; "nothing" where it is absent."""
-    every = git.files(revision, ".")
-    members = {path: [name for name in every if outputs.below(name, [path])] for path in paths}
+    members: dict[str, list[str]] = {path: [] for path in paths}
+    for name in git.files(revision, "."):
+        for path in ({name} | {parent.as_posix() for parent in PurePosixPath(name).parents}) & members.keys():
+            members[path].append(name)
     names = [name for some in members.values() for name in some]
     contents = git.contents(f"{revision}:{name}" for name in names)
     md5s = {name: _md5(content or b"") for name, content in zip(names, contents, strict=True)}

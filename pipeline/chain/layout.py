@@ -1,7 +1,7 @@
 """Some files of a commit in a scratch folder: those in git as copies, DVC's as links to its cache, each hashed."""
 
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
 from typing import TypeVar
 
@@ -22,6 +22,7 @@ class Layout:
     revision: str | None  # a commit; None: the working tree
     stores: Sequence[Store]  # whose remotes may have what the cache lacks; none: the cache has it all
     folder: Path  # the scratch folder, absolute
+    cache: Store = field(default_factory=Store)  # opened once
 
     def add(self, path: str, without: Sequence[str] = ()) -> None:
         """Lay out a file, or a folder with all that is in it; nothing where the commit has no such path.
@@ -57,14 +58,14 @@ class Layout:
             yield output.path, output.md5
             return
         try:
-            listed = Store().listing(output.md5, "cache")
+            listed = self.cache.listing(output.md5, "cache")
         except FileNotFoundError:
             listed = self._first(lambda store: store.listing(output.md5, "remote"), output.path)
         yield from ((f"{output.path}/{name}", child) for name, child in listed.items())
 
     def _link(self, name: str, md5: str) -> None:
         """A link to the cache: whoever writes in the scratch folder replaces files, and never writes below one."""
-        source, target = Store().path(md5).resolve(), self._inside(name)
+        source, target = self.cache.path(md5).resolve(), self._inside(name)
         if not source.is_file():
             self._first(lambda store: store.fetch([md5]), name)
         digest = self.commit.manifest.get(name)

@@ -171,9 +171,17 @@ def _declared(stage: dict[str, Any]) -> Iterator[tuple[str, bool]]:
             yield out, True
 
 
-@lru_cache(maxsize=4)  # a dvc.lock takes half a second
 def _load(text: bytes, where: str) -> dict[str, Any]:
-    found = yaml.parse(text, where, help=_RESTORE)
+    """The mapping of a YAML text; nobody changes it, since equal texts share one."""
+    try:
+        found = _parsed(text)
+    except GraftError as error:
+        raise GraftError(f"{where}{error.message}", error.problems, help=error.help) from None
     if not isinstance(found, dict | None):
         raise GraftError(f"{where}: not a mapping", help=_RESTORE)
     return found or {}
+
+
+@lru_cache(maxsize=8)  # a dvc.lock takes a quarter of a second, and a command reads it at several places
+def _parsed(text: bytes) -> Any:
+    return yaml.parse(text, "", help=_RESTORE)

@@ -12,10 +12,8 @@ from collections.abc import Iterable, Iterator, Sequence
 from functools import cache
 from pathlib import Path
 
-from ruamel.yaml import YAML
-
 from pipeline import documents, files
-from pipeline.chain import code, git, rule_changes
+from pipeline.chain import code, git, outputs, rule_changes
 from pipeline.chain.layout import Layout
 from pipeline.chain.store import Store
 from pipeline.chain.verify import Commit, Finding
@@ -40,6 +38,7 @@ COMPUTED = (
     "reports/report.html",
 )
 PREDICTIONS = "reports/predictions.json"
+SCHEMA = "schemas/params.schema.json"
 DIFFERS = "differs"  # the problem of a Finding: its bytes are as the manifest says, and something else is computed
 # Beside what dvc.yaml lists for the stage `gate`; folders with all that is in them.
 INPUTS = (
@@ -124,10 +123,20 @@ def compute(commit: Commit, revision: str | None, stores: Sequence[Store] = ()) 
 
 def other_code(revision: str) -> list[str]:
     """Files that decide the verdict and are not the same at a revision as here; empty: both compute the same."""
-    paths = _code()
+    whole = [*git.files(revision, code.PACKAGE), SCHEMA]
+    here = {path.relative_to(code.ROOT).as_posix() for path in (code.ROOT / code.PACKAGE).rglob("*.py")}
+    if here <= {*whole} and not _changed(revision, whole):  # as nearly always: no import needs to be followed
+        return []
+    return _changed(revision, _code())
+
+
+def _changed(revision: str, paths: Sequence[str]) -> list[str]:
+    """Which of these files are not the same at a revision as here."""
     there = git.object_ids(f"{revision}:{path}" for path in paths)
-    here = git.run("hash-object", "--no-filters", "--stdin-paths", stdin=_lines(code.ROOT / p for p in paths)).split()
-    return [path for path, old, new in zip(paths, there, here, strict=True) if old != new]
+    present = [path for path in paths if (code.ROOT / path).is_file()]
+    ids = git.run("hash-object", "--no-filters", "--stdin-paths", stdin=_lines(code.ROOT / p for p in present)).split()
+    here = dict(zip(present, ids, strict=True))
+    return [path for path, old in zip(paths, there, strict=True) if old != here.get(path)]
 
 
 @cache
@@ -138,12 +147,12 @@ def _code() -> list[str]:
     modules = code.closure(code.ROOT / "pipeline/recompute.py")
     modules |= {keys.ROOT / name for kind in ("classification", "sft", "text") for name in keys.modules(kind)}
     modules |= code.packages(modules)
-    return [*sorted(path.relative_to(code.ROOT).as_posix() for path in modules), "schemas/params.schema.json"]
+    return [*sorted(path.relative_to(code.ROOT).as_posix() for path in modules), SCHEMA]
 
 
 def _inputs_of_gate() -> list[str]:
     """What dvc.yaml lists as data of the stage `gate`."""
-    stages = YAML(typ="safe", pure=True).load(code.ROOT / "dvc.yaml")["stages"]
+    stages = outputs.stages((code.ROOT / "dvc.yaml").read_bytes(), "dvc.yaml")
     return [path for path in stages["gate"]["deps"] if not path.startswith("pipeline/")]
 
 

@@ -222,7 +222,8 @@ def _handed_on(
     if release is None:
         yield _finding(tag, "git", "missing", f"the {role}'s tag {tag}", "nothing")
         return
-    released = read(release.commit, release.tag).manifest
+    at = f"{release.tag}:{manifests.PATH}"
+    released = manifests.parse(git.show(release.commit, str(manifests.PATH)) or b"", at)
     for path, output in ((path, output) for output in paths for path in released if outputs.below(path, [output])):
         here = f"models/{role}/{Path(path).relative_to(Path(output).parent).as_posix()}"
         found = commit.manifest.get(here, {"sha256": "nothing"})["sha256"]

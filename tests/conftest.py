@@ -5,20 +5,25 @@ import os
 import shutil
 import subprocess
 import sys
+import tempfile
 import time
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
+from typing import Any
 
 import pytest
 from filelock import FileLock
 from hypothesis import settings
+
+from tests.forked import ROOT, Server, runs_this_code
 
 # The same examples every time, none kept: what a test finds it finds for everybody. HYPOTHESIS=random draws others.
 settings.register_profile("same", derandomize=True, database=None, deadline=None)
 settings.register_profile("random", database=None, deadline=None)
 settings.load_profile(os.environ.get("HYPOTHESIS", "same"))
 
-ROOT = Path(__file__).parent.parent
 SAMPLE = Path(__file__).parent / "sample"  # what is specific to the sample, frozen
 ENVIRONMENT = os.environ | {
     "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}",
@@ -41,6 +46,17 @@ CODE = {"PYTHONPATH": str(ROOT)} if KEPT else {}
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Tests of the chain first: while one worker builds it, the other has those that need none, from the far end."""
     items.sort(key=lambda item: "chain" not in getattr(item, "fixturenames", ()))
+
+
+def some(values: Iterable[object], quick: Collection[object]) -> list[Any]:
+    """Values of a parameter, of which `make test` runs the quick ones and `make soak` the others."""
+    return [pytest.param(value, marks=() if value in quick else pytest.mark.slow) for value in values]
+
+
+@cache
+def server(program: str) -> Server:
+    """The process that runs this worker's graft or dvc; it ends with the worker, whose pipe it reads."""
+    return Server(program, Path(tempfile.mkdtemp(prefix="graft-tests-")), ENVIRONMENT)
 
 
 @dataclass(frozen=True)
@@ -68,10 +84,24 @@ class Clone:
         return self.run("git", *arguments).strip()
 
     def dvc(self, *arguments: str, code: int = 0) -> str:
-        return self.run(sys.executable, "-m", "dvc", *arguments, code=code)
+        return self._forked("dvc", *arguments, code=code)
 
     def graft(self, *arguments: str, code: int = 0, **environment: str) -> str:
-        return self.run(sys.executable, *GRAFT, *arguments, code=code, **CODE, **environment)
+        if KEPT or runs_this_code(self.path):
+            return self._forked("graft", *arguments, code=code, **environment)
+        return self.run(sys.executable, "-m", "pipeline", *arguments, code=code, **environment)
+
+    def answer(self, *arguments: str) -> tuple[int, str]:
+        """Exit code and output of graft, whatever the clone's own code and files look like; two minutes at most."""
+        environment = ENVIRONMENT | CODE
+        return server("graft").run(self.path, *arguments, environment=environment, seconds=120)
+
+    def _forked(self, program: str, *arguments: str, code: int, **environment: str) -> str:
+        """As `run`, without the second in which Python and DVC load."""
+        found, said = server(program).run(self.path, *arguments, environment=ENVIRONMENT | CODE | environment)
+        assert found == code, f"{program} {arguments} exited {found}, expected {code}:\n{said}"
+        assert "Traceback" not in said, said
+        return said
 
     def python(self, code: str) -> str:
         """Run a few lines of Python with the pipeline's modules, in the clone."""
@@ -203,7 +233,7 @@ def _play(shipped: Path, folder: Path, made: Chain) -> None:
     params = source.read("params.yaml")
     assert "  threads: 2 " in params
     (source.path / "params.yaml").write_text(params.replace("  threads: 2 ", "  threads: 1 "))
-    source.commit("One thread: the suite's two workers have a core each")
+    source.commit("One thread")  # the suite's two workers have a core each
     said = source.run(sys.executable, "-m", "examples.demo", str(folder))
     (folder / "demo.txt").write_text(said)
     shop = Clone(folder / "shop")

@@ -1,37 +1,48 @@
-"""graft in processes that begin with their imports done: a server forks one for each command.
+"""graft and dvc in processes that begin with their imports done: a server forks one for each command.
 
-Python and DVC take a second to load, and a test over many broken files runs hundreds of commands. Every command has a
-process, a working directory and an environment of its own; none of the test's modules are in it.
+Python and DVC take a second to load, and the suite runs a thousand commands. Every command has a process, a working
+directory and an environment of its own; torch is not loaded, and no module of a test. What has to be seen in a process
+that starts from nothing (kills, signals, the tutorial, the workflows, `dvc repro`'s stages) is run as one.
 """
 
 import json
 import subprocess
 import sys
+from collections.abc import Mapping
 from pathlib import Path
-from types import TracebackType
 
-from tests.conftest import ENVIRONMENT, ROOT
-
-SERVER = """
-import json, os, signal, sys, traceback
+ROOT = Path(__file__).parent.parent
+_CODE = ("pipeline", "schemas", "dvc.yaml")  # what a command runs or reads of the tree that it runs from
+_LOADED = {
+    "dvc": """
+import dvc.repo, dvc.commands.checkout, dvc.commands.data_sync, dvc.commands.repro, dvc.commands.status
+from dvc.cli import main
+""",
+    "graft": """
 import dvc.repo, jsonschema, pyarrow
-import pipeline.cli
+from pipeline.cli import COMMANDS, command, main
 from pipeline.data import detect, prepared
 from pipeline.stages import assemble, prepare
-os.execv = lambda *_: None  # this tree's code, and not the clone's
+for name in COMMANDS:
+    command(name)
+os.execv = lambda *_: None  # this tree's code, which is the clone's, too
+""",
+}
+_SERVER = """
 for line in sys.stdin:
-    asked = json.loads(line)
+    job = json.loads(line)
     if not (child := os.fork()):
-        os.chdir(asked["path"])
-        os.environ.update(asked["environment"])
-        output = os.open(asked["output"], os.O_WRONLY)
+        os.chdir(job["path"])
+        os.environ.clear()
+        os.environ.update(job["environment"])
+        output = os.open(job["output"], os.O_WRONLY)
         for number, place in enumerate([os.open(os.devnull, os.O_RDONLY), output, output]):
             os.dup2(place, number)
-        signal.alarm(120)
-        sys.argv = ["graft", *asked["arguments"]]
+        signal.alarm(job["seconds"])
+        sys.argv = job["command"]
         code = 1
         try:
-            pipeline.cli.main()
+            code = main() or 0
         except SystemExit as end:
             code = end.code if isinstance(end.code, int) else int(end.code is not None)
         except BaseException:
@@ -44,29 +55,45 @@ for line in sys.stdin:
 
 
 class Server:
-    """Runs graft commands, one at a time; a context manager."""
+    """Runs commands of one program, one at a time.
 
-    def __init__(self, scratch: Path) -> None:
+    Args:
+        program: graft or dvc.
+        scratch: a folder for what they say.
+        environment: of the server; each command has its own.
+    """
+
+    def __init__(self, program: str, scratch: Path, environment: Mapping[str, str]) -> None:
+        code = f"import json, os, signal, sys, traceback\n{_LOADED[program]}\n{_SERVER}"
+        self.program = program
         self.output = scratch / "output"
         self.process = subprocess.Popen(
-            [sys.executable, "-c", SERVER], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, cwd=scratch,
-            env=ENVIRONMENT | {"PYTHONPATH": str(ROOT)},
+            [sys.executable, "-c", code], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, cwd=scratch,
+            env={**environment, "PYTHONPATH": str(ROOT)},
         )  # fmt: skip
 
-    def __enter__(self) -> "Server":
-        return self
-
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
-        assert self.process.stdin is not None
-        self.process.stdin.close()
-        self.process.wait()
-
-    def graft(self, path: Path, *arguments: str, **environment: str) -> tuple[int, str]:
-        """Exit code and output (both streams) of a command in a clone."""
+    def run(self, path: Path, *arguments: str, environment: Mapping[str, str], seconds: int = 0) -> tuple[int, str]:
+        """Exit code and output (both streams) of a command in a folder; 0 seconds: no limit."""
         assert self.process.stdin is not None
         assert self.process.stdout is not None
         self.output.write_text("")
-        asked = {"path": str(path), "arguments": arguments, "environment": environment, "output": str(self.output)}
-        print(json.dumps(asked), file=self.process.stdin, flush=True)
+        command = [self.program, *arguments]
+        job = {"path": str(path), "command": command, "environment": dict(environment), "output": str(self.output)}
+        print(json.dumps(job | {"seconds": seconds}), file=self.process.stdin, flush=True)
         code = int(self.process.stdout.readline())
         return code, self.output.read_text(encoding="utf-8", errors="replace")
+
+
+def runs_this_code(path: Path) -> bool:
+    """Whether graft, typed in this folder, would run the same code as this tree's."""
+    root = next((folder for folder in (path, *path.parents) if (folder / "dvc.yaml").is_file()), None)
+    return root is None or _contents(root) == _contents(ROOT)
+
+
+def _contents(root: Path) -> dict[Path, bytes]:
+    files = [file for name in _CODE for file in ((root / name).rglob("*") if (root / name).is_dir() else [root / name])]
+    return {
+        file.relative_to(root): file.read_bytes()
+        for file in files
+        if file.is_file() and "__pycache__" not in file.parts
+    }

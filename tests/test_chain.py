@@ -25,8 +25,9 @@ def manifest(clone: Clone, revision: str) -> dict[str, dict[str, object]]:
     return dict(json.loads(clone.git("show", f"{revision}:reports/manifest.json"))["outputs"])
 
 
-def test_two_clones_in_two_folders_make_the_same_bytes(chain: Chain, fresh: Clone) -> None:
+def test_shipped_hashes_repeat_in_another_folder_on_the_same_machine_class(fresh: Clone) -> None:
     """And a tree that was committed on another machine class says why its hashes differ, and succeeds."""
+    shipped = json.loads(fresh.read("reports/manifest.json"))
     training = json.loads(fresh.read("reports/training.json"))
     training["machine_class"]["capability"] = "of another age"
     (fresh.path / "reports/training.json").write_text(json.dumps(training))
@@ -35,16 +36,10 @@ def test_two_clones_in_two_folders_make_the_same_bytes(chain: Chain, fresh: Clon
     assert "[5/9] train" in said
     assert "hashes differ from the committed ones" in said
     assert "of another age" in said
-    assert json.loads(fresh.read("reports/manifest.json"))["outputs"] == manifest(chain.work, "v1.0.0")
-
-
-def test_shipped_hashes_repeat_on_the_same_machine_class(chain: Chain) -> None:
-    root = chain.work.git("rev-list", "--max-parents=0", "main")
-    shipped = json.loads(chain.work.git("show", f"{root}:reports/manifest.json"))
-    made = json.loads(chain.work.git("show", "v1.0.0:reports/manifest.json"))
+    made = json.loads(fresh.read("reports/manifest.json"))
     if shipped["machine_class"] != made["machine_class"]:
         pytest.skip(f"the committed hashes are of another machine class: {shipped['machine_class']}")
-    assert shipped == made
+    assert made == shipped
 
 
 def test_tutorial_plays_to_its_end(chain: Chain) -> None:
@@ -92,7 +87,7 @@ def test_releases_made_no_commit_and_are_annotated_tags(chain: Chain) -> None:
     for tag in ("v1.0.0", "v1.1.0"):
         assert chain.work.git("cat-file", "-t", tag) == "tag"
     subjects = chain.work.git("log", "--format=%s", "main").splitlines()
-    assert subjects == ["Spring titles", "Winter titles", "Add the remote", "Graft, as shipped"]
+    assert subjects == ["Spring titles", "Winter titles", "Add the remote", "One thread", "Graft, as shipped"]
 
 
 @pytest.mark.parametrize("tag", ["v1.0.0", "v1.1.0"])

@@ -71,6 +71,7 @@ def test_order_of_files_and_rows_does_not_change_what_is_trained_on(chain: Chain
     assert trained[0] == trained[1]
 
 
+@pytest.mark.slow
 def test_killed_at_any_moment_and_run_again_the_bytes_are_the_same(chain: Chain, tmp_path) -> None:
     clone = chain.pulled(tmp_path / "clone")
     clone.graft("add", "summer", WINTER)

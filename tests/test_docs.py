@@ -13,7 +13,8 @@ import pytest
 from dvc.cli.parser import get_main_parser
 from ruamel.yaml import YAML
 
-from pipeline.cli import main
+from pipeline.cli import COMMANDS
+from pipeline.cli import command as of_name
 from tests.conftest import ROOT
 
 LISTED = subprocess.run(
@@ -81,18 +82,18 @@ def test_every_typed_command_parses(page: Path) -> None:
         elif command == "dvc":
             get_main_parser().parse_args(words)
         else:
-            assert words[0] in main.commands, words
-            main.commands[words[0]].make_context(words[0], words[1:])
+            assert words[0] in COMMANDS, words
+            of_name(words[0]).make_context(words[0], words[1:])
 
 
 @pytest.mark.parametrize("page", PAGES, ids=name_of)
 def test_every_command_named_in_a_sentence_exists(page: Path) -> None:
     text = _FENCED.sub("", page.read_text(encoding="utf-8"))
     for command, name, *words in map(str.split, _INLINE.findall(text)):
-        known = {"make": TARGETS, "graft": main.commands, "dvc": dvc_commands()}[command]
+        known = {"make": TARGETS, "graft": COMMANDS, "dvc": dvc_commands()}[command]
         assert name in known or name.startswith("-"), f"{command} {name}"
-        if command == "graft" and name in main.commands:
-            options = {option for param in main.commands[name].params for option in param.opts + param.secondary_opts}
+        if command == "graft" and name in COMMANDS:
+            options = {option for param in of_name(name).params for option in param.opts + param.secondary_opts}
             assert {word for word in words if word.startswith("--")} <= options | {"--help"}, words
 
 
@@ -140,6 +141,6 @@ def test_the_real_titles_page_has_the_one_block_that_its_benchmark_types() -> No
 
 
 def test_every_option_of_every_command_says_what_it_does() -> None:
-    for command in main.commands.values():
-        for param in command.params:
-            assert not isinstance(param, click.Option) or param.help, f"{command.name} {param.name}"
+    for name in COMMANDS:
+        for param in of_name(name).params:
+            assert not isinstance(param, click.Option) or param.help, f"{name} {param.name}"

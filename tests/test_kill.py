@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.conftest import ENVIRONMENT, Chain, Clone, samples
+from tests.conftest import ENVIRONMENT, Chain, Clone, samples, some
 
 ADD = ("add", "2026-04-more", *samples("2026-03-shuffled"))
 FOLDER = Path("data/increments/2026-04-more")
@@ -45,7 +45,7 @@ def undisturbed(chain: Chain, tmp_path_factory: pytest.TempPathFactory) -> tuple
     return opened(clone)
 
 
-@pytest.mark.parametrize("step", VISIBLE)
+@pytest.mark.parametrize("step", some(VISIBLE, quick=("in-place", "locked")))
 def test_add_killed_at_a_step_completes_when_run_again(
     chain: Chain, tmp_path: Path, undisturbed: tuple[str, ...], step: str
 ) -> None:

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from tests.commands.test_thin import THIN, Team, team_of
-from tests.conftest import CODE, ENVIRONMENT, GRAFT, Chain
+from tests.conftest import CODE, ENVIRONMENT, GRAFT, Chain, some
 
 MARK = "refs/tags/thin/v1.0.0"
 VISIBLE: dict[str, Callable[[Team, tuple[set[str], set[str]]], bool]] = {
@@ -62,7 +62,7 @@ def check_nothing_lost(team: Team, undisturbed: tuple[set[str], set[str], str]) 
     assert undisturbed[1] <= names(team.storage)
 
 
-@pytest.mark.parametrize("step", VISIBLE)
+@pytest.mark.parametrize("step", some(VISIBLE, quick=("marked-here", "remote-thinner")))
 def test_gc_killed_at_a_step_completes_when_run_again(
     whole: Team, tmp_path: Path, undisturbed: tuple[set[str], set[str], str], step: str
 ) -> None:

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.conftest import Chain, Clone
+from tests.conftest import Chain, Clone, some
 from tests.test_chain import manifest, tree_hashes
 
 
@@ -123,7 +123,7 @@ def test_already_there_says_so(clone: Clone) -> None:
     assert "the tree holds v1.1.0 already" in clone.graft("rollback", "v1.1.0", code=1)
 
 
-@pytest.mark.parametrize("step", ["verified", "switched", "committed"])
+@pytest.mark.parametrize("step", some(("verified", "switched", "committed"), quick=["switched"]))
 def test_rollback_killed_after_a_step_can_be_run_again(clone: Clone, step: str) -> None:
     clone.killed_at(step, "rollback", "v1.0.0")
     if clone.git("log", "-1", "--format=%s") != "Roll back to v1.0.0":

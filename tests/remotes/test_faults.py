@@ -16,7 +16,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.conftest import CODE, ENVIRONMENT, GRAFT, Clone
+from tests.conftest import CODE, ENVIRONMENT, GRAFT, Clone, some
 from tests.remotes import servers
 from tests.remotes.conftest import needs, point, run, seed
 from tests.remotes.proxy import Proxy
@@ -42,7 +42,7 @@ def released(clone: Clone) -> None:
 
 
 # asyncssh takes half a minute to give a lost connection up; what goes well is tested with all three, in test_story.py
-@pytest.fixture(params=["s3", *(pytest.param(name, marks=pytest.mark.slow) for name in ("ssh", "webdav"))])
+@pytest.fixture(params=some(("s3", "ssh", "webdav"), quick=["s3"]))
 def remote(request: pytest.FixtureRequest) -> Remote:
     return request.getfixturevalue(request.param)
 
@@ -77,6 +77,7 @@ def test_read_only_ssh_then_a_release(ready: Clone, ssh: Remote) -> None:
     released(ready)
 
 
+@pytest.mark.slow
 def test_read_only_webdav_then_a_release(ready: Clone, webdav: Remote) -> None:
     seed(ready, webdav)
     with servers.nginx(webdav.folder.parent, methods="off") as read_only:
@@ -104,7 +105,7 @@ def small_disk(tmp_path: Path) -> Iterator[Path]:
     subprocess.run(["umount", "--lazy", tmp_path / "small"], check=True)
 
 
-@pytest.mark.parametrize("kind", ["ssh", "webdav", "folder"])
+@pytest.mark.parametrize("kind", some(("ssh", "webdav", "folder"), quick=["folder"]))
 def test_full_disk_then_a_release(ready: Clone, small_disk: Path, kind: str) -> None:
     needs(kind)
     with SERVER[kind](small_disk) as remote:

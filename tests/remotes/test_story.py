@@ -5,12 +5,12 @@ from pathlib import Path
 
 import pytest
 
-from tests.conftest import Clone
+from tests.conftest import Clone, some
 from tests.remotes.conftest import point, run
 from tests.remotes.servers import Remote
 
 
-@pytest.fixture(params=["ssh", "webdav", "s3"])
+@pytest.fixture(params=some(("s3", "ssh", "webdav"), quick=["s3"]))
 def remote(request: pytest.FixtureRequest) -> Remote:
     return request.getfixturevalue(request.param)
 

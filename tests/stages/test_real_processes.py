@@ -19,7 +19,7 @@ from pipeline import files, yaml
 from pipeline.chain import lockfile
 from pipeline.model import base_files
 from pipeline.stages import evaluate, merge, train
-from tests.conftest import ENVIRONMENT, ROOT
+from tests.conftest import ENVIRONMENT, ROOT, some
 from tests.stages.conftest import set_params
 from tests.stages.test_objectives import brings
 
@@ -73,8 +73,8 @@ PEFTS = (  # of docs/how-to/methods.md, those that fit a base of 96 features
     "boft", "delora", "glora", "hra", "loha", "lokr", "miss", "osf", "peanut", "psoft", "shira", "supertuning",
 )  # fmt: skip
 CASES = QUANTISED | OURS | {method: other(method) for method in PEFTS}
-QUICK_THROUGH = ("nf4-checkpointed", "preferences", "vera")
-QUICK_TRAIN = ("int8-in-chunks", "nf4-expand", "full-checkpointed", "texts-in-one-row", "fourierft")
+QUICK_THROUGH = ("nf4-checkpointed", "vera")
+QUICK_TRAIN = ("int8-in-chunks", "preferences", "full-checkpointed", "texts-in-one-row")
 
 
 @pytest.fixture
@@ -127,7 +127,7 @@ def test_training_has_the_bytes_that_it_has_in_a_process_that_trained_before(wor
 
 @pytest.mark.parametrize(
     "work",
-    [pytest.param(name, marks=() if name in QUICK_THROUGH else pytest.mark.slow) for name in CASES],
+    some(CASES, quick=QUICK_THROUGH),
     indirect=True,
 )
 def test_every_stage_has_the_bytes_that_it_has_in_a_process_that_ran_others_before(work: Path) -> None:

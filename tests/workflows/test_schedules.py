@@ -94,7 +94,10 @@ def test_without_a_source_nothing_runs(forge: Forge, tmp_path: Path) -> None:
 
 
 @pytest.mark.skipif(shutil.which("jq") is None, reason="decay.yml reads JSON with jq: apt-get install jq")
-@pytest.mark.parametrize(("fits", "issues"), [(True, 0), (False, 1)], ids=["fine-no-issue", "below-an-issue"])
+@pytest.mark.parametrize(
+    ("fits", "issues"),
+    [pytest.param(True, 0, id="fine-no-issue", marks=pytest.mark.slow), pytest.param(False, 1, id="below-an-issue")],
+)
 def test_decay(forge: Forge, tmp_path: Path, fits: bool, issues: int) -> None:
     labelled = tmp_path / "labelled.csv"
     with (ROOT / "examples/increments/2026-01-winter/products.csv").open(encoding="utf-8") as file:

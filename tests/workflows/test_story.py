@@ -249,6 +249,7 @@ def test_merge_brings_the_bytes_from_quarantine_to_storage(merged: Story) -> Non
     assert "objects verified and copied to 'storage'" in merged.played["promote"].said
 
 
+@pytest.mark.slow
 def test_promoting_twice_copies_nothing(merged: Story, tmp_path: Path) -> None:
     again = done(merged.forge.play("promote.yml", "promote", tmp_path / "again"))
     assert "the remote has every object" in again.said

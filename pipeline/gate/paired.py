@@ -1,7 +1,7 @@
 """Two models on the same items: the difference of a metric, its bounds, and how sure it is that one is worse."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from pipeline.gate import bootstrap, scores, statistics
 from pipeline.gate.values import BINARY, Book, Item, Value
@@ -95,10 +95,11 @@ def _judge(
     found = bootstrap.resample(
         kind_of, scores.difference(metric, list(kinds)), changed, bootstrap.seed(clusters), confidence
     )
-    if not (changed and found.spread) and top and found.low is not None:
-        # No change among so few, or none that the metric sees, says as little of it as of right and wrong.
+    if not found.spread and top and found.difference is not None and found.low is not None:
+        # Draws that are all alike, changed or not, say as little of so few items as no change of right and wrong does.
         low, high = (bound * top for bound in statistics.tango(0, 0, len(clusters), confidence))
-        found = bootstrap.Drawn(difference=0, low=low, high=high, worse=1, better=1, spread=0)
+        shown = found.difference
+        found = replace(found, low=max(-top, shown + low), high=min(top, shown + high))
     return found, "bootstrap"
 
 

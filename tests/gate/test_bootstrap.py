@@ -96,6 +96,17 @@ def test_no_change_among_few_items_leaves_macro_f1_as_open_as_accuracy():
     assert compared("macro_f1", items).low == pytest.approx(compared("accuracy", items).low)
 
 
+@pytest.mark.parametrize("sign", [1, -1])
+def test_a_change_of_every_item_is_a_change_though_no_sample_differs_from_another(sign):
+    items = [said(number, ["s"], sign > 0, sign < 0) for number in range(200)]
+    found = compared("macro_f1", items)
+    assert found.difference == pytest.approx(sign * abs(found.difference))
+    assert found.difference == pytest.approx(found.candidate - found.reference)
+    assert sign * found.low > 0
+    assert sign * found.high > 0
+    assert (found.worse if sign < 0 else found.better) < 0.01
+
+
 def test_variants_of_one_source_count_as_one():
     once = [said(number, ["s"], number % 10 != 0, number % 7 != 0) for number in range(200)]
     five = [item | {"id": f"{item['id']}{copy}", "cluster": item["id"]} for item in once for copy in range(5)]

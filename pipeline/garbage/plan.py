@@ -71,6 +71,7 @@ def plan(tree: Tree, newest: int | None, *, thin: bool, heads: Mapping[str, str]
     thinned = [release for release in tree.releases if release.commit not in whole] if thin else []
     handed = _handed_on([*below, *thinned])
     named = roots.named_in(roots.texts(whole, folders, tree.releases)) | handed.keys() | _without_derived(thinned)
+    named |= _untagged(below, tree.releases)
     named |= set(filter(None, lineage.tables(below).values()))  # graft diff --record asks every release of the chain
     needed = {md5: name for md5, name in handed.items() if md5.endswith(".dir")} | _needed(every, foreign)
     needed |= _derived(unthinned(kept))
@@ -160,6 +161,14 @@ def _handed_on(releases: Iterable[Release]) -> dict[str, str]:
         for release, raw in zip(releases, raws, strict=True)
         for md5 in [*candidates.state(release.lock), *candidates.data(raw)]
     }
+
+
+def _untagged(below: Iterable[Release], known: Iterable[Release]) -> set[str]:
+    """Every MD5 of an ancestor that no tag here leads to: a release of which only another clone knows stays whole."""
+    tagged = {release.commit for release in known}
+    commits = [release.commit for release in below if release.commit not in tagged]
+    texts = git.contents(f"{commit}:dvc.lock" for commit in commits) if commits else iter(())
+    return roots.named_in(text for text in texts if text is not None)
 
 
 def _needed(every: Iterable[Candidate], foreign: bool) -> dict[str, str]:

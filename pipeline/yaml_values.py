@@ -1,11 +1,15 @@
 """Plain values of YAML 1.2, read by libyaml: ruamel takes ten times as long, and every command reads DVC's files."""
 
+import re
+from collections.abc import Hashable
 from typing import Any, ClassVar
 
 import yaml
 from ruamel.yaml.resolver import implicit_resolvers
 
 _PREFIX = "tag:yaml.org,2002:"
+DEPTH = 200
+_MAY_BE_DEEP = re.compile(r"(?:[-?:]\s+){50}|^ {100}", re.MULTILINE)
 _OWN = ("bool", "int", "float")  # what YAML 1.1, PyYAML's, reads otherwise: `no`, 1e-4, 0o17
 
 
@@ -22,17 +26,31 @@ def load(text: str) -> Any:
     """Plain values of one document.
 
     Raises:
+        RecursionError: nested deeper than DEPTH: libyaml ends the process where the stack does.
         yaml.YAMLError: not YAML; several documents; or a key twice.
     """
+    if text.count("[") + text.count("{") > DEPTH or _MAY_BE_DEEP.search(text):
+        _require_flat(text)
     return yaml.load(text, _Loader)  # noqa: S506 - it is a safe one
 
 
+def _require_flat(text: str) -> None:
+    depth = 0
+    for event in yaml.parse(text, _Loader):  # as far as it is flat
+        depth += isinstance(event, yaml.CollectionStartEvent) - isinstance(event, yaml.CollectionEndEvent)
+        if depth > DEPTH:
+            raise RecursionError
+
+
 def _mapping(loader: _Loader, node: yaml.MappingNode) -> dict[Any, Any]:
+    keys = [(loader.construct_object(key), key) for key, _ in node.value if key.tag != f"{_PREFIX}merge"]
+    seen = set[Any]()
+    for key, at in keys:
+        if isinstance(key, Hashable):
+            if key in seen:
+                raise yaml.constructor.ConstructorError(None, None, f"the key {key!r} twice", at.start_mark)
+            seen.add(key)
     found: dict[Any, Any] = loader.construct_mapping(node, deep=True)
-    if len(found) != len(node.value):
-        keys = [loader.construct_object(key) for key, _ in node.value]
-        at, key = next((at, key) for at, key in enumerate(keys) if key in keys[:at])
-        raise yaml.constructor.ConstructorError(None, None, f"the key {key!r} twice", node.value[at][0].start_mark)
     return found
 
 

@@ -1,6 +1,6 @@
 """A release's tag: set once everything else holds, pushed with its branch or not at all."""
 
-from pipeline.chain import git, releases, signing, tagged, verify
+from pipeline.chain import git, lockfile, releases, signing, tagged, verify
 from pipeline.chain.releases import Release
 from pipeline.chain.signing import Subject
 from pipeline.errors import GraftError
@@ -55,10 +55,16 @@ def has_moved_on() -> bool:
 
 
 def push(tag: str) -> str:
-    """Push branch and tag, both or neither; a tag that cannot be pushed does not stay. Returns what was done."""
+    """Push branch and tag, both or neither; a tag that cannot be pushed does not stay. Returns what was done.
+
+    Tags of the chain that origin lacks go along: without them no other clone knows the release's parents.
+    """
     main = git.default_branch()
     try:
-        git.run("push", "--atomic", "origin", f"HEAD:{main}", tag)
+        known = git.remote_tag_ids("v*")
+        chain = [release.tag for release in releases.chain(lockfile.load(), releases.read().releases)]
+        behind = [parent for parent in chain if parent not in known and parent != tag]
+        git.run("push", "--atomic", "origin", f"HEAD:{main}", tag, *behind)
     except GraftError as error:
         git.run("tag", "--delete", tag)
         raise GraftError(
@@ -66,4 +72,4 @@ def push(tag: str) -> str:
             [error.message, *error.problems],
             help="git pull; where main moved to a newer release, graft lock --parent latest and dvc repro",
         ) from None
-    return f"published: {tag} and {main} are on origin"
+    return f"published: {', '.join([tag, *behind])} and {main} are on origin"

@@ -66,7 +66,9 @@ def _say_next(tag: bool, push: bool, version: str) -> None:
         held = candidate.tree_of("HEAD").held
         terminal.echo(publish.push(held.tag if held else version))
     elif tag:
-        terminal.echo(f"publish it: git push --atomic origin {git.default_branch()} TAG")
+        held = candidate.tree_of("HEAD").held
+        new = held.tag if held else version
+        terminal.echo(f"publish it: git push --atomic origin {git.default_branch()} {new}")
     elif git.branch() is None:
         terminal.echo("HEAD is detached: no branch holds this commit; git switch --create NAME keeps it")
     else:

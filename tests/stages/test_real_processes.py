@@ -18,6 +18,7 @@ from transformers import AutoModelForCausalLM
 from pipeline import files, yaml
 from pipeline.chain import lockfile
 from pipeline.model import base_files
+from pipeline.model.base_build import Size, build
 from pipeline.stages import evaluate, merge, train
 from tests.conftest import ENVIRONMENT, ROOT, some
 from tests.stages.conftest import set_params
@@ -35,11 +36,13 @@ class Case:
     train: dict[str, Any] = field(default_factory=dict)  # keys of section train
     machine: dict[str, Any] = field(default_factory=dict)  # keys of train.machine
     kind: str = CLASSES
+    wide: bool = False  # on a base of 256 features
 
 
-def other(method: str) -> Case:
+def other(method: str, *, wide: bool = False) -> Case:
     """A method of PEFT's by its own name."""
-    return Case(train={"method": method, "learning_rate": SLOW})
+    targets = {"targets": ["q_proj", "o_proj"]} if wide else {}
+    return Case(train={"method": method, "learning_rate": SLOW, **targets}, wide=wide)
 
 
 QUANTISED = {
@@ -72,7 +75,10 @@ PEFTS = (  # of docs/how-to/methods.md, those that fit a base of 96 features
     "deft", "fourierft", "frod", "gralora", "hira", "ln_tuning", "tinylora", "unilora", "vera", "waveft",
     "boft", "delora", "glora", "hra", "loha", "lokr", "miss", "osf", "peanut", "psoft", "shira", "supertuning",
 )  # fmt: skip
+WIDE_PEFTS = ("c3a", "road", "vblora")  # whose blocks divide 256 features and not 96
+WIDE = Size(vocabulary=300, hidden=256, layers=1, heads=4, steps=3, batch=16, length=16, learning_rate=1e-3)
 CASES = QUANTISED | OURS | {method: other(method) for method in PEFTS}
+CASES |= {method: other(method, wide=True) for method in WIDE_PEFTS}
 QUICK_THROUGH = ("nf4-checkpointed", "vera")
 QUICK_TRAIN = ("int8-in-chunks", "preferences", "full-checkpointed", "texts-in-one-row")
 
@@ -84,7 +90,7 @@ def work(blank: Path, request: pytest.FixtureRequest, tmp_path: Path, monkeypatc
     folder = tmp_path / "work"
     shutil.copytree(blank, folder)
     monkeypatch.chdir(folder)
-    take_shipped_base(folder)
+    take_base(folder, wide=case.wide)
     if case.kind != CLASSES:
         brings(folder, case.kind, "sft")
     machine = yaml.load_unchecked(folder / "params.yaml")["train"]["machine"] | case.machine
@@ -93,9 +99,12 @@ def work(blank: Path, request: pytest.FixtureRequest, tmp_path: Path, monkeypatc
     return folder
 
 
-def take_shipped_base(folder: Path) -> None:
-    """Put the embedded base in place of the tiny one, whose layers are too narrow for some kinds of PEFT's."""
-    shutil.copytree(ROOT / "examples/base", folder / "examples/base", dirs_exist_ok=True)
+def take_base(folder: Path, *, wide: bool) -> None:
+    """Put the embedded base, or a wide one, in place of the tiny one: too narrow for some kinds of PEFT's."""
+    if wide:
+        build([ROOT / "examples/corpus"], folder / "examples/base", threads=1, size=WIDE)
+    else:
+        shutil.copytree(ROOT / "examples/base", folder / "examples/base", dirs_exist_ok=True)
     sha256 = {path.name: files.sha256(path) for path in (folder / "examples/base").iterdir()}
     base_files.write_pin(
         base_files.Pin(source="builtin", revision=None, sha256=sha256, store="cache"), folder / "models/base"

@@ -58,7 +58,7 @@ def _slices() -> Iterator[str]:
     kept_by_hand = golden.load(Path("data/golden"), increment.instruction, asked["prepare"])
     parent = slices.read(PARENT / "slices") if (PARENT / "slices").exists() else {}
     limits = {name: asked["assemble"][name] for name in ("slice_items", "max_slices")}
-    return slice_check.problems(content.SLICES, parent, kept_by_hand, increment.name, **limits)
+    return slice_check.problems(content.SLICES, parent, kept_by_hand, increment.name, increment.withdrawn, **limits)
 
 
 def _released() -> Iterator[tuple[str, Mapping[str, Any]]]:

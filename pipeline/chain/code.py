@@ -2,6 +2,7 @@
 
 import ast
 from collections.abc import Iterator
+from importlib.machinery import EXTENSION_SUFFIXES
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -50,8 +51,23 @@ def packages(paths: set[Path]) -> set[Path]:
 
 
 def shadows() -> list[str]:
-    """Paths below pipeline/ that Python imports in place of a module of the same name: packages and binaries."""
+    """Paths below pipeline/ that Python imports in place of a module: packages of its name, binaries, byte code.
+
+    Byte code of the usual kind is made again where its source is newer; the hash-based kind, which nothing here
+    writes, is believed (https://peps.python.org/pep-0552/).
+    """
     modules = [path for path in (ROOT / PACKAGE).rglob("*.py") if path.name != "__init__.py"]
     found = {path.with_suffix("") for path in modules if (path.with_suffix("") / "__init__.py").exists()}
-    found |= {other for path in modules for other in path.parent.glob(f"{path.stem}.*.so")}
+    found |= {
+        path
+        for path in (ROOT / PACKAGE).rglob("*")
+        if path.name.endswith((*EXTENSION_SUFFIXES, ".pyc")) and (path.suffix != ".pyc" or _is_believed(path))
+    }
     return sorted(path.relative_to(ROOT).as_posix() for path in found)
+
+
+def _is_believed(byte_code: Path) -> bool:
+    """Whether Python takes a .pyc without a look at when its source was written."""
+    with byte_code.open("rb") as file:
+        flags = file.read(8)[4:]
+    return flags != bytes(4) or byte_code.parent.name != "__pycache__"

@@ -59,8 +59,14 @@ def files(revision: str, path: str) -> list[str]:
     return [name for name in run("ls-tree", "-r", "-z", "--name-only", revision, "--", path).split("\0") if name]
 
 
+def blobs(revision: str) -> dict[str, str]:
+    """Id of every file of a revision, by its path."""
+    lines = filter(None, run("ls-tree", "-r", "-z", revision).split("\0"))
+    return {path: head.split()[2] for head, _, path in (line.partition("\t") for line in lines)}
+
+
 def contents(names: Iterable[str]) -> Iterator[bytes | None]:
-    """Content of each file, named as `REV:PATH`, in the order asked; one process for all of them.
+    """Content of each file, named as `REV:PATH` or by its id, in the order asked; one process for all of them.
 
     None where there is none: nothing, a folder or a submodule.
     """

@@ -164,7 +164,9 @@ _NEEDED = ("pipeline", "schemas", "dvc.yaml")  # of the root: nothing else in it
 
 def _run(scratch: Path) -> None:
     if names := code.shadows():
-        raise GraftError("two modules of one name: Python imports the second", names, help="rename or delete them")
+        raise GraftError(
+            "not the code that git has: Python imports these in a module's place", names, help="rename or delete them"
+        )
     with tempfile.TemporaryDirectory(prefix="code-", dir=scratch.parent) as folder:
         for name in _NEEDED:
             Path(folder, name).symlink_to(code.ROOT / name)

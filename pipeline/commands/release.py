@@ -8,6 +8,7 @@ from pipeline import documents, files, params, terminal, words
 from pipeline.chain import (
     candidate,
     git,
+    inputs,
     limits,
     outputs,
     publish,
@@ -86,6 +87,7 @@ def _checked(tag: str, tree: Tree, store: Store) -> verify.Commit:
             f"not released: {commit.lock.increment}/raw.dvc is missing, which names the data",
             help=f"dvc add {commit.lock.increment}/raw, then commit",
         )
+    _inputs(commit)
     _decision(commit)
     _something_new(commit, tree)
     compared = verify.parentage(commit, tree.releases)
@@ -166,6 +168,12 @@ def _pipeline_problems(store: Store) -> None:
             if staleness.only_outputs(stale)
             else "dvc repro (graft plan says what it would do), then commit",
         )
+
+
+def _inputs(commit: verify.Commit) -> None:
+    """Refuse what another clone could not make again: `dvc status` compares the tree, and git may hold other bytes."""
+    if found := inputs.findings(commit, "HEAD"):
+        raise GraftError("not released: the commit is not what its stages read", map(str, found), help=inputs.HELP)
 
 
 def _limits(commit: verify.Commit) -> None:

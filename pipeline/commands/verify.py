@@ -271,6 +271,12 @@ _ADVICE_ALONE = {
 }
 
 
+_ADVICE_THERE = {  # where all of the findings are in one place
+    "git": inputs.HELP,
+    "workspace": "dvc checkout lays the files of dvc.lock into the working tree again; dvc pull in a fresh clone",
+}
+
+
 def _advice(findings: list[Finding]) -> str:
     problems = {finding.problem for finding in findings}
     for among, help_ in _ADVICE.items():
@@ -278,8 +284,8 @@ def _advice(findings: list[Finding]) -> str:
             return help_
     if len(problems) == 1 and (advice := _ADVICE_ALONE.get(next(iter(problems)))):
         return advice
-    if all(finding.place == "workspace" for finding in findings):
-        return "dvc checkout lays the files of dvc.lock into the working tree again; dvc pull in a fresh clone"
+    if len(places := {finding.place for finding in findings}) == 1 and (advice := _ADVICE_THERE.get(min(places))):
+        return advice
     if problems == {"missing"}:
         return (
             "dvc pull, in a checkout of that release, brings what is missing here; --remote looks into the remote "

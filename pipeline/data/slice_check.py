@@ -1,27 +1,35 @@
 """Whether a candidate's slices are its parent's, its golden items and its own held-out ones, with nothing left out.
 
 What a candidate is measured on decides its verdict, so a slice is no more believed than a verdict. Which of its own
-records an increment holds out follows from its data alone: only `graft verify --rebuild` computes that.
+records an increment holds out, and which items of the parent's its records supersede, follows from its data alone:
+only `graft verify --rebuild` computes that.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from pathlib import Path
 
 import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
-from pipeline.data import arrow, marks, slices
+from pipeline.data import arrow, marks, slices, views
 from pipeline.data.golden import Golden
 
 LINEAGE = Path("data/assembled/lineage.parquet")
-ENDED = ("withdrawn", "superseded")  # why an item of history leaves: pipeline/data/fates.py
 DIGITS = 16  # of an id, by which lineage names what has left
 SHOWN = 5  # items of one slice
+EMPTY = arrow.SCHEMA.empty_table()
 
 
 def problems(
-    folder: Path, parent: Mapping[str, pa.Table], golden: Golden, name: str, *, slice_items: int, max_slices: int
+    folder: Path,
+    parent: Mapping[str, pa.Table],
+    golden: Golden,
+    name: str,
+    withdrawn: Collection[str],
+    *,
+    slice_items: int,
+    max_slices: int,
 ) -> Iterator[str]:
     """Slices that are not what `assemble` writes, a line each, and items that only one side has.
 
@@ -30,42 +38,59 @@ def problems(
         parent: the chain's slices that the parent hands on, oldest first.
         golden: the items kept by hand.
         name: the increment's.
+        withdrawn: keys that the increment withdraws.
         slice_items: section `assemble` of params.yaml.
         max_slices: likewise.
     """
     held = slices.read(folder)
-    expected = _chain(held, parent, name, slice_items, max_slices)
+    expected = _chain(held, parent, name, withdrawn, slice_items, max_slices)
     expected |= {name: arrow.table_of(items) for name, items in golden.slices.items()}
-    held |= {path.stem: arrow.read_table(path) for path in sorted(folder.glob(f"{marks.PREFIX}*.arrow"))}
+    held |= {path.stem: arrow.read_table(path) for path in sorted(folder.glob("*.arrow")) if path.stem not in held}
     if marks.read(folder) != golden.marks:
         yield f"{folder}/{marks.NAME}: not the marks of data/golden"
     for slice_ in sorted(held.keys() | expected.keys()):
-        one, other = (tables.get(slice_, arrow.SCHEMA.empty_table()) for tables in (expected, held))
+        one, other = (tables.get(slice_, EMPTY) for tables in (expected, held))
         if not one.equals(other):
             yield from _apart(slice_, _ids(one), _ids(other))
+        elif views.hexes(views.digests(other)[1]).to_pylist() != _ids(other):
+            yield f"slice {slice_}: an item's id is not the hash of its content"
 
 
 def _chain(
-    held: Mapping[str, pa.Table], parent: Mapping[str, pa.Table], name: str, slice_items: int, max_slices: int
+    held: Mapping[str, pa.Table],
+    parent: Mapping[str, pa.Table],
+    name: str,
+    withdrawn: Collection[str],
+    slice_items: int,
+    max_slices: int,
 ) -> dict[str, pa.Table]:
     """The chain's slices as they must be, if `name` holds out what it says."""
-    ended = _ended(LINEAGE)
-    old = {key: table for key, items in parent.items() if (table := _without(items, ended)).num_rows}
-    own = held.get(name, arrow.SCHEMA.empty_table())
-    before = old.get(name, arrow.SCHEMA.empty_table()).column("id")
-    own = own.filter(pc.invert(pc.is_in(own.column("id"), before.combine_chunks())))
+    leaving, superseded = _ended(LINEAGE, name)
+    old = {
+        key: table
+        for key, items in parent.items()
+        if (table := _staying(items, withdrawn, leaving, superseded)).num_rows
+    }
+    own = held.get(name, held.get(slices.HISTORY, EMPTY) if name in old else EMPTY)  # an old name may have folded
+    known = pa.array([id_ for table in old.values() for id_ in _ids(table)], pa.string())
+    own = own.filter(pc.invert(pc.is_in(own.column("id"), known)))
     return slices.extended(old, name, own, slice_items=slice_items, max_slices=max_slices)
 
 
-def _ended(lineage: Path) -> pa.Array:
-    """First digits of the ids that left history."""
-    rows = pq.read_table(lineage, columns=["id", "increment", "reason"])
-    left = pc.and_(pc.is_null(rows.column("increment")), pc.is_in(rows.column("reason"), pa.array(ENDED)))
-    return rows.filter(left).column("id").combine_chunks()
+def _ended(lineage: Path, name: str) -> tuple[pa.Array, pa.Array]:
+    """First digits of ids of history: those that lineage calls withdrawn, those superseded by records of `name`."""
+    rows = pq.read_table(lineage, columns=["id", "increment", "reason", "near"])
+    own = pc.utf8_slice_codeunits(rows.filter(pc.equal(rows.column("increment"), name)).column("id"), 0, DIGITS)
+    ended = rows.filter(pc.is_null(rows.column("increment")))
+    by = pc.is_in(ended.column("near"), own.combine_chunks())
+    withdrawn = pc.equal(ended.column("reason"), "withdrawn")
+    return tuple(ended.filter(chosen).column("id").combine_chunks() for chosen in (withdrawn, by))
 
 
-def _without(items: pa.Table, ended: pa.Array) -> pa.Table:
-    return items.filter(pc.invert(pc.is_in(pc.utf8_slice_codeunits(items.column("id"), 0, DIGITS), ended)))
+def _staying(items: pa.Table, withdrawn: Collection[str], leaving: pa.Array, superseded: pa.Array) -> pa.Table:
+    ids = pc.utf8_slice_codeunits(items.column("id"), 0, DIGITS)
+    keys = pc.is_in(items.column("key"), pa.array(sorted(withdrawn), pa.string()))
+    return items.filter(pc.invert(pc.or_(pc.and_(keys, pc.is_in(ids, leaving)), pc.is_in(ids, superseded))))
 
 
 def _apart(name: str, expected: list[str], held: list[str]) -> Iterator[str]:

@@ -1,5 +1,6 @@
 """A recorded verdict is computed again wherever it counts: a forged one that agrees with every hash is refused."""
 
+import py_compile
 import re
 import shutil
 import subprocess
@@ -10,7 +11,7 @@ from typing import Any
 import pytest
 from ruamel.yaml import YAML
 
-from tests.conftest import CODE, ENVIRONMENT, Chain, Clone
+from tests.conftest import CODE, ENVIRONMENT, GRAFT, Chain, Clone
 from tests.forging import edited, forge
 
 DECIDE = "pipeline/gate/decide.py"
@@ -248,7 +249,19 @@ def test_a_module_of_the_root_is_not_imported_by_the_computation(chain: Chain, t
     clone = chain.pulled(tmp_path / "clone")
     (clone.path / "sitecustomize.py").write_text(SITE)
     clone.commit("A module in the root")
-    assert "verdict recomputed: pass" in clone.graft("verify", "v1.1.0")
+    assert "verdict recomputed: pass" in clone.run(sys.executable, *GRAFT, "verify", "v1.1.0", **CODE)
+
+
+def test_byte_code_that_python_believes_is_refused(ready: Clone) -> None:
+    module = ready.path / DECIDE
+    forged = ready.path / "decide.py"
+    forged.write_text(module.read_text() + FORGED)
+    target = module.parent / "__pycache__" / f"decide.{sys.implementation.cache_tag}.pyc"
+    py_compile.compile(str(forged), str(target), invalidation_mode=py_compile.PycInvalidationMode.UNCHECKED_HASH)
+    forged.unlink()
+    assert ready.git("status", "--porcelain") == ""
+    if not CODE:  # a kept chain's commands run from this tree
+        assert str(target.relative_to(ready.path)) in ready.run(sys.executable, *GRAFT, "release", code=1)
 
 
 def test_a_package_in_the_place_of_a_module_is_refused(ready: Clone) -> None:

@@ -142,7 +142,10 @@ def trained_on(steps: int) -> list[int]:
 @pytest.mark.parametrize("seconds", [0, 1.5])
 def test_ctrl_c_while_torch_is_loaded_is_no_traceback(work, seconds):
     command = [sys.executable, "-u", "-m", "pipeline.stages.train"]
-    with subprocess.Popen(command, env=HERE, text=True, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as process:
+    with subprocess.Popen(
+        command, env=HERE, text=True, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),  # noqa: PLW1509 - a suite in the background ignores it
+    ) as process:  # fmt: skip
         assert "loading torch" in process.stdout.readline()
         time.sleep(seconds)
         process.send_signal(signal.SIGINT)

@@ -16,8 +16,6 @@ from pipeline.errors import GraftError
 
 PARAMS = ("params.yaml", lockfile.PATH.as_posix())
 _ABSENT = object()
-
-
 HELP = (
     "git status --ignored lists files that git leaves out and a stage reads; delete them, or commit what was changed "
     "after dvc repro; then dvc repro, a commit and graft release"

@@ -271,9 +271,12 @@ _ADVICE_ALONE = {
 }
 
 
-_ADVICE_THERE = {  # where all of the findings are in one place
-    "git": inputs.HELP,
-    "workspace": "dvc checkout lays the files of dvc.lock into the working tree again; dvc pull in a fresh clone",
+_ADVICE_THERE = {  # where all of the findings are in one place; in git, where all are wrong
+    ("git", True): inputs.HELP,
+    (
+        "workspace",
+        True,
+    ): "dvc checkout lays the files of dvc.lock into the working tree again; dvc pull in a fresh clone",
 }
 
 
@@ -284,7 +287,8 @@ def _advice(findings: list[Finding]) -> str:
             return help_
     if len(problems) == 1 and (advice := _ADVICE_ALONE.get(next(iter(problems)))):
         return advice
-    if len(places := {finding.place for finding in findings}) == 1 and (advice := _ADVICE_THERE.get(min(places))):
+    places = {(finding.place, finding.problem == "wrong" or finding.place != "git") for finding in findings}
+    if len(places) == 1 and (advice := _ADVICE_THERE.get(min(places))):
         return advice
     if problems == {"missing"}:
         return (

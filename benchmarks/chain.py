@@ -22,7 +22,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from pipeline import files, params
+from pipeline.common import files, params
 from pipeline.data import arrow, records, state
 from pipeline.data.records import Record
 from pipeline.evaluation import measures, sides

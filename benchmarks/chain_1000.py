@@ -16,8 +16,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from pipeline import files, yaml
 from pipeline.chain import outputs
+from pipeline.common import files, yaml
 from pipeline.data import index
 
 ROOT = Path(__file__).resolve().parent.parent

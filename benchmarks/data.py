@@ -21,7 +21,7 @@ from pathlib import Path
 
 import numpy as np
 
-from pipeline import files
+from pipeline.common import files
 from pipeline.data import arrow, increment, index, runs, slices
 from pipeline.data.increment import FileSpec
 

@@ -25,7 +25,7 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
-from pipeline import files
+from pipeline.common import files
 from pipeline.data import records
 
 ROOT = Path(__file__).resolve().parent.parent

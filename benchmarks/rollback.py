@@ -14,8 +14,8 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
-from pipeline import files
 from pipeline.chain import hashing
+from pipeline.common import files
 
 ROOT = Path(__file__).resolve().parent.parent
 TARGET = 1.5  # seconds, for git checkout and dvc checkout together

@@ -23,7 +23,7 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
-from pipeline import files, yaml
+from pipeline.common import files, yaml
 from pipeline.data import arrow, records
 from pipeline.data.records import Record
 from pipeline.model import base_files

@@ -22,7 +22,7 @@ import torch
 from peft import LoraConfig, get_peft_model
 from transformers import AutoModelForCausalLM, Qwen2Config
 
-from pipeline import params
+from pipeline.common import params
 from pipeline.model import machine
 from pipeline.training import loop, precision
 from pipeline.training.example import Example

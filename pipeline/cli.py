@@ -8,8 +8,8 @@ from pathlib import Path
 
 import click
 
-from pipeline import errors
-from pipeline.errors import GraftError
+from pipeline.common import errors
+from pipeline.common.errors import GraftError
 
 COMMANDS = ("add", "plan", "lock", "release", "verify", "rollback", "diff", "log", "gc")  # in the order of work
 _CALLED_FROM = "GRAFT_CALLED_FROM"

@@ -6,10 +6,11 @@ git calls it with one line a ref on standard input (githooks(5), pre-push).
 import sys
 from collections.abc import Iterable
 
-from pipeline import documents, errors, terminal
+from pipeline import terminal
 from pipeline.chain import git, recompute, releases, verify
 from pipeline.chain.store import Store
-from pipeline.errors import GraftError
+from pipeline.common import documents, errors
+from pipeline.common.errors import GraftError
 
 
 def main() -> None:

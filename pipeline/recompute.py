@@ -9,8 +9,8 @@ from itertools import islice
 from pathlib import Path
 from typing import Any
 
-from pipeline import errors, files, params
 from pipeline.chain import environment, lockfile
+from pipeline.common import errors, files, params
 from pipeline.data import golden, slice_check, slices
 from pipeline.data import increment as increments
 from pipeline.data.records import Record

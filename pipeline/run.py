@@ -13,10 +13,11 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
-from pipeline import documents, errors, params, terminal
+from pipeline import terminal
 from pipeline.chain import candidate, dvc, git, outputs, releases, staleness, tracking, verify
 from pipeline.chain.store import Store
-from pipeline.errors import GraftError
+from pipeline.common import documents, errors, params
+from pipeline.common.errors import GraftError
 
 REPORT = Path("reports/report.md")
 _RUNNING = re.compile(r"^Running stage '(\w+)':")

@@ -1,11 +1,11 @@
-"""What commands print: line by line, each harmless whatever it holds (pipeline/visible.py)."""
+"""What commands print: line by line, each harmless whatever it holds (pipeline/common/visible.py)."""
 
 from typing import Any
 
 import click
 
-from pipeline import files
-from pipeline.visible import json_text, one_line, visible_markdown
+from pipeline.common import files
+from pipeline.common.visible import json_text, one_line, visible_markdown
 
 
 def echo(*lines: str, err: bool = False) -> None:

@@ -4,9 +4,9 @@ import pytest
 import torch
 from transformers import AutoModelForCausalLM
 
+from pipeline.common.errors import GraftError
 from pipeline.data import records
 from pipeline.data.records import Record
-from pipeline.errors import GraftError
 from pipeline.evaluation import answers
 from pipeline.model import chat
 from tests.conftest import ROOT

@@ -10,12 +10,12 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from pipeline.common.draws import Draws
+from pipeline.common.errors import GraftError
 from pipeline.data import arrow, records
 from pipeline.data.augment import augment, keys, labels, noise, pieces, recombine, synonyms
 from pipeline.data.augment.augment import Options
-from pipeline.data.augment.draws import Draws
 from pipeline.data.records import Record
-from pipeline.errors import GraftError
 
 TITLES = [
     ("apple iphone 8 plus 64gb silver unlocked smartphone", "Phones"),
@@ -283,6 +283,6 @@ def test_every_bad_line_of_predictions_is_named(tmp_path):
 
 
 def test_options_of_params_are_the_defaults():
-    from pipeline import params
+    from pipeline.common import params
 
     assert Options.of(params.load_all()["assemble"]["augment"]) == Options()

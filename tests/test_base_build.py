@@ -6,9 +6,9 @@ import sys
 
 import pytest
 
-from pipeline import files
 from pipeline.chain import lockfile
-from pipeline.errors import GraftError
+from pipeline.common import files
+from pipeline.common.errors import GraftError
 from pipeline.model.base_build import Size, build
 from pipeline.model.base_corpus import PAD, as_document, read_corpus
 from tests.conftest import ROOT

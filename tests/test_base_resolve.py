@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from pipeline.chain.lockfile import Resolved
-from pipeline.errors import GraftError
+from pipeline.common.errors import GraftError
 from pipeline.model import base_resolve
 from tests.hub_server import model, sha256
 

@@ -166,7 +166,7 @@ def test_a_clean_batch_is_returned_as_it_came():
 
 
 def test_options_of_params_are_those_of_the_dataclasses():
-    from pipeline import params
+    from pipeline.common import params
 
     section = params.load_all()["prepare"]
     assert clean.Options.of(section) == clean.Options(min_chars=section["min_chars"], max_chars=section["max_chars"])

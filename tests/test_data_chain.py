@@ -11,7 +11,7 @@ import time
 import pyarrow.parquet as pq
 import pytest
 
-from pipeline import files
+from pipeline.common import files
 from tests.conftest import ENVIRONMENT, Chain, Clone, samples
 
 WINTER = "examples/increments/2026-01-winter/products.csv"

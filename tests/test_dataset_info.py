@@ -6,9 +6,9 @@ from typing import Any
 
 import pytest
 
+from pipeline.common.errors import GraftError
 from pipeline.data import dataset_info
 from pipeline.data.dataset_info import Entry
-from pipeline.errors import GraftError
 
 
 def entry(tmp_path: Path, value: Any, name: str | None = None) -> Entry:

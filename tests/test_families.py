@@ -13,8 +13,8 @@ from peft import PeftModel
 from peft.mapping import PEFT_TYPE_TO_CONFIG_MAPPING
 from transformers import AutoModelForCausalLM
 
-from pipeline import params
-from pipeline.errors import GraftError
+from pipeline.common import params
+from pipeline.common.errors import GraftError
 from pipeline.model import pinned, saved, shards, weights
 from pipeline.training import methods, others
 from pipeline.training.settings import Params

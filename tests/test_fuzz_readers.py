@@ -13,11 +13,11 @@ from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 from pyarrow import parquet
 
+from pipeline.common.errors import GraftError
 from pipeline.data import arrow, detect, encoding, rows
 from pipeline.data.filespec import FileSpec
 from pipeline.data.increment import Increment
 from pipeline.data.reading import chunk
-from pipeline.errors import GraftError
 
 QUICK = settings(
     max_examples=80, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture], derandomize=True

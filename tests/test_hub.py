@@ -18,7 +18,7 @@ TOKEN = "hf_secret0123456789"  # noqa: S105
 REPO = "acme/tiny"
 RESOLVE = """
 import json, sys
-from pipeline import errors
+from pipeline.common import errors
 from pipeline.model import base_resolve
 def main():
     found = base_resolve.resolve(sys.argv[1], sys.argv[2] or None)
@@ -27,7 +27,7 @@ errors.run(main)
 """
 FETCH = """
 import json, sys
-from pipeline import errors
+from pipeline.common import errors
 from pipeline.model import hub
 errors.run(lambda: print(hub.fetch(sys.argv[1], sys.argv[2], json.loads(sys.argv[3]))))
 """

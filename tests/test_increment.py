@@ -1,9 +1,9 @@
 import pytest
 
-from pipeline import yaml
+from pipeline.common import yaml
+from pipeline.common.errors import GraftError
 from pipeline.data import increment
 from pipeline.data.increment import FileSpec
-from pipeline.errors import GraftError
 
 CSV = FileSpec(
     format="csv",

@@ -4,9 +4,9 @@ import json
 import numpy as np
 import pytest
 
+from pipeline.common.errors import GraftError
 from pipeline.data import index, runs, sketch, views
 from pipeline.data.index import Index
-from pipeline.errors import GraftError
 
 
 def digest(text: str) -> list[int]:

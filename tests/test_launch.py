@@ -4,8 +4,8 @@ from pathlib import Path
 
 import pytest
 
-from pipeline import files
-from pipeline.errors import GraftError
+from pipeline.common import files
+from pipeline.common.errors import GraftError
 from pipeline.training import launch
 from tests.conftest import ROOT
 

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from pipeline.chain import lockfile, outputs
-from pipeline.errors import GraftError
+from pipeline.common.errors import GraftError
 
 STATE = {path: {"md5": "a" * 32} for path in outputs.STATE}
 PARENT = {"release": "v1.0.0", "commit": "c" * 40, "state": STATE}

@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import pytest
 
-from pipeline.errors import GraftError
+from pipeline.common.errors import GraftError
 from pipeline.model import cards, pace, shapes
 from tests.test_footprint import QWEN, QWEN_7B, QWEN_14B
 

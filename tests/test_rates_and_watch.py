@@ -8,8 +8,8 @@ from typing import Any
 import pytest
 import torch
 
-from pipeline import params
-from pipeline.errors import GraftError
+from pipeline.common import params
+from pipeline.common.errors import GraftError
 from pipeline.training import finder, held_out, mirror, rates, watch
 from pipeline.training.example import Example
 from pipeline.training.settings import Params, Validation, Watch

@@ -12,10 +12,10 @@ import pyarrow as pa
 import pytest
 from pyarrow import parquet
 
+from pipeline.common.errors import GraftError
 from pipeline.data import arrow, rows
 from pipeline.data.filespec import FileSpec
 from pipeline.data.reading import chunk, delimited
-from pipeline.errors import GraftError
 from tests.conftest import ROOT
 from tests.reading import CSV, JSONL, increment, pairs, read
 
@@ -376,7 +376,7 @@ def test_memory_stays_bounded_with_a_row_of_200_megabytes_and_with_a_bomb(tmp_pa
         "from pathlib import Path\n"
         "from tests.test_readers import CSV, JSON, rows, increment\n"
         "from dataclasses import replace\n"
-        "from pipeline.errors import GraftError\n"
+        "from pipeline.common.errors import GraftError\n"
         "folder = Path(sys.argv[1])\n"
         "start = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss\n"
         "specs = {'csv': CSV, 'json': JSON, 'bomb': replace(CSV, compression='gzip')}\n"

@@ -3,7 +3,7 @@
 import json
 import shutil
 
-from pipeline import files
+from pipeline.common import files
 from tests.conftest import Chain
 
 DOCTOR = """

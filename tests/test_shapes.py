@@ -2,7 +2,7 @@
 
 import pytest
 
-from pipeline.errors import GraftError
+from pipeline.common.errors import GraftError
 from pipeline.model import shapes
 
 COMMON = {

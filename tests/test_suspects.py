@@ -4,9 +4,9 @@ import sys
 
 import pytest
 
+from pipeline.common.errors import GraftError
 from pipeline.data import suspects
 from pipeline.data.suspects import Suspect
-from pipeline.errors import GraftError
 
 
 def test_a_wrong_label_is_suspected():

@@ -2,7 +2,7 @@
 
 import pytest
 
-from pipeline import schema
+from pipeline.common import schema
 from pipeline.data.validate import problem
 
 USER, ASSISTANT = {"role": "user", "content": "a"}, {"role": "assistant", "content": "b"}

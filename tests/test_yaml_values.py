@@ -5,8 +5,8 @@ import time
 import pytest
 from ruamel.yaml import YAML
 
-from pipeline import yaml
-from pipeline.errors import GraftError
+from pipeline.common import yaml
+from pipeline.common.errors import GraftError
 from tests.conftest import ROOT
 
 SCALARS = """

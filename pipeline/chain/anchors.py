@@ -1,12 +1,12 @@
 """params.yaml's `gate.anchor` -> models.lock's anchor: a release's tag, resolved to hashes."""
 
-from pipeline import params
 from pipeline.chain import candidate, git, outputs
 from pipeline.chain.candidate import Tree
 from pipeline.chain.lockfile import Anchor, Base
 from pipeline.chain.places import Place
 from pipeline.chain.store import Store
-from pipeline.errors import GraftError
+from pipeline.common import params
+from pipeline.common.errors import GraftError
 
 HELP = "set gate.anchor in params.yaml to null or to another release, then graft lock"
 

@@ -8,14 +8,14 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-from pipeline import documents, files, schema, yaml
 from pipeline.chain import environment, git, lockfile, outputs, releases, tracking
 from pipeline.chain.lockfile import Lock
 from pipeline.chain.releases import Release, Unreadable
 from pipeline.chain.store import Store
+from pipeline.common import documents, files, schema, yaml
+from pipeline.common.errors import GraftError
 from pipeline.data import increment
 from pipeline.data.increment import Increment
-from pipeline.errors import GraftError
 
 INCREMENTS = Path("data/increments")
 WITHDRAWN = Path("withdrawn.json")  # in git, and no trailer of a commit: a shallow clone or a squash loses those

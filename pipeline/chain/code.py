@@ -5,7 +5,8 @@ from collections.abc import Iterator
 from importlib.machinery import EXTENSION_SUFFIXES
 from pathlib import Path
 
-ROOT = Path(__file__).resolve().parents[2]
+from pipeline.common.files import ROOT
+
 PACKAGE = "pipeline"
 
 

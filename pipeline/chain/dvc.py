@@ -7,7 +7,7 @@ import sys
 from pathlib import Path
 
 from pipeline.chain import dvc_errors
-from pipeline.errors import GraftError
+from pipeline.common.errors import GraftError
 
 _STALE = re.compile(r"^(?:Running stage|ERROR: failed to reproduce) '(\w+)'", re.MULTILINE)
 

@@ -4,7 +4,7 @@ import contextlib
 from collections.abc import Iterator
 from pathlib import Path
 
-from pipeline.errors import GraftError
+from pipeline.common.errors import GraftError
 
 _CONFIGS = (".dvc/config", ".dvc/config.local")
 _IGNORE = Path(".dvcignore")

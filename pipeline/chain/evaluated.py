@@ -5,8 +5,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from pipeline import files
 from pipeline.chain.published import Settings
+from pipeline.common import files
 from pipeline.data.records import Record
 from pipeline.evaluation import agreement, content, predictions
 from pipeline.evaluation.agreement import Difference, Row

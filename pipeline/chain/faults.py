@@ -10,7 +10,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 from urllib.parse import quote
 
-from pipeline.errors import GraftError
+from pipeline.common.errors import GraftError
 
 AGAIN = "what arrived stays: run the same command again to go on"
 _DISK = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS)

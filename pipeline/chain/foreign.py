@@ -3,7 +3,7 @@
 from collections.abc import Container, Iterable
 from pathlib import Path
 
-from pipeline import files
+from pipeline.common import files
 
 
 def below(outputs: Iterable[str], known: Container[str]) -> list[Path]:

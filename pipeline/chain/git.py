@@ -6,7 +6,7 @@ import subprocess
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 
-from pipeline.errors import GraftError
+from pipeline.common.errors import GraftError
 
 # HEAD, and where a merge, rebase or the like has stopped, its other side, which no ref may name.
 _HEADS = ("HEAD", "MERGE_HEAD", "REBASE_HEAD", "CHERRY_PICK_HEAD", "REVERT_HEAD", "MERGE_AUTOSTASH")

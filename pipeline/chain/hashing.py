@@ -6,7 +6,7 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import TypeVar
 
-from pipeline import files
+from pipeline.common import files
 
 Item = TypeVar("Item")
 Result = TypeVar("Result")

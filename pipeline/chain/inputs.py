@@ -9,10 +9,10 @@ from collections.abc import Iterator
 from pathlib import PurePosixPath
 from typing import Any
 
-from pipeline import yaml
 from pipeline.chain import git, lockfile, outputs
 from pipeline.chain.verify import Commit, Finding
-from pipeline.errors import GraftError
+from pipeline.common import yaml
+from pipeline.common.errors import GraftError
 
 PARAMS = ("params.yaml", lockfile.PATH.as_posix())
 _ABSENT = object()

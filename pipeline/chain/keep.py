@@ -8,10 +8,10 @@ from collections.abc import Iterable
 from functools import lru_cache
 from typing import Literal
 
-from pipeline import documents, yaml
 from pipeline.chain import git
 from pipeline.chain.releases import MANIFEST, Release
-from pipeline.errors import GraftError
+from pipeline.common import documents, yaml
+from pipeline.common.errors import GraftError
 
 Keep = Literal["full", "on-demand", "thinned"]
 MARK = "thin/"

@@ -5,11 +5,11 @@ from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
 from typing import TypeVar
 
-from pipeline import files
 from pipeline.chain import git, outputs
 from pipeline.chain.store import Store
 from pipeline.chain.verify import Commit
-from pipeline.errors import GraftError
+from pipeline.common import files
+from pipeline.common.errors import GraftError
 
 T = TypeVar("T")
 

@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from pipeline import documents, params
+from pipeline.common import documents, params
 
 TIMINGS = Path("reports/timings/evaluate.json")
 MEASURE_AGAIN = "dvc repro --single-item --force evaluate measures again, on this machine; the bytes stay the same"

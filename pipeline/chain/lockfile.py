@@ -5,8 +5,8 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from pipeline import documents, files, schema
-from pipeline.errors import GraftError
+from pipeline.common import documents, files, schema
+from pipeline.common.errors import GraftError
 
 PATH = Path("models.lock")
 VERSION = 1

@@ -4,8 +4,8 @@ import re
 from pathlib import Path
 from typing import Any
 
-from pipeline import documents
-from pipeline.errors import GraftError
+from pipeline.common import documents
+from pipeline.common.errors import GraftError
 
 PATH = Path("reports/manifest.json")
 VERSION = 1

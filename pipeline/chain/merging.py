@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 from pipeline.chain import candidate, git, lockfile
 from pipeline.chain.candidate import DVCIGNORE, Tree
-from pipeline.errors import GraftError
+from pipeline.common.errors import GraftError
 
 RECORDED = ("dvc.lock", "reports")  # what the last run put out: main's stands until the next `dvc repro`
 _STOPPED = ("MERGE_HEAD", "REBASE_HEAD", "CHERRY_PICK_HEAD")

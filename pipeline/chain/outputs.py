@@ -7,8 +7,8 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
-from pipeline import yaml
-from pipeline.errors import GraftError
+from pipeline.common import yaml
+from pipeline.common.errors import GraftError
 
 # Of a raw.dvc as DVC writes it: hash and size of the increment's files. A chain has a thousand of them.
 RAW = re.compile(rb"^outs:\n- md5: '?([0-9a-f]{32}\.dir)'?\n  size: (\d+)$", re.MULTILINE)

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any, Literal, TypeVar
 
 from pipeline.chain import dvc_errors, faults
-from pipeline.errors import GraftError
+from pipeline.common.errors import GraftError
 
 Place = Literal["cache", "remote"]
 T = TypeVar("T")

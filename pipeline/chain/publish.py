@@ -3,7 +3,7 @@
 from pipeline.chain import git, lockfile, releases, signing, tagged, verify
 from pipeline.chain.releases import Release
 from pipeline.chain.signing import Subject
-from pipeline.errors import GraftError
+from pipeline.common.errors import GraftError
 
 
 def signature(tag: str, key: str | None) -> str | None:

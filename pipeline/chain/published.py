@@ -8,11 +8,11 @@ from typing import Any
 from ruamel.yaml import YAML
 from ruamel.yaml.error import YAMLError
 
-from pipeline import files
 from pipeline.chain import git, outputs
 from pipeline.chain.store import Store
 from pipeline.chain.verify import Commit
-from pipeline.errors import GraftError
+from pipeline.common import files
+from pipeline.common.errors import GraftError
 
 PARAMS = "params.yaml"
 SHIPPED = "pipeline/model/templates"

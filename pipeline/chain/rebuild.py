@@ -14,11 +14,11 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from pipeline import files
 from pipeline.chain import dvc, environment, git, outputs
 from pipeline.chain.store import Store
 from pipeline.chain.verify import Commit
-from pipeline.errors import GraftError
+from pipeline.common import files
+from pipeline.common.errors import GraftError
 
 SCRATCH = Path(".graft")
 _STAGE = re.compile(r"^Running stage '(\w+)'")

@@ -12,12 +12,12 @@ from collections.abc import Iterable, Iterator, Sequence
 from functools import cache
 from pathlib import Path
 
-from pipeline import documents, files
 from pipeline.chain import code, git, outputs, rule_changes
 from pipeline.chain.layout import Layout
 from pipeline.chain.store import Store
 from pipeline.chain.verify import Commit, Finding
-from pipeline.errors import GraftError
+from pipeline.common import documents, files
+from pipeline.common.errors import GraftError
 
 SCRATCH = Path(".graft")
 # What follows from predictions.json: the first three are the verdict.
@@ -124,7 +124,7 @@ def compute(commit: Commit, revision: str | None, stores: Sequence[Store] = ()) 
 def other_code(revision: str) -> list[str]:
     """Files that decide the verdict and are not the same at a revision as here; empty: both compute the same."""
     whole = [*git.files(revision, code.PACKAGE), SCHEMA]
-    here = {path.relative_to(code.ROOT).as_posix() for path in (code.ROOT / code.PACKAGE).rglob("*.py")}
+    here = {path.relative_to(files.ROOT).as_posix() for path in (files.ROOT / code.PACKAGE).rglob("*.py")}
     if here <= {*whole} and not _changed(revision, whole):  # as nearly always: no import needs to be followed
         return []
     return _changed(revision, _code())
@@ -133,8 +133,8 @@ def other_code(revision: str) -> list[str]:
 def _changed(revision: str, paths: Sequence[str]) -> list[str]:
     """Which of these files are not the same at a revision as here."""
     there = git.object_ids(f"{revision}:{path}" for path in paths)
-    present = [path for path in paths if (code.ROOT / path).is_file()]
-    ids = git.run("hash-object", "--no-filters", "--stdin-paths", stdin=_lines(code.ROOT / p for p in present)).split()
+    present = [path for path in paths if (files.ROOT / path).is_file()]
+    ids = git.run("hash-object", "--no-filters", "--stdin-paths", stdin=_lines(files.ROOT / p for p in present)).split()
     here = dict(zip(present, ids, strict=True))
     return [path for path, old in zip(paths, there, strict=True) if old != here.get(path)]
 
@@ -144,15 +144,15 @@ def _code() -> list[str]:
     """Files whose bytes decide what is computed, relative to the root; sorted."""
     from pipeline.evaluation import keys
 
-    modules = code.closure(code.ROOT / "pipeline/recompute.py")
+    modules = code.closure(files.ROOT / "pipeline/recompute.py")
     modules |= {keys.ROOT / name for kind in ("classification", "sft", "text") for name in keys.modules(kind)}
     modules |= code.packages(modules)
-    return [*sorted(path.relative_to(code.ROOT).as_posix() for path in modules), SCHEMA]
+    return [*sorted(path.relative_to(files.ROOT).as_posix() for path in modules), SCHEMA]
 
 
 def _inputs_of_gate() -> list[str]:
     """What dvc.yaml lists as data of the stage `gate`."""
-    stages = outputs.stages((code.ROOT / "dvc.yaml").read_bytes(), "dvc.yaml")
+    stages = outputs.stages((files.ROOT / "dvc.yaml").read_bytes(), "dvc.yaml")
     return [path for path in stages["gate"]["deps"] if not path.startswith("pipeline/")]
 
 
@@ -169,7 +169,7 @@ def _run(scratch: Path) -> None:
         )
     with tempfile.TemporaryDirectory(prefix="code-", dir=scratch.parent) as folder:
         for name in _NEEDED:
-            Path(folder, name).symlink_to(code.ROOT / name)
+            Path(folder, name).symlink_to(files.ROOT / name)
         done = subprocess.run(  # -I: neither the folder nor the environment's variables add a module
             [sys.executable, "-I", "-c", _START, folder],
             cwd=scratch, env=dict(os.environ), capture_output=True, text=True, check=False,

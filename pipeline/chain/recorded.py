@@ -12,7 +12,7 @@ from pipeline.chain.candidate import Tree
 from pipeline.chain.manifest import Digest
 from pipeline.chain.outputs import Output
 from pipeline.chain.releases import Release
-from pipeline.errors import GraftError
+from pipeline.common.errors import GraftError
 
 WAY_OUT = "git log -p dvc.lock; git restore brings the right one back, or dvc repro --force makes the outputs again"
 

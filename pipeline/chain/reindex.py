@@ -10,15 +10,15 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
-from pipeline import files
 from pipeline.chain import git, lockfile, outputs
 from pipeline.chain import manifest as manifests
 from pipeline.chain.lockfile import Lock
 from pipeline.chain.store import Store
+from pipeline.common import files
+from pipeline.common.errors import GraftError
 from pipeline.data import increment, index, jsonl, runs, sketch, views
 from pipeline.data.index import Index
 from pipeline.data.runs import Rows
-from pipeline.errors import GraftError
 
 RECORDS, DROPPED, SLICES = "data/prepared/records.jsonl", "data/assembled/dropped.jsonl", "data/assembled/slices"
 

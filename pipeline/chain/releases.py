@@ -9,9 +9,10 @@ from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 
-from pipeline import documents, files, terminal
+from pipeline import terminal
 from pipeline.chain import git, lockfile, manifest
-from pipeline.errors import GraftError
+from pipeline.common import documents, files
+from pipeline.common.errors import GraftError
 
 MANIFEST = manifest.PATH
 DECISION = Path("reports/decision.json")

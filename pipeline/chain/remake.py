@@ -6,10 +6,10 @@ The working tree is not touched. Stages that train are not run: what they put ou
 import shutil
 from pathlib import Path
 
-from pipeline import scratch
 from pipeline.chain import dvc, git, outputs, verify
 from pipeline.chain.store import Store
-from pipeline.errors import GraftError
+from pipeline.common import scratch
+from pipeline.common.errors import GraftError
 
 FOLDER = Path(".graft/remake")
 _BY_HAND = "git clone the repository, git checkout the release, dvc pull --allow-missing, dvc repro merge"

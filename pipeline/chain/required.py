@@ -8,11 +8,11 @@ rebuilt: the weights, too, trained again from the parent's state and the data.
 from ruamel.yaml import YAML
 from ruamel.yaml.error import YAMLError
 
-from pipeline import params
 from pipeline.chain import git, rebuild, rescore
 from pipeline.chain.releases import Release
 from pipeline.chain.verify import Commit
-from pipeline.errors import GraftError
+from pipeline.common import params
+from pipeline.common.errors import GraftError
 
 LEVELS = ("recomputed", "rescored", "rebuilt")  # each includes those before it
 DEFAULT = LEVELS[0]

@@ -14,17 +14,17 @@ from pathlib import Path
 from secrets import randbelow
 from typing import Any
 
-from pipeline import scratch
 from pipeline.chain import environment, evaluated, git, published, served
 from pipeline.chain.evaluated import Entry, Evaluated
 from pipeline.chain.published import Settings
 from pipeline.chain.rescored import Rescored, Side
 from pipeline.chain.served import MERGED, Release
 from pipeline.chain.verify import Commit
-from pipeline.errors import GraftError
+from pipeline.common import scratch
+from pipeline.common.errors import GraftError
+from pipeline.common.words import counted
 from pipeline.evaluation import agreement, keys
 from pipeline.evaluation.agreement import Compared, Difference
-from pipeline.words import counted
 
 FOLDER = Path(".graft/rescore")
 LIMIT = 120.0  # seconds: up to here all items are scored

@@ -3,9 +3,9 @@
 from dataclasses import dataclass
 from typing import Any
 
+from pipeline.common.words import counted
 from pipeline.evaluation import agreement
 from pipeline.evaluation.agreement import Difference
-from pipeline.words import counted
 
 SHOWN = 20  # differences in a message
 

@@ -6,8 +6,8 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from pipeline import files, params, schema, sources
 from pipeline.chain import git
+from pipeline.common import files, params, schema, sources
 from pipeline.evaluation import basis, predictions
 from pipeline.evaluation.basis import Basis
 

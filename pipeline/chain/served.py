@@ -6,12 +6,12 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from pipeline import files
 from pipeline.chain import evaluated, outputs, published
 from pipeline.chain.published import Settings
 from pipeline.chain.store import Store
 from pipeline.chain.verify import Commit
-from pipeline.errors import GraftError
+from pipeline.common import files
+from pipeline.common.errors import GraftError
 from pipeline.evaluation import predictions
 from pipeline.model import pinned
 

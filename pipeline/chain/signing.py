@@ -12,9 +12,9 @@ from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import Any
 
-from pipeline import files
 from pipeline.chain import git, lockfile
-from pipeline.errors import GraftError
+from pipeline.common import files
+from pipeline.common.errors import GraftError
 
 SIGNED = ("dvc.lock", "dvc.yaml", "models.lock", "params.yaml", "reports/manifest.json", "requirements.lock")
 SIGNERS = "signers"  # NAME.pub: a public key in PEM; NAME.identity: keyless, an identity and its issuer on two lines

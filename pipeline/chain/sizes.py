@@ -14,7 +14,7 @@ from pipeline.chain import git, outputs
 from pipeline.chain import manifest as manifests
 from pipeline.chain.keep import PARAMS, Keep
 from pipeline.chain.releases import MANIFEST, Release
-from pipeline.errors import GraftError
+from pipeline.common.errors import GraftError
 
 _REFRESH = re.compile(rb"^ +chain: fresh\b", re.MULTILINE)  # `graft add --full`: its data are all stored already
 

@@ -16,7 +16,7 @@ from typing import Any
 from pipeline.chain import listing, progress, transfer
 from pipeline.chain.listing import Listing
 from pipeline.chain.places import Place, Places
-from pipeline.errors import GraftError
+from pipeline.common.errors import GraftError
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,7 +9,7 @@ from pathlib import Path
 from pipeline.chain import candidate, git, lockfile, outputs, unsaved, verify
 from pipeline.chain.releases import Release
 from pipeline.chain.store import Store
-from pipeline.errors import GraftError
+from pipeline.common.errors import GraftError
 
 # What makes and describes a model; docs/, .github/ and tests stay as they are.
 MODEL = (

@@ -11,7 +11,7 @@ from pipeline.chain import git, releases
 from pipeline.chain.lockfile import Lock
 from pipeline.chain.releases import Release
 from pipeline.chain.verify import Finding
-from pipeline.errors import GraftError
+from pipeline.common.errors import GraftError
 
 RELEASE = "an annotated tag on a commit whose decision is pass"
 

@@ -4,9 +4,9 @@ import contextlib
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
-from pipeline import errors, files
 from pipeline.chain import candidate
-from pipeline.errors import GraftError
+from pipeline.common import errors, files
+from pipeline.common.errors import GraftError
 
 WRITTEN = (candidate.DVCIGNORE, Path("models.lock"), Path("params.yaml"))  # by what opens a candidate
 _CACHED = "what got into DVC's cache stays there, and nothing names it: graft gc drops it"

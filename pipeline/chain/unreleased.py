@@ -5,7 +5,7 @@ from pathlib import Path
 from pipeline.chain import git
 from pipeline.chain.releases import Release
 from pipeline.chain.verify import Finding
-from pipeline.words import counted
+from pipeline.common.words import counted
 
 ASKED = ("data/golden", "dvc.lock", "params.yaml")  # and the increment: an edit makes another model
 MODES = {"100644": "mode 644", "100755": "mode 755 (executable)", "120000": "a link", "160000": "a submodule"}

@@ -4,8 +4,8 @@ import os
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
-from pipeline import files
 from pipeline.chain.store import Store
+from pipeline.common import files
 
 
 def below(paths: Iterable[str], linked: Iterable[str], store: Store) -> list[str]:

@@ -6,13 +6,13 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from pipeline import documents, files
 from pipeline.chain import foreign, git, hashing, keep, lockfile, outputs, releases
 from pipeline.chain import manifest as manifests
 from pipeline.chain.manifest import Digest
 from pipeline.chain.places import Place
 from pipeline.chain.store import Digests, Store
-from pipeline.errors import GraftError
+from pipeline.common import documents, files
+from pipeline.common.errors import GraftError
 
 ON_DEMAND = "on-demand"
 FOREIGN = "foreign"

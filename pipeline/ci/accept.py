@@ -15,10 +15,11 @@ import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from pipeline import errors, terminal
+from pipeline import terminal
 from pipeline.chain import git, lockfile, releases
 from pipeline.ci import github, results
-from pipeline.errors import GraftError
+from pipeline.common import errors
+from pipeline.common.errors import GraftError
 
 WORKFLOW, EVENT, ARTIFACT = "retrain.yml", "pull_request_target", "trained"
 WITH_TOKEN = ("-c", "credential.helper=!gh auth git-credential")  # a private repository asks for it

@@ -10,10 +10,10 @@ import tempfile
 from collections.abc import Mapping
 from pathlib import Path
 
-from pipeline import errors
 from pipeline.chain import git
 from pipeline.ci import results
-from pipeline.errors import GraftError
+from pipeline.common import errors
+from pipeline.common.errors import GraftError
 
 MESSAGE = "Train the candidate"
 PERSON = {"NAME": "graft", "EMAIL": "graft@users.noreply.github.com"}

@@ -14,13 +14,13 @@ import tempfile
 from pathlib import Path
 from typing import Any
 
-from pipeline import errors, files, params
 from pipeline.chain import lockfile
 from pipeline.ci import refresh
+from pipeline.common import errors, files, params
+from pipeline.common.errors import GraftError
 from pipeline.data import arrow, detect, increment, jsonl
 from pipeline.data import prepared as reports
 from pipeline.data.records import Record
-from pipeline.errors import GraftError
 from pipeline.evaluation import measures, sides
 from pipeline.stages import prepare
 

@@ -4,7 +4,7 @@ from pathlib import Path
 
 from pipeline.chain import verify
 from pipeline.chain.store import Store
-from pipeline.errors import GraftError
+from pipeline.common.errors import GraftError
 
 QUARANTINE = "quarantine"  # the remote that a training job may write
 NOT_CHECKED = "⚠️ **not checked**"

@@ -5,11 +5,11 @@ import sys
 from collections.abc import Iterator
 from pathlib import Path
 
-from pipeline import files
 from pipeline.chain import candidate, rule_changes
 from pipeline.ci import fetched, verdicts
 from pipeline.ci.fetched import NOT_CHECKED
-from pipeline.errors import GraftError
+from pipeline.common import files
+from pipeline.common.errors import GraftError
 from pipeline.report import changed
 from pipeline.report.marks import bullets, plain
 

@@ -7,7 +7,7 @@ import subprocess
 import zipfile
 from typing import Any
 
-from pipeline.errors import GraftError
+from pipeline.common.errors import GraftError
 
 
 def pages(path: str) -> list[Any]:

@@ -7,11 +7,12 @@ promote: the same check again, and only then they are copied to the default remo
 
 import sys
 
-from pipeline import errors, terminal
+from pipeline import terminal
 from pipeline.chain import recompute, releases, verify
 from pipeline.chain.store import Store
 from pipeline.ci.fetched import QUARANTINE
-from pipeline.errors import GraftError
+from pipeline.common import errors
+from pipeline.common.errors import GraftError
 
 
 def push() -> None:

@@ -16,9 +16,10 @@ import sys
 import tempfile
 from pathlib import Path
 
-from pipeline import errors, files, terminal
+from pipeline import terminal
 from pipeline.chain import git
-from pipeline.errors import GraftError
+from pipeline.common import errors, files
+from pipeline.common.errors import GraftError
 
 INCREMENTS = Path("data/increments")
 TYPED = "--typed"

@@ -9,7 +9,7 @@ import zipfile
 from pathlib import Path
 
 from pipeline.chain import git
-from pipeline.errors import GraftError
+from pipeline.common.errors import GraftError
 
 NAMES = (
     "dvc.lock",

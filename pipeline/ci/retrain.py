@@ -19,9 +19,9 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import IO
 
-from pipeline import errors, files
 from pipeline.ci import results
-from pipeline.errors import GraftError
+from pipeline.common import errors, files
+from pipeline.common.errors import GraftError
 
 QUARANTINE = "quarantine"
 BASE = "GRAFT_BASE"  # by which `pipeline.ci.summary` finds the base, whose gate judges too

@@ -8,10 +8,10 @@ training: it is refused.
 import sys
 from pathlib import Path
 
-from pipeline import errors
 from pipeline.chain import git
 from pipeline.ci import results
-from pipeline.errors import GraftError
+from pipeline.common import errors
+from pipeline.common.errors import GraftError
 
 CONFIG = ".dvc/config"
 RESERVED = (".dvc", ".graft", ".venv")  # where DVC, Graft and make keep what they made

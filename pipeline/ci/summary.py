@@ -6,14 +6,15 @@ What could not be read is called "not checked" and never passes for good.
 from collections.abc import Iterator
 from pathlib import Path
 
-from pipeline import errors, files, terminal
+from pipeline import terminal
 from pipeline.chain import candidate, dvc, recompute, staleness, tracking, verify
 from pipeline.chain.store import Store
 from pipeline.ci import fetched, first_lines
 from pipeline.ci.fetched import NOT_CHECKED, QUARANTINE
 from pipeline.commands.lock import differences, only_upgraded
 from pipeline.commands.plan import describe
-from pipeline.errors import GraftError
+from pipeline.common import errors, files
+from pipeline.common.errors import GraftError
 from pipeline.report.marks import plain
 
 MARK = "<!-- graft: candidate -->"  # by which the workflow finds its own comment again

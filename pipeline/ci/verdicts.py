@@ -20,7 +20,7 @@ try:
     import pipeline
     if Path.cwd() not in Path(pipeline.__file__).resolve().parents:
         raise ImportError("it has no pipeline/")
-    from pipeline import params
+    from pipeline.common import params
     from pipeline.evaluation import predictions
     from pipeline.gate.decide import decide
     verdict = decide(predictions.read(Path(sys.argv[1])), params.load_all()["gate"])

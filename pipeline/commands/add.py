@@ -9,14 +9,15 @@ from typing import Any
 
 import click
 
-from pipeline import params, terminal, words
+from pipeline import terminal
 from pipeline.chain import anchors, candidate, git, lockfile, outputs, tracking, undo
 from pipeline.chain.candidate import INCREMENTS, Tree
 from pipeline.chain.store import Store
 from pipeline.commands import incoming
 from pipeline.commands.incoming import Incoming
+from pipeline.common import params, words
+from pipeline.common.errors import GraftError
 from pipeline.data import increment, kinds
-from pipeline.errors import GraftError
 
 GOLDEN = Path("data/golden")
 GIVEN = (".dvcignore", "dvc.lock", "dvc.yaml", "models.lock", "params.yaml")  # that git must keep, beside the increment

@@ -5,13 +5,14 @@ import tempfile
 from dataclasses import replace
 from pathlib import Path
 
-from pipeline import files, params, terminal
+from pipeline import terminal
 from pipeline.chain import candidate, lockfile, outputs, releases, tracking
 from pipeline.chain.candidate import Tree
 from pipeline.chain.store import Store
+from pipeline.common import files, params
+from pipeline.common.errors import GraftError
 from pipeline.data import arrow, golden, increment, index, runs, slices
 from pipeline.data.increment import Increment
-from pipeline.errors import GraftError
 from pipeline.evaluation import predictions
 from pipeline.stages import prepare
 

@@ -9,9 +9,9 @@ from typing import Any
 from pipeline.chain.candidate import Tree
 from pipeline.chain.lockfile import Parent
 from pipeline.chain.store import Store
+from pipeline.common.words import counted
 from pipeline.data import increment
 from pipeline.report import funnel
-from pipeline.words import counted
 
 KNOWN = ("seen", "golden", "superseded")
 NEAR = ("near-duplicate", "bridges-split", "near-evaluation")

@@ -6,11 +6,12 @@ from typing import Any
 
 import click
 
-from pipeline import documents, params, terminal, yaml
+from pipeline import terminal
 from pipeline.chain import candidate, comparison, git, lineage, lockfile, pairs, releases, verify
 from pipeline.chain.comparison import Diff
 from pipeline.chain.store import Store
-from pipeline.errors import GraftError
+from pipeline.common import documents, params, yaml
+from pipeline.common.errors import GraftError
 from pipeline.evaluation import predictions
 from pipeline.report import differences
 from pipeline.report import record as described

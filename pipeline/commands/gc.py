@@ -10,10 +10,10 @@ from pipeline.chain import candidate, git, keep
 from pipeline.chain.places import Place
 from pipeline.chain.releases import Release
 from pipeline.chain.store import Store
-from pipeline.errors import GraftError
+from pipeline.common.errors import GraftError
+from pipeline.common.words import counted
 from pipeline.garbage import history, inventory, plan
 from pipeline.garbage.plan import Garbage, Rule
-from pipeline.words import counted
 
 DAY = 86400  # seconds
 

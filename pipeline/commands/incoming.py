@@ -8,11 +8,11 @@ from typing import Any
 
 import click
 
-from pipeline import files, params
+from pipeline.common import files, params
+from pipeline.common.errors import GraftError
 from pipeline.data import dataset_info, increment
 from pipeline.data.filespec import CONTENTS, FileSpec
 from pipeline.data.limits import Limits
-from pipeline.errors import GraftError
 
 _READING = (
     "text", "label", "columns", "header", "delimiter", "encoding", "format", "content", "template", "blocks",

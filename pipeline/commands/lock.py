@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import click
 
-from pipeline import params, terminal
+from pipeline import terminal
 from pipeline.chain import (
     anchors,
     candidate,
@@ -20,7 +20,8 @@ from pipeline.chain import (
     undo,
 )
 from pipeline.chain.store import Store
-from pipeline.errors import GraftError
+from pipeline.common import params
+from pipeline.common.errors import GraftError
 
 
 @click.command()

@@ -7,10 +7,11 @@ from typing import Any
 
 import click
 
-from pipeline import documents, terminal
+from pipeline import terminal
 from pipeline.chain import candidate, git, keep, releases, sizes
 from pipeline.chain.lockfile import Lock
-from pipeline.errors import GraftError
+from pipeline.common import documents
+from pipeline.common.errors import GraftError
 from pipeline.report import graph
 
 REPORTS = ("metrics", "training")

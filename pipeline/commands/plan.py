@@ -9,7 +9,7 @@ from typing import Any
 
 import click
 
-from pipeline import documents, params, terminal
+from pipeline import terminal
 from pipeline.chain import candidate, outputs, recorded, staleness, tracking
 from pipeline.chain.candidate import Tree
 from pipeline.chain.lockfile import Lock
@@ -17,7 +17,8 @@ from pipeline.chain.store import Store
 from pipeline.commands import counts, plan_memory
 from pipeline.commands.lock import differences
 from pipeline.commands.plan_memory import Memory
-from pipeline.errors import GraftError
+from pipeline.common import documents, params
+from pipeline.common.errors import GraftError
 from pipeline.training import batches, held_out
 from pipeline.training.example import Example
 from pipeline.training.settings import Params

@@ -6,10 +6,10 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from pipeline import documents
 from pipeline.chain.lockfile import Lock
+from pipeline.common import documents
+from pipeline.common.errors import GraftError
 from pipeline.data import increment
-from pipeline.errors import GraftError
 from pipeline.model import base_files, cards, fitting, footprint, hub, pace, shapes
 from pipeline.model.cards import Cards
 from pipeline.model.footprint import Run

@@ -4,7 +4,7 @@ from pathlib import Path, PurePosixPath
 
 import click
 
-from pipeline import documents, files, params, terminal, words
+from pipeline import terminal
 from pipeline.chain import (
     candidate,
     git,
@@ -23,7 +23,8 @@ from pipeline.chain import (
 from pipeline.chain.candidate import Tree
 from pipeline.chain.manifest import Digest
 from pipeline.chain.store import Store
-from pipeline.errors import GraftError
+from pipeline.common import documents, files, params, words
+from pipeline.common.errors import GraftError
 from pipeline.report import changed
 
 HELP_DIRTY = "git add and commit, or git restore"

@@ -2,13 +2,14 @@
 
 import click
 
-from pipeline import files, terminal
+from pipeline import terminal
 from pipeline.chain import candidate, git, outputs, publish, releases, remake, signing, switching, verify
 from pipeline.chain.candidate import Tree
 from pipeline.chain.releases import Release
 from pipeline.chain.store import Store
-from pipeline.errors import GraftError
-from pipeline.visible import one_line
+from pipeline.common import files
+from pipeline.common.errors import GraftError
+from pipeline.common.visible import one_line
 
 
 @click.command()

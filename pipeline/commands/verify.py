@@ -13,8 +13,8 @@ from pipeline.chain.releases import Release
 from pipeline.chain.rescored import Rescored
 from pipeline.chain.store import Store
 from pipeline.chain.verify import Commit, Finding
-from pipeline.errors import GraftError
-from pipeline.words import counted
+from pipeline.common.errors import GraftError
+from pipeline.common.words import counted
 
 ALL = ""  # --rescore without N
 _ADVICE = {  # where one of these is among the problems

@@ -6,8 +6,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from pipeline.common.errors import GraftError
 from pipeline.data import encoding
-from pipeline.errors import GraftError
 
 REVIEW = Path("data/review.csv")  # people's answers: kept in git, shipped with a header alone
 POLICIES = ("drop", "keep_newest", "majority", "fail", "review")

@@ -6,9 +6,9 @@ from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
 from typing import Any
 
+from pipeline.common.errors import GraftError
 from pipeline.data.contents import turns
 from pipeline.data.filespec import FileSpec
-from pipeline.errors import GraftError
 
 _KEYS = {  # their name of a column -> ours
     "prompt": "instruction",

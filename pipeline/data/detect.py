@@ -7,13 +7,13 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+from pipeline.common.errors import GraftError
 from pipeline.data import content_of, detect_csv, rows
 from pipeline.data import encoding as encodings
 from pipeline.data.detect_rows import FIRST_ROWS, ROWS, Wishes, by_content
 from pipeline.data.filespec import FileSpec
 from pipeline.data.limits import Limits
 from pipeline.data.reading import columnar, document, jsonl, lines, source
-from pipeline.errors import GraftError
 
 PIECES = 24  # of a file, at most, that rows are taken from: long rows are few enough
 _JSON = re.compile(r"\s*(?:\[\s*[{\]]|\{\s*[\"}])")

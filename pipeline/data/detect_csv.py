@@ -6,13 +6,13 @@ from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from pathlib import Path
 
+from pipeline.common.errors import GraftError
 from pipeline.data.columns import has_header
 from pipeline.data.detect_rows import FIRST_ROWS, ROWS, Wishes, by_content
 from pipeline.data.filespec import FileSpec
 from pipeline.data.limits import Limits
 from pipeline.data.reading import delimited, lines
 from pipeline.data.reading.delimited import Dialect
-from pipeline.errors import GraftError
 
 DELIMITERS = (",", "\t", ";", "|")
 

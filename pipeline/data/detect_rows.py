@@ -5,10 +5,10 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, NoReturn
 
+from pipeline.common.errors import GraftError
 from pipeline.data import content_of
 from pipeline.data.columns import Column, label_column, text_column
 from pipeline.data.filespec import FileSpec, slots
-from pipeline.errors import GraftError
 
 ROWS = 50_000  # rows that columns are judged by
 FIRST_ROWS = 1_000  # rows that the format and the content are judged by

@@ -4,10 +4,10 @@ import codecs
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
+from pipeline.common.errors import GraftError
 from pipeline.data.filespec import known_encoding
 from pipeline.data.limits import Limits
 from pipeline.data.reading import source
-from pipeline.errors import GraftError
 
 HEAD = 1 << 20  # bytes that are looked at
 _BOMS = ((codecs.BOM_UTF8, "utf-8"), (codecs.BOM_UTF16_LE, "utf-16"), (codecs.BOM_UTF16_BE, "utf-16"))

@@ -5,13 +5,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from pipeline.common.errors import GraftError
 from pipeline.data import records, text
 from pipeline.data.clean import clean
 from pipeline.data.clean.clean import Options
 from pipeline.data.marks import PREFIX, Marks
 from pipeline.data.reading import jsonl
 from pipeline.data.records import Messages, Record
-from pipeline.errors import GraftError
 
 REQUIRED = "must-pass"  # a file whose name begins so holds items that must all pass
 _MARKS = ("must_pass", "cluster", "kind")

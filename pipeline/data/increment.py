@@ -7,10 +7,10 @@ from typing import Any
 
 from ruamel.yaml.comments import CommentedMap
 
-from pipeline import files, yaml
+from pipeline.common import files, yaml
+from pipeline.common.errors import GraftError
 from pipeline.data import filespec
 from pipeline.data.filespec import FileSpec, known_encoding
-from pipeline.errors import GraftError
 
 __all__ = ["FileSpec", "known_encoding"]
 

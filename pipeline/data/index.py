@@ -16,11 +16,11 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from pipeline import files
+from pipeline.common import files
+from pipeline.common.errors import GraftError
 from pipeline.data import runs, sketch
 from pipeline.data.runs import EVAL, GONE, ID, KEY, LABEL, LABELLED, P0, P1, STATE, Matches, Open, Places, Rows
 from pipeline.data.sketch import Sketches
-from pipeline.errors import GraftError
 
 ALGORITHM, VERSION = "sha256+minhash", 2
 FAN = 8  # runs of one age that become one

@@ -3,7 +3,7 @@
 from collections import Counter
 from collections.abc import Iterable
 
-from pipeline.errors import GraftError
+from pipeline.common.errors import GraftError
 
 KINDS = {
     "sft": ("classification", "sft", "kto"),  # of kto: what is desirable; the rest is left out

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from pipeline import files
+from pipeline.common import files
 
 NAME = "golden.json"  # beside the slices
 PREFIX = "golden-"  # of their slices' names

@@ -3,8 +3,8 @@
 from collections.abc import Iterator, Mapping
 from typing import Any
 
+from pipeline.common.errors import GraftError
 from pipeline.data.selection import DUPLICATE, NEAR, OLDER
-from pipeline.errors import GraftError
 
 REPEATED = (DUPLICATE, OLDER, NEAR)  # leaving these out loses nothing
 

@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 import pyarrow as pa
 
-from pipeline import files
+from pipeline.common import files
 from pipeline.data import arrow, views
 from pipeline.data.arrow import SCHEMA
 

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pyarrow as pa
 
-from pipeline import files
+from pipeline.common import files
 from pipeline.data import arrow, index, slices
 from pipeline.data.arrow import SCHEMA
 from pipeline.data.index import Index

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from pipeline.errors import GraftError
+from pipeline.common.errors import GraftError
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -6,7 +6,7 @@ from typing import Any
 
 import orjson
 
-from pipeline import schema
+from pipeline.common import schema
 
 
 def problem(record: Mapping[str, Any]) -> str | None:

@@ -5,8 +5,8 @@ from typing import Any
 
 import torch
 
+from pipeline.common.errors import GraftError
 from pipeline.data.records import Record
-from pipeline.errors import GraftError
 from pipeline.model.chat import Chat, keep_end
 from pipeline.model.weights import left_padded
 from pipeline.training import encoding

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from pipeline import files
+from pipeline.common import files
 from pipeline.data import arrow, marks, records
 from pipeline.evaluation import predictions
 

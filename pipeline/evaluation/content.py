@@ -5,8 +5,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from pipeline import files, params
 from pipeline.chain import lockfile
+from pipeline.common import files, params
 from pipeline.data import arrow, marks
 from pipeline.data.records import Record
 from pipeline.evaluation import items as evaluated

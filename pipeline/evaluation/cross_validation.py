@@ -19,11 +19,11 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from pipeline import errors, files, params
 from pipeline.chain import lockfile
+from pipeline.common import errors, files, params
+from pipeline.common.errors import GraftError
 from pipeline.data import arrow, jsonl, records, rejects, state
 from pipeline.data.records import Record
-from pipeline.errors import GraftError
 from pipeline.evaluation import measures, sides
 from pipeline.stages import assemble, train
 from pipeline.training.settings import Params

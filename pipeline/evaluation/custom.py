@@ -19,8 +19,8 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Any
 
+from pipeline.common.errors import GraftError
 from pipeline.data.records import Record
-from pipeline.errors import GraftError
 from pipeline.evaluation.classification import DIGITS
 from pipeline.evaluation.measures import NAMES
 

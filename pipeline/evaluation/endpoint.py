@@ -12,7 +12,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from pipeline.errors import GraftError
+from pipeline.common.errors import GraftError
 
 AGAIN = (408, 409, 425, 429, 500, 502, 503, 504)  # worth another attempt
 LONGEST = 1 << 20  # bytes of an answer

@@ -16,7 +16,7 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
-from pipeline.errors import GraftError
+from pipeline.common.errors import GraftError
 from pipeline.evaluation import keys
 
 FOLDER = Path("metrics/lm_eval")

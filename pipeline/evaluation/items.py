@@ -9,10 +9,10 @@ from collections import defaultdict
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
+from pipeline.common.errors import GraftError
 from pipeline.data import records
 from pipeline.data.marks import Marks
 from pipeline.data.records import Record
-from pipeline.errors import GraftError
 from pipeline.evaluation import fields
 
 GOLDEN = "golden-"  # so begin the names of slices that are kept by hand

@@ -13,10 +13,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from pipeline import errors, files, params
+from pipeline.common import errors, files, params
+from pipeline.common.errors import GraftError
 from pipeline.data import arrow
 from pipeline.data.records import Record
-from pipeline.errors import GraftError
 from pipeline.evaluation import endpoint, judged, predictions, ratings, sides
 
 PREDICTIONS = Path("reports/predictions.json")

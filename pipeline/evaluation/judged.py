@@ -12,8 +12,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from pipeline.common.errors import GraftError
 from pipeline.data.records import Record
-from pipeline.errors import GraftError
 from pipeline.evaluation import keys, predictions, ratings
 from pipeline.evaluation.classification import DIGITS
 

@@ -13,14 +13,14 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
-from pipeline import files
+from pipeline.common import files
 from pipeline.data import records
 from pipeline.data.records import Record
 from pipeline.evaluation.choice import Normalize
 from pipeline.model import saved
 from pipeline.model.pinned import Base
 
-ROOT = Path(__file__).resolve().parent.parent
+ROOT = files.ROOT / "pipeline"
 BASE_WEIGHTS = "model"  # what the names of a base's weights begin with
 LIBRARIES = ("torch", "transformers", "peft", "tokenizers")
 _MODEL_CODE = (

@@ -8,8 +8,8 @@ import dataclasses
 from collections.abc import Iterable
 from dataclasses import dataclass
 
+from pipeline.common.draws import Draws
 from pipeline.data import records
-from pipeline.data.augment.draws import Draws
 from pipeline.data.records import Record
 from pipeline.evaluation.perturbations import KINDS
 

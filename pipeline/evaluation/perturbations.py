@@ -9,7 +9,7 @@ import re
 import unicodedata
 from collections.abc import Callable, Mapping, Sequence
 
-from pipeline.data.augment.draws import Draws
+from pipeline.common.draws import Draws
 
 # Characters that count as words: Han, kana, their signs.
 _CJK = "々〆\u3040-\u30ff\u31f0-\u31ff\u3400-\u9fff\uf900-\ufaff\uff66-\uff9f\U00020000-\U0003ffff"

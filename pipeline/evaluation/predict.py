@@ -8,9 +8,9 @@ from typing import Any
 
 import torch
 
-from pipeline import params
+from pipeline.common import params
+from pipeline.common.errors import GraftError
 from pipeline.data.records import Record
-from pipeline.errors import GraftError
 from pipeline.evaluation import answers, choice, efficiency, keys
 from pipeline.model import chat, machine, pinned, scoring, weights
 from pipeline.training import encoding, likelihood

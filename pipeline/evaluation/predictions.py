@@ -6,8 +6,8 @@ from itertools import islice
 from pathlib import Path
 from typing import Any
 
-from pipeline import files
-from pipeline.errors import GraftError
+from pipeline.common import files
+from pipeline.common.errors import GraftError
 
 VERSION = 1
 SIDES = ("candidate", "parent", "anchor")

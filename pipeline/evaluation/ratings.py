@@ -10,8 +10,8 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from pipeline import files
-from pipeline.errors import GraftError
+from pipeline.common import files
+from pipeline.common.errors import GraftError
 
 COLUMNS = ("id", "hash", "score")
 LISTED = ("id", "hash", "question", "reference", "answer", "score")  # of the list that people fill in

@@ -4,8 +4,8 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from pipeline import files
 from pipeline.chain import lockfile
+from pipeline.common import files
 from pipeline.evaluation import figures
 
 METRICS = Path("reports/metrics.json")

@@ -6,10 +6,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from pipeline import files, params
 from pipeline.chain import lockfile
+from pipeline.common import files, params
+from pipeline.common.errors import GraftError
 from pipeline.data.records import Record
-from pipeline.errors import GraftError
 from pipeline.evaluation import custom, harness, keys, predictions
 from pipeline.evaluation.choice import Normalize
 from pipeline.evaluation.predictions import Row

@@ -5,7 +5,7 @@ from collections.abc import Iterable, Mapping
 from pipeline.chain import git, lockfile, releases
 from pipeline.chain.lockfile import Lock
 from pipeline.chain.releases import Release
-from pipeline.errors import GraftError
+from pipeline.common.errors import GraftError
 
 
 def below(locks: Iterable[tuple[str, Lock]], known: Iterable[Release]) -> list[Release]:

@@ -9,7 +9,7 @@ from typing import TypeVar
 
 from pipeline.chain import git, lockfile, outputs
 from pipeline.chain.lockfile import Lock
-from pipeline.errors import GraftError
+from pipeline.common.errors import GraftError
 
 _FILE = rb"- path: '?(?:%s)'?\n\s+hash: md5\n\s+md5: '?([0-9a-f]{32}(?:\.dir)?)\b"
 

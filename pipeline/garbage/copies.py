@@ -7,7 +7,7 @@ from pathlib import Path
 from pipeline.chain.listing import Listing
 from pipeline.chain.places import Place
 from pipeline.chain.store import Store
-from pipeline.errors import GraftError
+from pipeline.common.errors import GraftError
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -3,10 +3,10 @@
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 
-from pipeline import files
 from pipeline.chain import git
 from pipeline.chain.places import Place
 from pipeline.chain.store import Store
+from pipeline.common import files
 from pipeline.garbage import copies, roots
 
 # What an earlier run was about to delete: after a kill, listings may be gone whose files are still there.

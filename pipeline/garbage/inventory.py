@@ -9,7 +9,7 @@ from typing import Any
 
 from pipeline.chain.places import Place
 from pipeline.chain.store import Store
-from pipeline.errors import GraftError
+from pipeline.common.errors import GraftError
 
 _OBJECT = re.compile(r"[0-9a-f]{32}(\.dir)?")
 # When an object was last written, by the names that file systems have for it. A local file's `created` is its

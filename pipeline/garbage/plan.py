@@ -12,7 +12,7 @@ from pipeline.chain.candidate import Tree
 from pipeline.chain.places import Place
 from pipeline.chain.releases import Release
 from pipeline.chain.store import Store
-from pipeline.errors import GraftError
+from pipeline.common.errors import GraftError
 from pipeline.garbage import ancestors, candidates, copies, history, inventory, roots
 from pipeline.garbage.candidates import Candidate
 from pipeline.garbage.inventory import Held

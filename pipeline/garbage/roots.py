@@ -4,10 +4,10 @@ import re
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 
-from pipeline import documents
 from pipeline.chain import git, keep, lockfile, releases
 from pipeline.chain.releases import Release
-from pipeline.errors import GraftError
+from pipeline.common import documents
+from pipeline.common.errors import GraftError
 
 PATTERNS = (":(glob)**/dvc.lock", ":(glob)**/*.dvc", lockfile.PATH.as_posix())
 _MD5 = re.compile(rb"""\bmd5["']?: ["']?([0-9a-f]{32}(?:\.dir)?)\b""")

@@ -5,13 +5,13 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
+from pipeline.common.words import counted
 from pipeline.gate import override, paired
 from pipeline.gate import rules as asked_for
 from pipeline.gate.check import DIGITS, FAIL, INCONCLUSIVE, PASS, UNDECIDED, Check
 from pipeline.gate.judge import Case, judge
 from pipeline.gate.rules import UNSET, Params, Rule
 from pipeline.gate.values import BUILT_IN, JUDGE, Book, Item, applies, counting, right
-from pipeline.words import counted
 
 ALWAYS = ("accuracy", "macro_f1", "loss", "preference_accuracy")  # rules for kinds of records that may be absent
 SHOWN = 5  # must-pass items by name

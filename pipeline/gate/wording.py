@@ -1,8 +1,8 @@
 """Why a check is no pass, in a line of words that needs no other."""
 
+from pipeline.common.words import counted
 from pipeline.gate.check import Check
 from pipeline.gate.rules import Rule
-from pipeline.words import counted
 
 UNTOLD = "no number of items shows a margin of 0"
 

@@ -10,7 +10,7 @@ from peft import LoraConfig, get_peft_model_state_dict
 from safetensors import SafetensorError
 from safetensors.torch import load
 
-from pipeline.errors import GraftError
+from pipeline.common.errors import GraftError
 from pipeline.model import lora, lora_settings
 from pipeline.model.lora_settings import Settings
 from pipeline.model.pinned import Base

@@ -18,7 +18,7 @@ from tokenizers import Tokenizer, decoders, models, pre_tokenizers, trainers
 from transformers import GenerationConfig, PreTrainedTokenizerFast, Qwen2Config, Qwen2ForCausalLM
 from transformers.utils import logging
 
-from pipeline import errors, files, params
+from pipeline.common import errors, files, params
 from pipeline.model.base_corpus import END, PAD, SPECIALS, START, TEMPLATE, as_document, read_corpus, words
 
 TARGET = Path("examples/base")

@@ -4,7 +4,7 @@ import re
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-from pipeline.errors import GraftError
+from pipeline.common.errors import GraftError
 
 START, END, PAD = "<|im_start|>", "<|im_end|>", "<|endoftext|>"
 SPECIALS = [PAD, START, END]  # in the order of their ids

@@ -4,9 +4,9 @@ import json
 from collections.abc import Callable, Collection
 from pathlib import Path
 
-from pipeline import files
 from pipeline.chain.lockfile import Resolved
-from pipeline.errors import GraftError
+from pipeline.common import files
+from pipeline.common.errors import GraftError
 from pipeline.model import base_files, hub
 
 _SINGLE, _INDEX = base_files.WEIGHTS

@@ -3,7 +3,7 @@
 import re
 from dataclasses import dataclass
 
-from pipeline.errors import GraftError
+from pipeline.common.errors import GraftError
 
 # Memory in GB, and dense bfloat16 TFLOP/s (float16 where a card has no bfloat16), from the makers' data sheets.
 KNOWN: dict[str, tuple[float, float]] = {

@@ -7,8 +7,8 @@ from typing import Any
 import torch
 from safetensors.torch import load_file, save
 
-from pipeline import files
-from pipeline.errors import GraftError
+from pipeline.common import files
+from pipeline.common.errors import GraftError
 from pipeline.model import layers, saved
 from pipeline.model.pinned import Base
 

@@ -9,8 +9,8 @@ from typing import Any
 import jinja2
 from transformers import AutoTokenizer
 
+from pipeline.common.errors import GraftError
 from pipeline.data.records import Message, Messages
-from pipeline.errors import GraftError
 from pipeline.model import templates
 
 # What a template raises on messages that it does not fit: its own errors, and Python's of what it computes.

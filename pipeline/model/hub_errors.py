@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from typing import NamedTuple
 from urllib.parse import urlsplit
 
-from pipeline.errors import GraftError
+from pipeline.common.errors import GraftError
 
 _ACCESS = "set HF_TOKEN, or log in with `hf auth login`"
 _NETWORK = "check the network, HF_ENDPOINT and the proxy; with a filled cache HF_HUB_OFFLINE=1 needs none of them"

@@ -6,7 +6,7 @@ from typing import Any
 
 from torch import nn
 
-from pipeline.errors import GraftError
+from pipeline.common.errors import GraftError
 
 # What writes to the residual stream, in the families that transformers knows: a layer whose outputs are zero
 # passes its input on. Llama, Qwen, Mistral, Gemma, Phi | GPT-2 | BLOOM, Falcon, GPT-NeoX | OPT

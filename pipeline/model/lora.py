@@ -12,8 +12,8 @@ from peft.tuners.lora import LoraLayer
 from safetensors import safe_open
 from safetensors.torch import save
 
-from pipeline import files
-from pipeline.errors import GraftError
+from pipeline.common import files
+from pipeline.common.errors import GraftError
 from pipeline.model import layers, saved, weights
 from pipeline.model.lora_settings import Settings
 from pipeline.model.pinned import Base

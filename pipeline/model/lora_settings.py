@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from pipeline.errors import GraftError
+from pipeline.common.errors import GraftError
 from pipeline.model import saved
 
 QUANTIZED = "qlora"

@@ -8,7 +8,7 @@ from peft.utils.integrations import dequantize_module_weight
 from transformers import AutoModelForCausalLM, BitsAndBytesConfig
 from transformers.pytorch_utils import Conv1D
 
-from pipeline.errors import GraftError
+from pipeline.common.errors import GraftError
 from pipeline.model import weights
 
 

@@ -9,8 +9,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from pipeline import files
-from pipeline.errors import GraftError
+from pipeline.common import files
+from pipeline.common.errors import GraftError
 from pipeline.model.pinned import Base
 
 WEIGHTS, CONFIG = "adapter_model.safetensors", "adapter_config.json"

@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from pipeline.errors import GraftError
+from pipeline.common.errors import GraftError
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -11,7 +11,7 @@ from typing import Any
 
 from safetensors import safe_open
 
-from pipeline import files
+from pipeline.common import files
 
 LIMIT = "5GB"  # of one file; a server loads several at a time
 INDEX = "model.safetensors.index.json"

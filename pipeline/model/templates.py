@@ -3,8 +3,8 @@
 from collections.abc import Iterable
 from pathlib import Path
 
-from pipeline import files
-from pipeline.errors import GraftError
+from pipeline.common import files
+from pipeline.common.errors import GraftError
 
 SHIPPED = Path(__file__).parent / "templates"
 FOLDER = Path("data/templates")  # a dependency of the stages that render: an edit of a template runs them again

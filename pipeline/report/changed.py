@@ -4,7 +4,7 @@ import json
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-from pipeline.words import counted
+from pipeline.common.words import counted
 
 DIGITS = 16  # of an id
 NAMES = 5  # ids in a line; changes.json holds them all

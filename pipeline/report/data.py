@@ -7,10 +7,10 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from itertools import pairwise
 from typing import Any
 
+from pipeline.common.words import counted
 from pipeline.report import frame, funnel, parts
 from pipeline.report.labels import balance, changes
 from pipeline.report.parts import bars, folded, section, sentence, text
-from pipeline.words import counted
 
 Report = Mapping[str, Any]
 

@@ -3,8 +3,8 @@
 from collections.abc import Mapping
 from typing import Any
 
+from pipeline.common.words import counted
 from pipeline.report.facts import Facts
-from pipeline.words import counted
 
 
 def title(facts: Facts) -> str:

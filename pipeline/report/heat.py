@@ -3,8 +3,8 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from pipeline.common.words import counted
 from pipeline.report.parts import escaped, name, sentence
-from pipeline.words import counted
 
 MOST_LABELS = 20  # of a confusion matrix; more cannot be read
 MOST_SLICES = 80

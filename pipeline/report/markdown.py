@@ -3,6 +3,7 @@
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
+from pipeline.common.words import counted
 from pipeline.report import changed, comparison, examples, funnel, headline, tables, training
 from pipeline.report.comparison import Check, Row
 from pipeline.report.examples import Example
@@ -10,7 +11,6 @@ from pipeline.report.facts import Facts
 from pipeline.report.marks import bullets, code, fitted, plain, table
 from pipeline.report.measures import number, signed, title
 from pipeline.report.tables import Table
-from pipeline.words import counted
 
 __all__ = ["Facts", "render"]
 

@@ -4,6 +4,7 @@ import csv
 import io
 from collections.abc import Iterator, Sequence
 
+from pipeline.common.words import counted
 from pipeline.report import changed, charts, comparison, data, examples, frame, headline, heat, parts, tables, training
 from pipeline.report.comparison import Check, Row
 from pipeline.report.examples import Example
@@ -11,7 +12,6 @@ from pipeline.report.facts import Facts
 from pipeline.report.measures import number, signed, title
 from pipeline.report.parts import escaped, folded, name, section, sentence, text, words
 from pipeline.report.tables import Table
-from pipeline.words import counted
 
 REASONS = 200
 ROWS = 300  # of the table of slices

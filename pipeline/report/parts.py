@@ -4,7 +4,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from html import escape
 from typing import Any
 
-from pipeline.visible import visible
+from pipeline.common.visible import visible
 
 LONGEST = 300  # characters shown of a text
 STYLE = """\

@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Iterator, Sequence
 
 from pipeline.chain.lineage import History, Step
-from pipeline.words import counted
+from pipeline.common.words import counted
 
 TRAINED = {"train": "trained on", "replay": "replayed", "augmented": "trained on, made by augmentation"}
 SUPERSEDED, WITHDRAWN = "superseded", "withdrawn"  # what the reasons of a record that leaves begin with

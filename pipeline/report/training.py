@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from pipeline.words import counted
+from pipeline.common.words import counted
 
 
 def lines(found: Mapping[str, Any]) -> Iterator[str]:

@@ -13,8 +13,9 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from pipeline import errors, files, params
 from pipeline.chain import lockfile
+from pipeline.common import errors, files, params
+from pipeline.common.words import counted
 from pipeline.data import (
     arrow,
     assembled,
@@ -47,7 +48,6 @@ from pipeline.data.state import Parent
 from pipeline.model import base_files, templates
 from pipeline.report import data as page
 from pipeline.report import funnel
-from pipeline.words import counted
 
 PREPARED, GOLDEN = Path("data/prepared"), Path("data/golden")
 OUT = Path("data/assembled")

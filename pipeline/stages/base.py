@@ -8,9 +8,9 @@ import shutil
 from dataclasses import dataclass
 from pathlib import Path
 
-from pipeline import errors, files, params
 from pipeline.chain import lockfile
-from pipeline.errors import GraftError
+from pipeline.common import errors, files, params
+from pipeline.common.errors import GraftError
 from pipeline.model import base_files
 from pipeline.model.base_files import Pin
 

@@ -7,8 +7,8 @@ parent and the anchor said before is part of their states; a model is loaded for
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from pipeline import errors, files, params, sources, timing
 from pipeline.chain import lockfile
+from pipeline.common import errors, files, params, sources, timing
 from pipeline.data.records import Record
 from pipeline.evaluation import content, custom, fields, harness, judged, predictions, results, sides
 from pipeline.evaluation import items as evaluated

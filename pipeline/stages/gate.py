@@ -9,15 +9,15 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from pipeline import errors, files, params, sources
 from pipeline.chain import lockfile
+from pipeline.common import errors, files, params, sources
+from pipeline.common.visible import one_line
 from pipeline.evaluation import basis, predictions
 from pipeline.gate import changes
 from pipeline.gate.decide import decide
 from pipeline.gate.rules import Params
 from pipeline.report import changed as wording
 from pipeline.report import gathered, markdown, page
-from pipeline.visible import one_line
 
 REPORTS = Path("reports")
 PARENT = Path("models/parent")

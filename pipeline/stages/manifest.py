@@ -4,8 +4,8 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
-from pipeline import errors, files, yaml
-from pipeline.errors import GraftError
+from pipeline.common import errors, files, yaml
+from pipeline.common.errors import GraftError
 
 PIPELINE = Path("dvc.yaml")
 TRAINING = Path("reports/training.json")

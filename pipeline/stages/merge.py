@@ -8,11 +8,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from pipeline import errors, files, params, timing
 from pipeline.chain import lockfile
+from pipeline.common import errors, files, params, timing
+from pipeline.common.errors import GraftError
 from pipeline.data import arrow
 from pipeline.data.records import Messages
-from pipeline.errors import GraftError
 from pipeline.model import templates
 from pipeline.report import card
 

@@ -6,11 +6,11 @@ The files are links into the cache: later stages read them and never write there
 
 from pathlib import Path
 
-from pipeline import errors, files, params
 from pipeline.chain import lockfile, reindex
 from pipeline.chain.lockfile import Anchor, Parent
 from pipeline.chain.store import Store
-from pipeline.errors import GraftError
+from pipeline.common import errors, files, params
+from pipeline.common.errors import GraftError
 
 OUT = Path("models/parent")
 ANCHOR = Path("models/anchor")

@@ -15,8 +15,8 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from pipeline import errors, files, params
 from pipeline.chain import lockfile
+from pipeline.common import errors, files, params
 from pipeline.data import conflicts, jsonl, prepared, rejects, rows, selection, survey, validate, views
 from pipeline.data import increment as increments
 from pipeline.data.arrow import SCHEMA

@@ -10,10 +10,10 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from pipeline import errors, files, params, scratch, timing
+from pipeline.common import errors, files, params, scratch, timing
+from pipeline.common.errors import GraftError
 from pipeline.data import arrow, kinds
 from pipeline.data.records import Record
-from pipeline.errors import GraftError
 from pipeline.model import lora_settings, pinned, saved
 from pipeline.model.pinned import Base
 from pipeline.training import continuing, launch

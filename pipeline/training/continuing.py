@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from pipeline.errors import GraftError
+from pipeline.common.errors import GraftError
 from pipeline.model import lora_settings
 from pipeline.training.settings import Params
 

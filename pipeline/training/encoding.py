@@ -3,8 +3,8 @@
 from collections.abc import Sequence
 from itertools import islice
 
+from pipeline.common.errors import GraftError
 from pipeline.data.records import Messages, Record
-from pipeline.errors import GraftError
 from pipeline.model.chat import Chat
 from pipeline.training import conversations
 from pipeline.training.conversations import Conversation, Encoded

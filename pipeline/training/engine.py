@@ -5,8 +5,8 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from pipeline.common.errors import GraftError
 from pipeline.data.records import Record
-from pipeline.errors import GraftError
 from pipeline.model import chat, machine, pinned, templates
 from pipeline.model.pinned import Base
 from pipeline.training import (

@@ -15,8 +15,8 @@ from typing import Any
 
 import torch
 
-from pipeline import files
-from pipeline.errors import GraftError
+from pipeline.common import files
+from pipeline.common.errors import GraftError
 from pipeline.training import batches, loop, memory, snapshot
 from pipeline.training.example import Example
 from pipeline.training.loop import Objective

@@ -9,11 +9,10 @@ from importlib import metadata
 from pathlib import Path
 from typing import Any
 
-import pipeline
-from pipeline import files
+from pipeline.common import files
 from pipeline.training.settings import Params
 
-CODE = Path(pipeline.__file__).parent
+CODE = files.ROOT / "pipeline"
 # Sections and keys that change no byte of what a finished training leaves.
 NEUTRAL = ("checkpoint", "checkpoint_url", "trackers", "workers", "watch")
 PACKAGES = ("accelerate", "bitsandbytes", "numpy", "peft", "safetensors", "tokenizers", "torch", "transformers")

@@ -6,7 +6,7 @@ from pathlib import Path
 import torch
 from transformers import AutoConfig
 
-from pipeline.errors import GraftError
+from pipeline.common.errors import GraftError
 from pipeline.training.settings import Params
 
 # Architectures that look a token's position up in a table; others compute it, so that longer texts only fare worse.

@@ -4,7 +4,7 @@ import hashlib
 import math
 from collections.abc import Sequence
 
-from pipeline.errors import GraftError
+from pipeline.common.errors import GraftError
 from pipeline.training.example import Example
 
 

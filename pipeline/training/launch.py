@@ -14,8 +14,8 @@ from pathlib import Path
 from types import FrameType
 from typing import Any
 
-from pipeline import files, yaml
-from pipeline.errors import GraftError
+from pipeline.common import files, yaml
+from pipeline.common.errors import GraftError
 
 DRAFT = "GRAFT_DRAFT"  # environment: where the launched processes write; only they have it
 OUTCOME, ERROR = "outcome.json", "error.json"

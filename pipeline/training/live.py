@@ -10,7 +10,7 @@ from pathlib import Path
 
 import torch
 
-from pipeline import files, timing
+from pipeline.common import files, timing
 from pipeline.training.steps import Step
 
 REPORTS = 20  # progress lines of a training, at least

@@ -9,7 +9,7 @@ from typing import Any
 
 import torch
 
-from pipeline.errors import GraftError
+from pipeline.common.errors import GraftError
 from pipeline.training import batches, losses, memory, observers, rates, snapshot, stop, validation, watch
 from pipeline.training.checkpoint import Saved
 from pipeline.training.example import Example

@@ -8,7 +8,7 @@ from typing import Any, TypeVar, cast
 
 import torch
 
-from pipeline.errors import GraftError
+from pipeline.common.errors import GraftError
 from pipeline.training import snapshot
 from pipeline.training.processes import ALONE, Group
 from pipeline.training.settings import Machine

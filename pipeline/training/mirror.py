@@ -13,7 +13,7 @@ from typing import Any
 
 import fsspec
 
-from pipeline.errors import GraftError
+from pipeline.common.errors import GraftError
 from pipeline.training import checkpoint
 from pipeline.training.checkpoint import Store
 

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from functools import partial
 from typing import Any
 
-from pipeline.errors import GraftError
+from pipeline.common.errors import GraftError
 from pipeline.training import forward, loop, losses, memory, preference
 from pipeline.training.example import Example
 from pipeline.training.memory import Micro

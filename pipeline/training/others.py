@@ -10,7 +10,7 @@ from peft import PeftModel, get_peft_model
 from peft.mapping import PEFT_TYPE_TO_CONFIG_MAPPING
 from transformers import LlamaConfig, LlamaForCausalLM
 
-from pipeline.errors import GraftError
+from pipeline.common.errors import GraftError
 from pipeline.model import lora, lora_settings, saved
 from pipeline.model.lora_settings import Settings
 from pipeline.model.pinned import Base

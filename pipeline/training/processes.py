@@ -14,7 +14,7 @@ from typing import Any
 import torch
 from torch import distributed
 
-from pipeline.errors import GraftError
+from pipeline.common.errors import GraftError
 from pipeline.training.example import Example
 
 BUCKET = 2**26  # numbers that are summed at a time: 256 MB

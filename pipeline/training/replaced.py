@@ -8,7 +8,7 @@ from typing import Any
 import torch
 from transformers import AutoConfig
 
-from pipeline.errors import GraftError
+from pipeline.common.errors import GraftError
 from pipeline.model import changed, layers, saved
 from pipeline.model.lora_settings import ON_QUANTIZED, Settings
 from pipeline.model.pinned import Base

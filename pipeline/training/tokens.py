@@ -20,7 +20,7 @@ import pyarrow.compute as pc
 import tokenizers
 import transformers
 
-from pipeline import files
+from pipeline.common import files
 from pipeline.data.records import Record
 from pipeline.model import chat as chats
 from pipeline.model import shown

@@ -13,8 +13,8 @@ from typing import Any
 from transformers import TrainerControl, TrainerState, TrainingArguments
 from transformers.integrations import integration_utils
 
-from pipeline import timing
-from pipeline.errors import GraftError
+from pipeline.common import timing
+from pipeline.common.errors import GraftError
 from pipeline.training import snapshot
 
 FOLDER = timing.FOLDER / "trackers"  # tensorboard --logdir

@@ -9,7 +9,7 @@ from collections import deque
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 
-from pipeline.errors import GraftError
+from pipeline.common.errors import GraftError
 from pipeline.training.settings import Watch
 from pipeline.training.steps import Step
 

@@ -5,9 +5,9 @@ from types import SimpleNamespace
 
 import pytest
 
-from pipeline import params
 from pipeline.chain import candidate
 from pipeline.commands import add
+from pipeline.common import params
 from tests.conftest import ROOT
 from tests.stages.conftest import set_params
 

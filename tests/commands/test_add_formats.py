@@ -8,7 +8,7 @@ from typing import Any
 import pyarrow as pa
 from pyarrow import parquet
 
-from pipeline import yaml
+from pipeline.common import yaml
 from tests.commands.test_add import ROWS, raw_files, refused
 from tests.conftest import Clone
 

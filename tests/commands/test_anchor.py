@@ -9,8 +9,8 @@ from typing import Any
 
 import pytest
 
-from pipeline import files
 from pipeline.chain import lockfile, outputs, releases, verify
+from pipeline.common import files
 from tests.commands.test_adopt import edit_params
 from tests.conftest import ENVIRONMENT, Chain, Clone, samples
 from tests.test_chain import manifest, tree_hashes

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from pipeline import yaml
+from pipeline.common import yaml
 from tests.conftest import Chain, Clone, is_as_shipped, samples
 from tests.stages.conftest import set_params
 

@@ -9,10 +9,10 @@ from typing import Any
 
 import pytest
 
-from pipeline import params, yaml
 from pipeline.chain import lockfile
 from pipeline.commands import plan_memory
-from pipeline.errors import GraftError
+from pipeline.common import params, yaml
+from pipeline.common.errors import GraftError
 from tests.conftest import ROOT
 from tests.stages.conftest import set_params
 from tests.test_footprint import LLAMA31_8B, QWEN_7B

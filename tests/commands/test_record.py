@@ -14,7 +14,7 @@ from ruamel.yaml import YAML
 
 from pipeline.chain import candidate, lineage, outputs
 from pipeline.chain.store import Store
-from pipeline.errors import GraftError
+from pipeline.common.errors import GraftError
 from tests.conftest import ENVIRONMENT, Clone
 
 TABLE = "data/assembled/lineage.parquet"

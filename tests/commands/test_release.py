@@ -47,7 +47,7 @@ def test_release_names_first_what_was_made_easier_than_for_its_parent(ready: Clo
     assert second == "  gate.rules.all.accuracy.at_least: 0.6 → 0.1 (looser than v1.0.0's)"
     assert third.startswith("checked: ")
     by_tag = """
-from pipeline import files
+from pipeline.common import files
 from pipeline.chain import rule_changes
 recorded = files.read_json(rule_changes.CHANGES)
 files.write_json(rule_changes.CHANGES, recorded | {"recorded": False, "rules": [], "under_parent_rules": None})

@@ -7,9 +7,9 @@ from pathlib import Path
 
 import pytest
 
+from pipeline.common.errors import GraftError
 from pipeline.data import records
 from pipeline.data.records import Record
-from pipeline.errors import GraftError
 from pipeline.evaluation import custom, measures
 from tests.conftest import ENVIRONMENT, ROOT
 
@@ -117,7 +117,7 @@ def test_an_exception_inside_a_library_is_told_with_the_line_that_called_it(writ
 @pytest.mark.parametrize(
     ("source", "spec", "said"),
     [
-        pytest.param("", "pipeline.errors:run", "functions live in the folder metrics/", id="outside"),
+        pytest.param("", "pipeline.common.errors:run", "functions live in the folder metrics/", id="outside"),
         pytest.param("", "metrics.mine", "not of the form metrics.FILE:FUNCTION", id="no-function-named"),
         pytest.param("", "metrics...mine:mine", "not of the form", id="dots"),
         pytest.param("", "metrics.other:mine", "there is no metrics/other.py", id="no-file"),

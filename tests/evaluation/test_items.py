@@ -4,11 +4,11 @@ from dataclasses import replace
 
 import pytest
 
-from pipeline import params
+from pipeline.common import params
+from pipeline.common.errors import GraftError
 from pipeline.data import arrow, records, slices
 from pipeline.data.marks import Marks
 from pipeline.data.records import Record
-from pipeline.errors import GraftError
 from pipeline.evaluation import fields, items, perturbations
 from tests.conftest import ROOT
 from tests.stages.conftest import record

@@ -2,7 +2,7 @@ import json
 
 import pytest
 
-from pipeline.errors import GraftError
+from pipeline.common.errors import GraftError
 from pipeline.evaluation import predictions
 from tests.gate import made
 

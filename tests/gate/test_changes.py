@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from pipeline import schema
+from pipeline.common import schema
 from pipeline.evaluation.basis import Basis
 from pipeline.gate import changes
 from pipeline.report import changed
@@ -17,8 +17,8 @@ RULES: dict[str, Any] = {
     "each_slice": {"accuracy": {"at_least": 0.5, "may_drop": 0.05}},
     "slices": {"golden-a": {"accuracy": {"at_least": 0.9, "may_drop": 0.0}}},
 }
-CODE = {"pipeline/gate/decide.py": "1", "pipeline/files.py": "1"}
-FILES = {"metrics/price.py": "1", "metrics/ratings.csv": "1", "pipeline/files.py": "1"}
+CODE = {"pipeline/gate/decide.py": "1", "pipeline/common/files.py": "1"}
+FILES = {"metrics/price.py": "1", "metrics/ratings.csv": "1", "pipeline/common/files.py": "1"}
 
 
 def item(number: int, *names: str, right: bool = True, answer: str = "a", **more: Any) -> dict[str, Any]:
@@ -183,12 +183,12 @@ def test_lost_must_pass_mark_counts_by_the_parents_rules():
 
 
 def test_files_are_named_by_kind_and_shared_code_once():
-    code = {"pipeline/gate/decide.py": "2", "pipeline/files.py": "2", "pipeline/gate/new.py": "1"}
-    files = {"metrics/price.py": "2", "pipeline/files.py": "2", "data/templates/a.jinja": "1"}
+    code = {"pipeline/gate/decide.py": "2", "pipeline/common/files.py": "2", "pipeline/gate/new.py": "1"}
+    files = {"metrics/price.py": "2", "pipeline/common/files.py": "2", "data/templates/a.jinja": "1"}
     content = compared(basis(gate(RULES), gate_code=code, evaluated=files), basis(gate(RULES)))
     assert changed.lines(content)[:3] == [
         "evaluation file: data/templates/a.jinja added, metrics/ratings.csv removed",
-        "metric code: metrics/price.py changed, pipeline/files.py changed",
+        "metric code: metrics/price.py changed, pipeline/common/files.py changed",
         "gate code: pipeline/gate/decide.py changed, pipeline/gate/new.py added",
     ]
 

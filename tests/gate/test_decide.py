@@ -3,7 +3,7 @@ import random
 
 import pytest
 
-from pipeline import schema
+from pipeline.common import schema
 from pipeline.gate import values
 from pipeline.gate.decide import decide
 from tests.gate.made import RULES, counted, gate, model, predictions, row, said, status

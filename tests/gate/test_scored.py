@@ -2,7 +2,7 @@
 
 import pytest
 
-from pipeline import schema
+from pipeline.common import schema
 from pipeline.gate.decide import decide
 from tests.gate.made import content_id, gate, predictions, status
 

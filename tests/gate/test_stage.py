@@ -6,8 +6,8 @@ import sys
 
 import pytest
 
-from pipeline import files, schema
 from pipeline.chain import lockfile
+from pipeline.common import files, schema
 from pipeline.evaluation import details, matrix
 from pipeline.gate.decide import decide
 from pipeline.stages import gate
@@ -92,7 +92,7 @@ def test_warned_or_overridden_it_passes_and_says_so(folder, capsys):
 
 def test_verdict_is_computed_again_from_predictions_and_params(folder):
     found = judged(counted("winter", 200, 10, 15) + counted("spring", 40, 9, 2))
-    from pipeline import params
+    from pipeline.common import params
 
     again = decide(files.read_json(gate.REPORTS / "predictions.json"), params.load_all()["gate"])
     assert files.dumps(again) == (gate.REPORTS / "verdict.json").read_text()

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from markdown_it import MarkdownIt
 
-from pipeline import files
+from pipeline.common import files
 from pipeline.data import arrow
 from pipeline.data.records import Record, classification
 from pipeline.report import charts, comparison, efficiency, examples, gathered, marks, settings, texts

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from pipeline import files, yaml
+from pipeline.common import files, yaml
 from tests.conftest import ENVIRONMENT, ROOT
 
 PLOTS = {

@@ -8,8 +8,8 @@ from typing import Any
 
 import pytest
 
-from pipeline import files, yaml
 from pipeline.chain import lockfile, outputs
+from pipeline.common import files, yaml
 from pipeline.data import arrow, records
 from pipeline.data.records import Record
 from pipeline.model import base_files

@@ -7,11 +7,11 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 import pytest
 
-from pipeline import files
+from pipeline.common import files
+from pipeline.common.errors import GraftError
 from pipeline.data import arrow, assembled, golden, jsonl, kinds, marks, records, replay, sketch, slices, state
 from pipeline.data.fates import FATES
 from pipeline.data.records import Record
-from pipeline.errors import GraftError
 from pipeline.model import base_files
 from pipeline.stages import assemble
 from pipeline.stages.assemble import Increment, Params

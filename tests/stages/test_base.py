@@ -11,15 +11,16 @@ from pathlib import Path
 
 import pytest
 
-from pipeline import yaml
 from pipeline.chain import lockfile
+from pipeline.common import yaml
 from tests.hub_server import Hub, model, sha256
 
 ROOT = Path(__file__).parents[2]
 REPO = "acme/tiny"
 TOKEN = "hf_secret0123456789"  # noqa: S105
 LOCATE = (
-    "from pipeline import errors; from pipeline.model import base_files; errors.run(lambda: print(base_files.locate()))"
+    "from pipeline.common import errors; from pipeline.model import base_files; "
+    "errors.run(lambda: print(base_files.locate()))"
 )
 
 

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 from safetensors.torch import load_file
 
-from pipeline.errors import GraftError
+from pipeline.common.errors import GraftError
 from pipeline.stages import train
 from pipeline.training.validation import Held
 from tests.stages.conftest import set_params

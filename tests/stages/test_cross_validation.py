@@ -6,9 +6,9 @@ from pathlib import Path
 import orjson
 import pytest
 
-from pipeline import files
+from pipeline.common import files
+from pipeline.common.errors import GraftError
 from pipeline.data import arrow
-from pipeline.errors import GraftError
 from pipeline.evaluation import cross_validation
 from tests.stages.conftest import LABELS, record, set_params
 

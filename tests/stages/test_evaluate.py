@@ -9,10 +9,10 @@ import torch
 from peft import PeftModel
 from transformers import AutoModelForCausalLM
 
-from pipeline import files, schema
 from pipeline.chain.code import closure
+from pipeline.common import files, schema
+from pipeline.common.errors import GraftError
 from pipeline.data import arrow
-from pipeline.errors import GraftError
 from pipeline.evaluation import content, keys, measures, ratings, results, sides
 from pipeline.model import chat, pinned
 from pipeline.stages import evaluate

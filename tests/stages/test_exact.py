@@ -18,8 +18,8 @@ import fsspec
 import pytest
 import torch
 
-from pipeline import files
-from pipeline.errors import GraftError
+from pipeline.common import files
+from pipeline.common.errors import GraftError
 from pipeline.stages import train
 from pipeline.training import checkpoint, mirror
 from pipeline.training.checkpoint import Saved, Store

@@ -3,7 +3,7 @@ from pathlib import Path
 
 import pytest
 
-from pipeline import files, schema
+from pipeline.common import files, schema
 from pipeline.stages import gate
 from tests.stages.conftest import release, set_params
 

@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from pipeline import files, schema
-from pipeline.errors import GraftError
+from pipeline.common import files, schema
+from pipeline.common.errors import GraftError
 from pipeline.evaluation import harness, results
 from pipeline.stages import evaluate
 from tests.conftest import ENVIRONMENT, ROOT

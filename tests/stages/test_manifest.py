@@ -4,8 +4,8 @@ from pathlib import Path
 
 import pytest
 
-from pipeline import files, schema, yaml
-from pipeline.errors import GraftError
+from pipeline.common import files, schema, yaml
+from pipeline.common.errors import GraftError
 from pipeline.stages import manifest
 from tests.conftest import ROOT
 

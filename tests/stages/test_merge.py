@@ -12,8 +12,8 @@ from safetensors import safe_open
 from safetensors.torch import load_file, save_file
 from transformers import AutoModelForCausalLM, AutoTokenizer
 
-from pipeline import files
-from pipeline.errors import GraftError
+from pipeline.common import files
+from pipeline.common.errors import GraftError
 from pipeline.model import chat, shards, weights
 from pipeline.stages import merge
 from tests.conftest import ENVIRONMENT, ROOT

@@ -10,8 +10,8 @@ from peft import PeftModel
 from safetensors.torch import load_file
 from transformers import AutoModelForCausalLM
 
-from pipeline import files
-from pipeline.errors import GraftError
+from pipeline.common import files
+from pipeline.common.errors import GraftError
 from pipeline.evaluation import basis
 from pipeline.model import pinned, quantized, saved, weights
 from pipeline.stages import evaluate, gate, merge, train

@@ -10,10 +10,10 @@ import torch
 from safetensors.torch import load_file
 from transformers import AutoModelForCausalLM, AutoTokenizer
 
-from pipeline import files, schema
+from pipeline.common import files, schema
+from pipeline.common.errors import GraftError
 from pipeline.data import arrow, records
 from pipeline.data.records import Record
-from pipeline.errors import GraftError
 from pipeline.evaluation import content, results
 from pipeline.model import chat, pinned, weights
 from pipeline.stages import evaluate, gate, merge, train

@@ -5,11 +5,11 @@ from pathlib import Path
 
 import pytest
 
-from pipeline import schema, yaml
+from pipeline.common import schema, yaml
+from pipeline.common.errors import GraftError
 from pipeline.data import arrow, jsonl, records, rejects
 from pipeline.data import prepared as reports
 from pipeline.data.increment import FileSpec, Increment
-from pipeline.errors import GraftError
 from pipeline.stages import prepare
 from pipeline.stages.prepare import Params
 

@@ -11,8 +11,8 @@ import pytest
 import torch
 from safetensors.numpy import load_file
 
-from pipeline import files, yaml
-from pipeline.errors import GraftError
+from pipeline.common import files, yaml
+from pipeline.common.errors import GraftError
 from pipeline.training import memory
 from pipeline.training.example import Example
 from pipeline.training.memory import Micro

@@ -15,8 +15,8 @@ from typing import Any
 import pytest
 from transformers import AutoModelForCausalLM
 
-from pipeline import files, yaml
 from pipeline.chain import lockfile
+from pipeline.common import files, yaml
 from pipeline.model import base_files
 from pipeline.model.base_build import Size, build
 from pipeline.stages import evaluate, merge, train

@@ -7,9 +7,9 @@ from pathlib import Path
 import pytest
 from safetensors.torch import load_file
 
-from pipeline import files, params, scratch
+from pipeline.common import files, params, scratch
+from pipeline.common.errors import GraftError
 from pipeline.data import arrow
-from pipeline.errors import GraftError
 from pipeline.model import base_files, chat, lora_settings, pinned, weights
 from pipeline.model.lora_settings import Settings
 from pipeline.stages import train

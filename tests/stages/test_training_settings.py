@@ -12,8 +12,8 @@ import pytest
 import torch
 from safetensors.torch import load_file
 
-from pipeline import errors, files, params
-from pipeline.errors import GraftError
+from pipeline.common import errors, files, params
+from pipeline.common.errors import GraftError
 from pipeline.model import pinned
 from pipeline.stages import train
 from pipeline.training import (

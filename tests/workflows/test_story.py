@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from pipeline import files
+from pipeline.common import files
 from tests.commands.test_adopt import edit_params
 from tests.conftest import ROOT, Clone
 from tests.workflows.conftest import WANTED, Forge, bytes_of, done, stopped

@@ -8,7 +8,7 @@ from typing import Any
 
 import orjson
 
-from pipeline.errors import GraftError
+from pipeline.common.errors import GraftError
 
 _LONG = 0.1  # of the records: the longest
 _MARGIN = 0.2  # between the two likeliest labels

@@ -2,8 +2,8 @@
 
 import itertools
 
+from pipeline.common.draws import Draws
 from pipeline.data.augment import pieces
-from pipeline.data.augment.draws import Draws
 from pipeline.data.augment.pieces import Piece
 
 _ROWS = ("qwertyuiop", "asdfghjkl", "zxcvbnm")  # a finger slips along its row

@@ -3,8 +3,8 @@
 import itertools
 from collections.abc import Iterator, Sequence
 
+from pipeline.common.draws import Draws
 from pipeline.data.augment import pieces
-from pipeline.data.augment.draws import Draws
 
 _TRIES = 4  # for each title wanted: many pairs come to a title that there is
 

@@ -5,8 +5,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from pipeline.data.augment.draws import Draws
-from pipeline.errors import GraftError
+from pipeline.common.draws import Draws
+from pipeline.common.errors import GraftError
 
 _SHARE = 0.5  # of the words that have synonyms; one at least
 

@@ -4,9 +4,9 @@ from collections import Counter, defaultdict
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
+from pipeline.common.draws import Draws
 from pipeline.data import records
 from pipeline.data.augment import labels, recombine
-from pipeline.data.augment.draws import Draws
 
 Change = Callable[[str, Draws], str | None]
 PARAPHRASE, RECOMBINE = "paraphrase", "recombine"

@@ -9,12 +9,12 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from pipeline.common.errors import GraftError
 from pipeline.data.filespec import FileSpec
 from pipeline.data.limits import Limits
 from pipeline.data.reading import lines
 from pipeline.data.reading.chunk import Chunk, shown
 from pipeline.data.reading.lines import Lines
-from pipeline.errors import GraftError
 
 SPAN = 200  # lines that one row may span
 BLANK = " \r\n"

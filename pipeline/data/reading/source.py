@@ -9,8 +9,8 @@ from typing import Any, BinaryIO
 
 import pyarrow as pa
 
+from pipeline.common.errors import GraftError
 from pipeline.data.limits import Limits
-from pipeline.errors import GraftError
 
 COPY = 1 << 20  # bytes moved at a time
 _MAGIC = ((b"\x1f\x8b", "gzip"), (b"\x28\xb5\x2f\xfd", "zstd"))

@@ -14,8 +14,8 @@ from typing import Any
 from ruamel.yaml import YAML
 from ruamel.yaml.events import AliasEvent, CollectionEndEvent, CollectionStartEvent
 
-from pipeline import files, schema, yaml_values
-from pipeline.errors import GraftError
+from pipeline.common import files, schema, yaml_values
+from pipeline.common.errors import GraftError
 
 _HELP = "the file must be YAML 1.2"
 _MAY_ALIAS = re.compile(r"(?:^|[\s,\[{:?-])[&*]\S", re.MULTILINE)  # a comment may look so, too: then events decide

@@ -8,8 +8,8 @@ from functools import cache
 from pathlib import Path
 from typing import Any, TypeVar, get_type_hints
 
-from pipeline import yaml
-from pipeline.errors import GraftError
+from pipeline.common import yaml
+from pipeline.common.errors import GraftError
 
 PATH = Path("params.yaml")
 Section = TypeVar("Section")

@@ -4,7 +4,7 @@ import errno
 import sys
 from collections.abc import Callable, Iterable
 
-from pipeline.visible import one_line
+from pipeline.common.visible import one_line
 
 _SYSTEM = (
     ((errno.ENOSPC, errno.EDQUOT, errno.EFBIG), "make room, then run this again"),

@@ -4,16 +4,15 @@ import math
 import re
 from collections.abc import Callable, Iterator, Mapping
 from functools import cache
-from pathlib import Path
 from typing import Any
 
-from pipeline import files
-from pipeline.visible import UNSAFE, one_line
+from pipeline.common import files
+from pipeline.common.visible import UNSAFE, one_line
 
 WRITTEN = ("increment", "models.lock", "params")  # by people and commands; a record may hold anything
 SEPARATORS = ("delimiter", "quote")  # of a CSV: some files separate columns by a control character
 LONGEST = 300  # characters of a message, which may hold the whole value
-SCHEMAS = Path(__file__).parent.parent / "schemas"
+SCHEMAS = files.ROOT / "schemas"
 
 
 def problems(value: Any, name: str, line_of: Callable[[list[Any]], int | None] | None = None) -> list[str]:

@@ -3,9 +3,8 @@
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
-from pipeline import files, yaml_values
+from pipeline.common import files, yaml_values
 
-CODE = Path(__file__).parent.parent  # the code that runs, wherever the data is
 PIPELINE = Path("dvc.yaml")
 CACHES = "__pycache__"
 
@@ -15,7 +14,7 @@ def of(stage: str) -> dict[str, str]:
 
     dvc.yaml is no dependency of the stage: where its entry of the stage changes, DVC runs the stage anyway.
     """
-    return hashes(dependencies((CODE / PIPELINE).read_bytes(), stage))
+    return hashes(dependencies((files.ROOT / PIPELINE).read_bytes(), stage))
 
 
 def dependencies(dvc_yaml: bytes, stage: str) -> list[str]:
@@ -42,7 +41,7 @@ def hashes(deps: Iterable[str]) -> dict[str, str]:
 
 def _hashes(deps: Iterable[str]) -> Iterator[tuple[str, str]]:
     for dep in deps:
-        root = CODE if dep.startswith("pipeline/") else Path()
+        root = files.ROOT if dep.startswith("pipeline/") else Path()
         for path in files.files_below(root / dep):
             if CACHES not in path.parts:
                 yield path.relative_to(root).as_posix(), files.sha256(path)

@@ -12,8 +12,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from pipeline import files
-from pipeline.errors import GraftError
+from pipeline.common import files
+from pipeline.common.errors import GraftError
 
 INTERVAL = 0.2  # seconds between two looks at the parent process
 GRACE = 20.0  # seconds to save a checkpoint in: a container that is stopped has 10 to 30 before it is killed

@@ -3,7 +3,7 @@
 import json
 from typing import Any, NoReturn
 
-from pipeline.errors import GraftError
+from pipeline.common.errors import GraftError
 
 RESTORE = "git log -p shows who changed it; git checkout or git restore brings an earlier one back"
 _CONFLICT = ("<<<<<<< ", "=======", ">>>>>>> ")

@@ -7,8 +7,9 @@ import shutil
 from pathlib import Path
 from typing import Any
 
-from pipeline import documents
+from pipeline.common import documents
 
+ROOT = Path(__file__).resolve().parents[2]  # of the code that runs, wherever the data is
 CHUNK = 1 << 20  # bytes read at a time
 
 
@@ -62,7 +63,7 @@ def write_json(path: Path, value: Any) -> None:
 
 
 def read_json(path: Path) -> Any:
-    """Content of a JSON file; raises GraftError where it cannot be read (pipeline/documents.py)."""
+    """Content of a JSON file; raises GraftError where it cannot be read (pipeline/common/documents.py)."""
     return documents.parse(path.read_bytes(), str(path))
 
 

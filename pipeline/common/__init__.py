@@ -1,0 +1,1 @@
+"""What every package stands on: errors, files, schemas, YAML, settings, words."""

@@ -23,8 +23,9 @@ from pathlib import Path
 from typing import Any
 
 from pipeline.common import files, params
-from pipeline.data import arrow, records, state
-from pipeline.data.records import Record
+from pipeline.data.assemble import state
+from pipeline.data.records import arrow, records
+from pipeline.data.records.records import Record
 from pipeline.evaluation import measures, sides
 from pipeline.model import base_files
 from pipeline.stages import assemble, train

@@ -18,7 +18,7 @@ from typing import Any
 
 from pipeline.chain import outputs
 from pipeline.common import files, yaml
-from pipeline.data import index
+from pipeline.data.index import index
 
 ROOT = Path(__file__).resolve().parent.parent
 ENVIRONMENT = os.environ | {

@@ -22,8 +22,11 @@ from pathlib import Path
 import numpy as np
 
 from pipeline.common import files
-from pipeline.data import arrow, increment, index, runs, slices
-from pipeline.data.increment import FileSpec
+from pipeline.data.assemble import slices
+from pipeline.data.index import index, runs
+from pipeline.data.reading import increment
+from pipeline.data.reading.increment import FileSpec
+from pipeline.data.records import arrow
 
 ROOT = Path(__file__).resolve().parent.parent
 TITLES = ROOT / "../shared/data/pricerunner/pricerunner_aggregate.csv"

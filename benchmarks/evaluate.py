@@ -26,7 +26,7 @@ from pathlib import Path
 from typing import Any
 
 from pipeline.common import files
-from pipeline.data import records
+from pipeline.data.records import records
 
 ROOT = Path(__file__).resolve().parent.parent
 MODEL = ROOT / "models/merged"

@@ -24,8 +24,8 @@ from pathlib import Path
 from typing import Any
 
 from pipeline.common import files, yaml
-from pipeline.data import arrow, records
-from pipeline.data.records import Record
+from pipeline.data.records import arrow, records
+from pipeline.data.records.records import Record
 from pipeline.model import base_files
 
 ROOT = Path(__file__).resolve().parent.parent

@@ -11,10 +11,11 @@ from typing import Any
 
 from pipeline.chain import environment, lockfile
 from pipeline.common import errors, files, params
-from pipeline.data import golden, slice_check, slices
-from pipeline.data import increment as increments
-from pipeline.data.records import Record
-from pipeline.data.state import PARENT
+from pipeline.data import slice_check
+from pipeline.data.assemble import golden, slices
+from pipeline.data.assemble.state import PARENT
+from pipeline.data.reading import increment as increments
+from pipeline.data.records.records import Record
 from pipeline.evaluation import content, keys, predictions, results, sides
 from pipeline.model import saved
 from pipeline.stages import gate

@@ -21,7 +21,7 @@ from dvc.cli import main
     "graft": """
 import dvc.repo, jsonschema, pyarrow
 from pipeline.cli import COMMANDS, command, main
-from pipeline.data import detect, prepared
+from pipeline.data.detect import detect; from pipeline.data.prepare import prepared
 from pipeline.stages import assemble, prepare
 for name in COMMANDS:
     command(name)

@@ -3,9 +3,10 @@
 from pathlib import Path
 from typing import Any
 
-from pipeline.data import arrow, rows
-from pipeline.data.filespec import FileSpec
-from pipeline.data.increment import Increment
+from pipeline.data.prepare import rows
+from pipeline.data.reading.filespec import FileSpec
+from pipeline.data.reading.increment import Increment
+from pipeline.data.records import arrow
 
 CSV = FileSpec(format="csv", delimiter=",", header=False, columns=("a", "b"), text="a", label="b")
 JSONL = FileSpec(format="jsonl", text="a", label="b")

@@ -5,7 +5,7 @@ from typing import Any
 
 import pyarrow as pa
 
-from pipeline.data import arrow
+from pipeline.data.records import arrow
 
 
 def message(role: str, content: str, **more: Any) -> dict[str, Any]:

@@ -5,8 +5,8 @@ import torch
 from transformers import AutoModelForCausalLM
 
 from pipeline.common.errors import GraftError
-from pipeline.data import records
-from pipeline.data.records import Record
+from pipeline.data.records import records
+from pipeline.data.records.records import Record
 from pipeline.evaluation import answers
 from pipeline.model import chat
 from tests.conftest import ROOT

@@ -12,10 +12,10 @@ from hypothesis import strategies as st
 
 from pipeline.common.draws import Draws
 from pipeline.common.errors import GraftError
-from pipeline.data import arrow, records
-from pipeline.data.augment import augment, keys, labels, noise, pieces, recombine, synonyms
+from pipeline.data.augment import augment, key_samples, noise, pieces, rare_labels, recombine, synonyms
 from pipeline.data.augment.augment import Options
-from pipeline.data.records import Record
+from pipeline.data.records import arrow, records
+from pipeline.data.records.records import Record
 
 TITLES = [
     ("apple iphone 8 plus 64gb silver unlocked smartphone", "Phones"),
@@ -238,15 +238,15 @@ def test_recombination_keeps_models_whole():
 @pytest.mark.parametrize("scheme", ["inverse", "effective"])
 def test_weights_favour_rare_labels_within_bounds(scheme):
     counts = {"many": 5000, "some": 100, "few": 2}
-    found = labels.weights(counts, scheme, 4.0)
+    found = rare_labels.weights(counts, scheme, 4.0)
     assert 0.25 <= found["many"] < found["some"] <= found["few"] == 4.0
-    assert labels.weights({"a": 7, "b": 7}, scheme, 4.0) == {"a": 1.0, "b": 1.0}
-    assert labels.weights(counts, "none", 4.0) == {}
+    assert rare_labels.weights({"a": 7, "b": 7}, scheme, 4.0) == {"a": 1.0, "b": 1.0}
+    assert rare_labels.weights(counts, "none", 4.0) == {}
 
 
 def test_effective_number_of_samples():
     # Cui et al.: E = (1 - beta ** n) / (1 - beta); the weights are 1 / E, here scaled to a mean of 1
-    found = labels.weights({"a": 1000, "b": 10}, "effective", 100.0)
+    found = rare_labels.weights({"a": 1000, "b": 10}, "effective", 100.0)
     effective = {label: (1 - 0.999**count) / 0.001 for label, count in (("a", 1000), ("b", 10))}
     assert found["b"] / found["a"] == pytest.approx(effective["a"] / effective["b"], rel=1e-3)
 
@@ -262,7 +262,7 @@ def test_key_samples_are_rare_long_or_hardly_told(tmp_path):
     texts = {f"{number:02}": ("x" * (10 + number % 3), "a" if number else "b") for number in range(20)}
     texts["07"] = ("x" * 90, "a")
     predictions = {"11": {"a": 0.5, "b": 0.45}, "12": {"a": 0.9, "b": 0.1}, "13": {"a": 1.0}}
-    assert keys.choose(texts, 2, predictions) == {"00", "07", "11", "02"}  # 02: of the longest two
+    assert key_samples.choose(texts, 2, predictions) == {"00", "07", "11", "02"}  # 02: of the longest two
     path = tmp_path / "predictions.jsonl"
     train = table()
     ids = train["id"].to_pylist()
@@ -278,7 +278,7 @@ def test_every_bad_line_of_predictions_is_named(tmp_path):
         '{"id": "a", "probabilities": {"x": 1}}\n{\n{"id": "b"}\n\n{"id": "c", "probabilities": {"x": "1"}}\n'
     )
     with pytest.raises(GraftError) as error:
-        keys.load(path)
+        key_samples.load(path)
     assert [said.split(":")[1] for said in (error.value.message, *error.value.problems)] == ["2", "3", "5"]
 
 

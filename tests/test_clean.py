@@ -8,11 +8,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from pipeline.data import arrow, text
-from pipeline.data.clean import clean, contents, pii
+from pipeline.data.clean import clean, message_texts, pii, single_text
 from pipeline.data.clean.normalize import Options as Normalize
 from pipeline.data.clean.pii import Options as Pii
 from pipeline.data.clean.quality import Options as Quality
+from pipeline.data.records import arrow
 from tests.rows import batch, message, outcome, plain, sft, title
 
 OPTIONS = clean.Options(min_chars=3, max_chars=60)
@@ -72,11 +72,11 @@ def test_rows_are_conserved_and_the_cut_of_a_batch_does_not_count(rows, cut):
 @settings(max_examples=300, deadline=None)
 @given(CONTENT)
 def test_single_strings_are_cleaned_as_batches_are(value):
-    cleaned = text.mask(text.clean(value))
+    cleaned = single_text.mask(single_text.clean(value))
     row = outcome(clean.clean(batch([title(value)]), OPTIONS).to_pylist()[0])
-    if text.undecodable(cleaned) or text.marks_a_turn(text.clean(value)):
+    if single_text.undecodable(cleaned) or single_text.marks_a_turn(single_text.clean(value)):
         assert row in ("undecodable characters", "control tokens of a chat template")
-    elif not text.clean(value):
+    elif not single_text.clean(value):
         assert row == "empty text"
     elif isinstance(row, list):
         assert row == [cleaned, "a label"]
@@ -90,7 +90,7 @@ def test_gates_miss_nothing(values):
     for kind in pii.KINDS.values():
         found = [kind.replace(value) != value for value in values]
         assert not [
-            1 for hit, gate in zip(found, contents.matching(column, kind.gate), strict=True) if hit and not gate
+            1 for hit, gate in zip(found, message_texts.matching(column, kind.gate), strict=True) if hit and not gate
         ]
 
 

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from pipeline.data.clean import contents, folding, normalize
+from pipeline.data.clean import folding, message_texts, normalize
 from pipeline.data.clean.normalize import Options, block, line
 from tests.rows import batch, outcome, plain, title
 
@@ -109,7 +109,7 @@ def test_the_gate_knows_every_character_that_is_changed(one_line, change):
     options = Options(mojibake=False)  # which never is in one character
     points = (point for point in range(0x110000) if not 0xD800 <= point < 0xE000)
     texts = pa.array([f"a{chr(point)}a" for point in points])
-    gated = contents.matching(texts, normalize._gate(options, one_line=one_line))
+    gated = message_texts.matching(texts, normalize._gate(options, one_line=one_line))
     rest = "".join(texts.filter(pa.array(~gated)).to_pylist())
     assert change(rest, options) == rest
     assert gated.sum() < 6000  # marks, controls and what stands for something else
@@ -123,7 +123,7 @@ def test_folding_knows_every_character():
 def test_the_gate_knows_every_mark_that_composes():
     parts = (unicodedata.decomposition(chr(point)).split() for point in range(0x110000))
     seconds = pa.array(sorted({chr(int(part[1], 16)) for part in parts if len(part) == 2 and part[0][0] != "<"}))
-    assert contents.matching(seconds, normalize._gate(Options(), one_line=True)).all()
+    assert message_texts.matching(seconds, normalize._gate(Options(), one_line=True)).all()
 
 
 HIGH = st.text(
@@ -138,7 +138,7 @@ def test_the_gate_misses_nothing_and_twice_is_once(text, one_line, options):
     changed = change(text)
     assert change(changed) == changed
     if changed != text:
-        assert contents.matching(pa.array([text]), normalize._gate(options, one_line=one_line)).all()
+        assert message_texts.matching(pa.array([text]), normalize._gate(options, one_line=one_line)).all()
 
 
 @pytest.mark.parametrize(

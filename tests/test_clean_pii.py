@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pipeline.data.clean import contents, numbers, pii
+from pipeline.data.clean import message_texts, numbers, pii
 from pipeline.data.clean.pii import Options, mask_text
 from tests.rows import batch, outcome, sft, title
 
@@ -98,7 +98,7 @@ def test_mask_drop_or_keep(kind, text):
     rows = batch([title(text), title("fine"), sft("hello", text)])
     assert [row["problem"] for row in pii.apply(rows, Options(**{kind: "drop"})).to_pylist()] == [kind, None, kind]
     assert pii.apply(rows, Options(**{kind: "keep"})).equals(rows)
-    assert pii.counts(contents.of(pii.apply(rows, Options())).values) == {kind: 2}
+    assert pii.counts(message_texts.of(pii.apply(rows, Options())).values) == {kind: 2}
 
 
 def test_overlaps_go_to_the_first_kind():

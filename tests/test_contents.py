@@ -6,8 +6,8 @@ from typing import Any
 
 import pytest
 
-from pipeline.data import detect
-from pipeline.data.filespec import FileSpec
+from pipeline.data.detect import detect
+from pipeline.data.reading.filespec import FileSpec
 from tests.reading import increment, read
 
 SHARED = Path(__file__).parents[2] / "shared" / "data" / "llamafactory"

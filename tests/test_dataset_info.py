@@ -7,8 +7,8 @@ from typing import Any
 import pytest
 
 from pipeline.common.errors import GraftError
-from pipeline.data import dataset_info
-from pipeline.data.dataset_info import Entry
+from pipeline.data.detect import dataset_info
+from pipeline.data.detect.dataset_info import Entry
 
 
 def entry(tmp_path: Path, value: Any, name: str | None = None) -> Entry:

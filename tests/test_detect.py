@@ -7,9 +7,9 @@ import pytest
 from pyarrow import parquet
 
 from pipeline.common.errors import GraftError
-from pipeline.data import detect as guess
-from pipeline.data.detect import detect
-from pipeline.data.increment import FileSpec
+from pipeline.data.detect import detect as guess
+from pipeline.data.detect.detect import detect
+from pipeline.data.reading.increment import FileSpec
 
 SHARED = Path(__file__).parents[2] / "shared" / "data"
 TITLES = [f"maker{n} model {n * 7919 % 1000} gadget" for n in range(40)]

@@ -14,10 +14,12 @@ from hypothesis import strategies as st
 from pyarrow import parquet
 
 from pipeline.common.errors import GraftError
-from pipeline.data import arrow, detect, encoding, rows
-from pipeline.data.filespec import FileSpec
-from pipeline.data.increment import Increment
-from pipeline.data.reading import chunk
+from pipeline.data.detect import detect
+from pipeline.data.prepare import rows
+from pipeline.data.reading import chunk, text_encoding
+from pipeline.data.reading.filespec import FileSpec
+from pipeline.data.reading.increment import Increment
+from pipeline.data.records import arrow
 
 QUICK = settings(
     max_examples=80, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture], derandomize=True
@@ -237,4 +239,4 @@ def test_detection_answers_or_refuses(tmp_path: Path, content: bytes) -> None:
     except GraftError:
         return
     assert detect.task(path, spec)
-    assert encoding.known_encoding(spec.encoding)
+    assert text_encoding.known_encoding(spec.encoding)

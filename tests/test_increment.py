@@ -2,8 +2,8 @@ import pytest
 
 from pipeline.common import yaml
 from pipeline.common.errors import GraftError
-from pipeline.data import increment
-from pipeline.data.increment import FileSpec
+from pipeline.data.reading import increment
+from pipeline.data.reading.increment import FileSpec
 
 CSV = FileSpec(
     format="csv",

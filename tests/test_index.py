@@ -5,8 +5,9 @@ import numpy as np
 import pytest
 
 from pipeline.common.errors import GraftError
-from pipeline.data import index, runs, sketch, views
-from pipeline.data.index import Index
+from pipeline.data.index import index, runs, sketch
+from pipeline.data.index.index import Index
+from pipeline.data.records import message_columns
 
 
 def digest(text: str) -> list[int]:
@@ -211,4 +212,9 @@ def test_a_long_chain_has_few_runs_and_forgets_nothing(tmp_path, monkeypatch):
 def test_hashes_of_names_are_never_zero_but_for_none():
     import pyarrow as pa
 
-    assert views.hashes(pa.array(["a", None, "b", "a"])).tolist() == [digest("a")[0], 0, digest("b")[0], digest("a")[0]]
+    assert message_columns.hashes(pa.array(["a", None, "b", "a"])).tolist() == [
+        digest("a")[0],
+        0,
+        digest("b")[0],
+        digest("a")[0],
+    ]

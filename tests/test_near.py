@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from pipeline.data import near, sketch
+from pipeline.data.index import near, sketch
 
 TEXTS = st.lists(st.text(max_size=40), max_size=12)
 DESK = "walnut writing desk with three drawers and brass handles for the study"

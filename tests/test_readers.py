@@ -13,9 +13,10 @@ import pytest
 from pyarrow import parquet
 
 from pipeline.common.errors import GraftError
-from pipeline.data import arrow, rows
-from pipeline.data.filespec import FileSpec
+from pipeline.data.prepare import rows
 from pipeline.data.reading import chunk, delimited
+from pipeline.data.reading.filespec import FileSpec
+from pipeline.data.records import arrow
 from tests.conftest import ROOT
 from tests.reading import CSV, JSONL, increment, pairs, read
 

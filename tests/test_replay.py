@@ -6,9 +6,10 @@ from collections import Counter
 import pyarrow.compute as pc
 import pytest
 
-from pipeline.data import arrow, records, replay, shift, views
-from pipeline.data.records import Record
-from pipeline.data.shift import Shift
+from pipeline.data.assemble import replay, shift
+from pipeline.data.assemble.shift import Shift
+from pipeline.data.records import arrow, message_columns, records
+from pipeline.data.records.records import Record
 from pipeline.training import batches
 from pipeline.training.examples import Example
 
@@ -29,13 +30,15 @@ def table(labels, words=WORDS, seed=0):
 
 
 def labels_of(found):
-    return views.counted(views.view(found).labels)
+    return message_columns.counted(message_columns.view(found).labels)
 
 
 def often(found):
     """How often an epoch draws each label."""
     counts = Counter()
-    for label, weight in zip(views.view(found).labels.to_pylist(), found.column("weight").to_pylist(), strict=True):
+    for label, weight in zip(
+        message_columns.view(found).labels.to_pylist(), found.column("weight").to_pylist(), strict=True
+    ):
         counts[label] += weight
     return counts
 

@@ -5,8 +5,8 @@ import sys
 import pytest
 
 from pipeline.common.errors import GraftError
-from pipeline.data import suspects
-from pipeline.data.suspects import Suspect
+from pipeline.data.assemble import suspects
+from pipeline.data.assemble.suspects import Suspect
 
 
 def test_a_wrong_label_is_suspected():

@@ -1,6 +1,6 @@
 import pytest
 
-from pipeline.data.text import clean, mask, undecodable
+from pipeline.data.clean.single_text import clean, mask, undecodable
 
 
 @pytest.mark.parametrize(

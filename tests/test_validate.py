@@ -3,7 +3,7 @@
 import pytest
 
 from pipeline.common import schema
-from pipeline.data.validate import problem
+from pipeline.data.prepare.validate import problem
 
 USER, ASSISTANT = {"role": "user", "content": "a"}, {"role": "assistant", "content": "b"}
 CALL = {"role": "assistant", "content": "", "tool_calls": "[]"}

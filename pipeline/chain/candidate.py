@@ -14,8 +14,8 @@ from pipeline.chain.releases import Release, Unreadable
 from pipeline.chain.store import Store
 from pipeline.common import documents, files, schema, yaml
 from pipeline.common.errors import GraftError
-from pipeline.data import increment
-from pipeline.data.increment import Increment
+from pipeline.data.reading import increment
+from pipeline.data.reading.increment import Increment
 
 INCREMENTS = Path("data/increments")
 WITHDRAWN = Path("withdrawn.json")  # in git, and no trailer of a commit: a shallow clone or a squash loses those

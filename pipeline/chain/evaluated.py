@@ -7,7 +7,7 @@ from typing import Any
 
 from pipeline.chain.published import Settings
 from pipeline.common import files
-from pipeline.data.records import Record
+from pipeline.data.records.records import Record
 from pipeline.evaluation import agreement, content, predictions
 from pipeline.evaluation.agreement import Difference, Row
 
@@ -17,8 +17,8 @@ PREDICTIONS = "reports/predictions.json"
 # What chooses items and makes variants, below pipeline/.
 CODE = (
     "data/augment/draws.py",
-    "data/marks.py",
-    "data/records.py",
+    "data/records/item_marks.py",
+    "data/records/records.py",
     "evaluation/content.py",
     "evaluation/fields.py",
     "evaluation/items.py",

@@ -16,9 +16,11 @@ from pipeline.chain.lockfile import Lock
 from pipeline.chain.store import Store
 from pipeline.common import files
 from pipeline.common.errors import GraftError
-from pipeline.data import increment, index, jsonl, runs, sketch, views
-from pipeline.data.index import Index
-from pipeline.data.runs import Rows
+from pipeline.data.index import index, runs, sketch
+from pipeline.data.index.index import Index
+from pipeline.data.index.runs import Rows
+from pipeline.data.reading import increment
+from pipeline.data.records import jsonl, message_columns
 
 RECORDS, DROPPED, SLICES = "data/prepared/records.jsonl", "data/assembled/dropped.jsonl", "data/assembled/slices"
 
@@ -114,21 +116,21 @@ def _extended(grown: Index, part: Part, store: Store, folder: Path) -> Index:
     known = grown.compare(rows_CN)
     ended = [index.gone(known.others.rows_CM), index.gone(_replaced(grown, rows_CN, part))]
     added_CN = np.concatenate([*ended, rows_CN[:, ~known.seen]], axis=1)
-    counts = views.counted(views.view(table.filter(pa.array(~known.seen))).labels)
+    counts = message_columns.counted(message_columns.view(table.filter(pa.array(~known.seen))).labels)
     return grown.extended(folder, Path(part.lock.increment).name, added_CN, counts)
 
 
 def _rows(table: pa.Table, evaluated: npt.NDArray[np.bool_]) -> Rows:
-    view = views.view(table)
-    prompts_N4, ids_N4 = views.digests(table)
+    view = message_columns.view(table)
+    prompts_N4, ids_N4 = message_columns.digests(table)
     return index.rows(
         prompts_N4,
         ids_N4,
         sketch.sketches(sketch.normal_forms(view.bodies)),
         evaluated=evaluated,
         labelled=view.labelled,
-        answers_N=views.hashes(view.answers),
-        keys_N=views.hashes(table.column("key")),
+        answers_N=message_columns.hashes(view.answers),
+        keys_N=message_columns.hashes(table.column("key")),
     )
 
 
@@ -136,7 +138,7 @@ def _replaced(grown: Index, rows_CN: Rows, part: Part) -> Rows:
     """Rows of items that came with other content, or were withdrawn."""
     same = grown.with_key(rows_CN[runs.KEY])
     other = same.rows_CM[runs.ID] != rows_CN[runs.ID][same.query_M]
-    leaving_CM = grown.with_key(views.hashes(pa.array(_withdrawn(part), pa.string()))).rows_CM
+    leaving_CM = grown.with_key(message_columns.hashes(pa.array(_withdrawn(part), pa.string()))).rows_CM
     return np.concatenate([leaving_CM, same.rows_CM[:, other]], axis=1)
 
 

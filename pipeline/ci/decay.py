@@ -18,9 +18,11 @@ from pipeline.chain import lockfile
 from pipeline.ci import refresh
 from pipeline.common import errors, files, params
 from pipeline.common.errors import GraftError
-from pipeline.data import arrow, detect, increment, jsonl
-from pipeline.data import prepared as reports
-from pipeline.data.records import Record
+from pipeline.data.detect import detect
+from pipeline.data.prepare import prepared as reports
+from pipeline.data.reading import increment
+from pipeline.data.records import arrow, jsonl
+from pipeline.data.records.records import Record
 from pipeline.evaluation import measures, sides
 from pipeline.stages import prepare
 

@@ -17,7 +17,8 @@ from pipeline.commands import incoming
 from pipeline.commands.incoming import Incoming
 from pipeline.common import params, words
 from pipeline.common.errors import GraftError
-from pipeline.data import increment, kinds
+from pipeline.data.reading import increment
+from pipeline.data.records import kinds
 
 GOLDEN = Path("data/golden")
 GIVEN = (".dvcignore", "dvc.lock", "dvc.yaml", "models.lock", "params.yaml")  # that git must keep, beside the increment
@@ -208,7 +209,7 @@ def _bring_raw(folder: Path) -> None:
 
 def _count(draft: Path, name: str, *, first: bool) -> str:
     """Run prepare's own checks on the draft, so that `dvc repro` will not stop at it."""
-    from pipeline.data import prepared as reports  # pyarrow and numpy: not for every command
+    from pipeline.data.prepare import prepared as reports  # pyarrow and numpy: not for every command
     from pipeline.stages import prepare
 
     made = increment.load(draft)
@@ -231,7 +232,7 @@ def _count(draft: Path, name: str, *, first: bool) -> str:
 
 def _warn_of_golden(instruction: str, labels: set[str]) -> None:
     """Say now that golden items ask for labels which nothing teaches: the gate would refuse after the training."""
-    from pipeline.data import golden
+    from pipeline.data.assemble import golden
 
     for name, items in golden.load(GOLDEN, instruction, params.load_all()["prepare"]).slices.items():
         unknown = sorted({item.answer for item in items} - labels)

@@ -11,8 +11,11 @@ from pipeline.chain.candidate import Tree
 from pipeline.chain.store import Store
 from pipeline.common import files, params
 from pipeline.common.errors import GraftError
-from pipeline.data import arrow, golden, increment, index, runs, slices
-from pipeline.data.increment import Increment
+from pipeline.data.assemble import golden, slices
+from pipeline.data.index import index, runs
+from pipeline.data.reading import increment
+from pipeline.data.reading.increment import Increment
+from pipeline.data.records import arrow
 from pipeline.evaluation import predictions
 from pipeline.stages import prepare
 

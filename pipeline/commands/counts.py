@@ -10,7 +10,7 @@ from pipeline.chain.candidate import Tree
 from pipeline.chain.lockfile import Parent
 from pipeline.chain.store import Store
 from pipeline.common.words import counted
-from pipeline.data import increment
+from pipeline.data.reading import increment
 from pipeline.report import funnel
 
 KNOWN = ("seen", "golden", "superseded")
@@ -34,7 +34,9 @@ def count(tree: Tree, asked: dict[str, Any], store: Store) -> Counted | None:
 
     None when the increment's files are not here.
     """
-    from pipeline.data import jsonl, rejects, state
+    from pipeline.data.assemble import state
+    from pipeline.data.prepare import rejects
+    from pipeline.data.records import jsonl
     from pipeline.stages import assemble, prepare
 
     folder = Path(tree.lock.increment)

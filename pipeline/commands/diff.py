@@ -181,7 +181,7 @@ def _texts(store: Store, sides: dict[str, verify.Commit], ids: Iterable[str], no
 
 def _prompts(store: Store, commit: verify.Commit) -> dict[str, str]:
     """The last message before the answer of every evaluation item."""
-    from pipeline.data import arrow
+    from pipeline.data.records import arrow
 
     folder = next((output.md5 for output in commit.outputs if output.path == "data/assembled/slices"), None)
     if folder is None:

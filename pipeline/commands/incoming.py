@@ -10,9 +10,10 @@ import click
 
 from pipeline.common import files, params
 from pipeline.common.errors import GraftError
-from pipeline.data import dataset_info, increment
-from pipeline.data.filespec import CONTENTS, FileSpec
-from pipeline.data.limits import Limits
+from pipeline.data.detect import dataset_info
+from pipeline.data.reading import increment
+from pipeline.data.reading.filespec import CONTENTS, FileSpec
+from pipeline.data.reading.limits import Limits
 
 _READING = (
     "text", "label", "columns", "header", "delimiter", "encoding", "format", "content", "template", "blocks",
@@ -99,7 +100,7 @@ class Incoming:
         Raises:
             GraftError: they teach different things.
         """
-        from pipeline.data import detect
+        from pipeline.data.detect import detect
 
         if self.options.get("task"):
             return self._asked(str(self.options["task"]), specs)
@@ -135,7 +136,7 @@ class Incoming:
                 _copy(source, raw / increment.IMAGES / source.relative_to(self.images))
 
     def _spec(self, source: Path) -> FileSpec:
-        from pipeline.data import detect  # pyarrow: not for every command
+        from pipeline.data.detect import detect  # pyarrow: not for every command
 
         columns = self.options.get("columns")
         said = {name: self.options.get(name) for name in _READING} | {

@@ -9,7 +9,7 @@ from typing import Any
 from pipeline.chain.lockfile import Lock
 from pipeline.common import documents
 from pipeline.common.errors import GraftError
-from pipeline.data import increment
+from pipeline.data.reading import increment
 from pipeline.model import base_files, cards, fitting, footprint, hub, pace, shapes
 from pipeline.model.cards import Cards
 from pipeline.model.footprint import Run

@@ -12,8 +12,9 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
-from pipeline.data import arrow, marks, slices, views
-from pipeline.data.golden import Golden
+from pipeline.data.assemble import slices
+from pipeline.data.assemble.golden import Golden
+from pipeline.data.records import arrow, item_marks, message_columns
 
 LINEAGE = Path("data/assembled/lineage.parquet")
 DIGITS = 16  # of an id, by which lineage names what has left
@@ -46,13 +47,13 @@ def problems(
     expected = _chain(held, parent, name, withdrawn, slice_items, max_slices)
     expected |= {name: arrow.table_of(items) for name, items in golden.slices.items()}
     held |= {path.stem: arrow.read_table(path) for path in sorted(folder.glob("*.arrow")) if path.stem not in held}
-    if marks.read(folder) != golden.marks:
-        yield f"{folder}/{marks.NAME}: not the marks of data/golden"
+    if item_marks.read(folder) != golden.marks:
+        yield f"{folder}/{item_marks.NAME}: not the marks of data/golden"
     for slice_ in sorted(held.keys() | expected.keys()):
         one, other = (tables.get(slice_, EMPTY) for tables in (expected, held))
         if not one.equals(other):
             yield from _apart(slice_, _ids(one), _ids(other))
-        elif views.hexes(views.digests(other)[1]).to_pylist() != _ids(other):
+        elif message_columns.hexes(message_columns.digests(other)[1]).to_pylist() != _ids(other):
             yield f"slice {slice_}: an item's id is not the hash of its content"
 
 

@@ -6,7 +6,7 @@ from typing import Any
 import torch
 
 from pipeline.common.errors import GraftError
-from pipeline.data.records import Record
+from pipeline.data.records.records import Record
 from pipeline.model.chat import Chat, keep_end
 from pipeline.model.weights import left_padded
 from pipeline.training import encoding

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from pipeline.common import files
-from pipeline.data import arrow, marks, records
+from pipeline.data.records import arrow, item_marks, records
 from pipeline.evaluation import predictions
 
 SLICES = Path("data/assembled/slices")
@@ -85,10 +85,12 @@ def _golden(content: Content, slices: Path) -> dict[str, Content]:
     """Golden items by id, each with its golden slices, and the id of its question: of the prompt without the answer."""
     questions = {
         record.id: records.content_id(record.prompt)
-        for path in sorted(slices.glob(f"{marks.PREFIX}*.arrow"))
+        for path in sorted(slices.glob(f"{item_marks.PREFIX}*.arrow"))
         for record in arrow.read_records(path)
     }
-    items = ((item, [name for name in item["slices"] if name.startswith(marks.PREFIX)]) for item in content["items"])
+    items = (
+        (item, [name for name in item["slices"] if name.startswith(item_marks.PREFIX)]) for item in content["items"]
+    )
     return {
         item["id"]: {**item, "golden": names, "question": questions.get(item["id"])} for item, names in items if names
     }

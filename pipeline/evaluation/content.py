@@ -7,8 +7,8 @@ from typing import Any
 
 from pipeline.chain import lockfile
 from pipeline.common import files, params
-from pipeline.data import arrow, marks
-from pipeline.data.records import Record
+from pipeline.data.records import arrow, item_marks
+from pipeline.data.records.records import Record
 from pipeline.evaluation import items as evaluated
 from pipeline.evaluation import perturb, predictions
 
@@ -22,7 +22,7 @@ Content = Mapping[str, Any]  # of a predictions.json
 def read_items(slice_by: Sequence[str], max_items: int | None, folder: Path = SLICES) -> evaluated.Items:
     """The items of a folder of slices that are evaluated."""
     slices = {path.stem: arrow.read_records(path) for path in sorted(folder.glob("*.arrow"))}
-    return evaluated.items(slices, marks.read(folder), slice_by, max_items)
+    return evaluated.items(slices, item_marks.read(folder), slice_by, max_items)
 
 
 def variants(items: evaluated.Items, robustness: Mapping[str, Any] | None) -> list[perturb.Variant]:
@@ -109,7 +109,7 @@ def _item(item: evaluated.Item) -> dict[str, Any]:
 
 def _golden(content: Content) -> dict[str, int]:
     """Items of each golden slice that a release was evaluated on, so that one that is gone is missed."""
-    names = (name for item in content["items"] for name in item["slices"] if name.startswith(marks.PREFIX))
+    names = (name for item in content["items"] for name in item["slices"] if name.startswith(item_marks.PREFIX))
     return dict(sorted(Counter(names).items()))
 
 

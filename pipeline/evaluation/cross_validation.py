@@ -22,8 +22,10 @@ import pyarrow.compute as pc
 from pipeline.chain import lockfile
 from pipeline.common import errors, files, params
 from pipeline.common.errors import GraftError
-from pipeline.data import arrow, jsonl, records, rejects, state
-from pipeline.data.records import Record
+from pipeline.data.assemble import state
+from pipeline.data.prepare import rejects
+from pipeline.data.records import arrow, jsonl, records
+from pipeline.data.records.records import Record
 from pipeline.evaluation import measures, sides
 from pipeline.stages import assemble, train
 from pipeline.training.settings import Params

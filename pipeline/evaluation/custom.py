@@ -20,7 +20,7 @@ from types import MappingProxyType
 from typing import Any
 
 from pipeline.common.errors import GraftError
-from pipeline.data.records import Record
+from pipeline.data.records.records import Record
 from pipeline.evaluation.classification import DIGITS
 from pipeline.evaluation.measures import NAMES
 

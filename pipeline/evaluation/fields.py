@@ -4,7 +4,7 @@ import re
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 
-from pipeline.data.records import Record
+from pipeline.data.records.records import Record
 
 LARGEST = 50  # values of a field that become slices of their own
 OTHERS = "others"  # the rest of them together

@@ -10,9 +10,9 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from pipeline.common.errors import GraftError
-from pipeline.data import records
-from pipeline.data.marks import Marks
-from pipeline.data.records import Record
+from pipeline.data.records import records
+from pipeline.data.records.item_marks import Marks
+from pipeline.data.records.records import Record
 from pipeline.evaluation import fields
 
 GOLDEN = "golden-"  # so begin the names of slices that are kept by hand

@@ -15,8 +15,8 @@ from typing import Any
 
 from pipeline.common import errors, files, params
 from pipeline.common.errors import GraftError
-from pipeline.data import arrow
-from pipeline.data.records import Record
+from pipeline.data.records import arrow
+from pipeline.data.records.records import Record
 from pipeline.evaluation import endpoint, judged, predictions, ratings, sides
 
 PREDICTIONS = Path("reports/predictions.json")

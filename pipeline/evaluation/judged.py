@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from pipeline.common.errors import GraftError
-from pipeline.data.records import Record
+from pipeline.data.records.records import Record
 from pipeline.evaluation import keys, predictions, ratings
 from pipeline.evaluation.classification import DIGITS
 

@@ -14,8 +14,8 @@ from pathlib import Path
 from typing import Any
 
 from pipeline.common import files
-from pipeline.data import records
-from pipeline.data.records import Record
+from pipeline.data.records import records
+from pipeline.data.records.records import Record
 from pipeline.evaluation.choice import Normalize
 from pipeline.model import saved
 from pipeline.model.pinned import Base

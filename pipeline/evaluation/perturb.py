@@ -9,8 +9,8 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 from pipeline.common.draws import Draws
-from pipeline.data import records
-from pipeline.data.records import Record
+from pipeline.data.records import records
+from pipeline.data.records.records import Record
 from pipeline.evaluation.perturbations import KINDS
 
 _TRIES = 4  # other draws, where one changes nothing

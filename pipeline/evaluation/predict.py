@@ -10,7 +10,7 @@ import torch
 
 from pipeline.common import params
 from pipeline.common.errors import GraftError
-from pipeline.data.records import Record
+from pipeline.data.records.records import Record
 from pipeline.evaluation import answers, choice, efficiency, keys
 from pipeline.model import chat, machine, pinned, scoring, weights
 from pipeline.training import encoding, likelihood

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import torch
 
-from pipeline.data.records import Record
+from pipeline.data.records.records import Record
 from pipeline.evaluation import answers, keys, predict
 from pipeline.evaluation.agreement import Fresh, Row
 from pipeline.evaluation.predict import Served

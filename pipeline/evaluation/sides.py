@@ -9,7 +9,7 @@ from typing import Any
 from pipeline.chain import lockfile
 from pipeline.common import files, params
 from pipeline.common.errors import GraftError
-from pipeline.data.records import Record
+from pipeline.data.records.records import Record
 from pipeline.evaluation import custom, harness, keys, predictions
 from pipeline.evaluation.choice import Normalize
 from pipeline.evaluation.predictions import Row

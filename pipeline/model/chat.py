@@ -10,7 +10,7 @@ import jinja2
 from transformers import AutoTokenizer
 
 from pipeline.common.errors import GraftError
-from pipeline.data.records import Message, Messages
+from pipeline.data.records.records import Message, Messages
 from pipeline.model import templates
 
 # What a template raises on messages that it does not fit: its own errors, and Python's of what it computes.

@@ -3,7 +3,7 @@
 from collections.abc import Collection
 from pathlib import Path
 
-from pipeline.data import arrow
+from pipeline.data.records import arrow
 
 
 def read(folder: Path, ids: Collection[str]) -> dict[str, str]:

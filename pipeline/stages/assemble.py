@@ -16,35 +16,31 @@ import pyarrow.compute as pc
 from pipeline.chain import lockfile
 from pipeline.common import errors, files, params
 from pipeline.common.words import counted
-from pipeline.data import (
-    arrow,
-    assembled,
+from pipeline.data.assemble import (
+    assemble_report,
     augmented,
-    conflicts,
-    facts,
     fates,
     golden,
-    index,
-    jsonl,
-    kinds,
     lineage,
-    marks,
-    rejects,
+    neighbours,
     replay,
     reservoir,
     slices,
     state,
     suspects,
-    views,
 )
-from pipeline.data import increment as increments
-from pipeline.data.arrow import SCHEMA
-from pipeline.data.augment import augment, keys
-from pipeline.data.facts import Facts, Flags
-from pipeline.data.fates import Decided
-from pipeline.data.marks import Marks
-from pipeline.data.runs import EVAL, ID, KEY, LABEL, STATE, Rows
-from pipeline.data.state import Parent
+from pipeline.data.assemble.fates import Decided
+from pipeline.data.assemble.neighbours import Facts, Flags
+from pipeline.data.assemble.state import Parent
+from pipeline.data.augment import augment, key_samples
+from pipeline.data.index import index
+from pipeline.data.index.runs import EVAL, ID, KEY, LABEL, STATE, Rows
+from pipeline.data.prepare import conflicts, rejects
+from pipeline.data.reading import increment as increments
+from pipeline.data.records import arrow, jsonl, kinds, message_columns
+from pipeline.data.records import item_marks as marks
+from pipeline.data.records.arrow import SCHEMA
+from pipeline.data.records.item_marks import Marks
 from pipeline.model import base_files, templates
 from pipeline.report import data as page
 from pipeline.report import funnel
@@ -113,13 +109,13 @@ def assemble(new: Increment, parent: Parent, options: Params) -> Assembled:
         GraftError: labels contradict history where the policy is `fail`.
     """
     table = new.table
-    others = facts.Others(
+    others = neighbours.Others(
         golden=slices.united(new.golden.values()),
         slices=slices.united(parent.slices.values()),
         reservoir=parent.reservoir,
     )
-    found = facts.gather(table, parent.index, others, new.similarity or SIMILARITY)
-    leaving = parent.index.with_key(views.hashes(pa.array(new.withdrawn, pa.string()))).rows_CM
+    found = neighbours.gather(table, parent.index, others, new.similarity or SIMILARITY)
+    leaving = parent.index.with_key(message_columns.hashes(pa.array(new.withdrawn, pa.string()))).rows_CM
     decided = fates.decide(
         found,
         _rules(new, parent, options),
@@ -130,7 +126,7 @@ def assemble(new: Increment, parent: Parent, options: Params) -> Assembled:
     kept_slices = evaluation(new, parent, decided, options)
     fate = np.array(decided.fates, dtype=object)
     evaluated = slices.united(kept_slices.values())
-    held_out = np.isin(found.prompts_N4[:, 0], views.digests(evaluated)[0][:, 0])
+    held_out = np.isin(found.prompts_N4[:, 0], message_columns.digests(evaluated)[0][:, 0])
     fate[(fate == "eval") & ~held_out] = "eval_over_cap"
     learned = table.filter(pa.array(fate == "train_new"))
     old = old_records(new, parent, found, decided)
@@ -152,16 +148,18 @@ def assemble(new: Increment, parent: Parent, options: Params) -> Assembled:
         marks=new.marks,
         reservoir=reservoir.kept(kept, options.reservoir),
         labels=sorted(set(_values(labels, fate == "train_new")) | set(() if new.fresh else parent.labels)),
-        counts=views.counted(labels.filter(pa.array(unknown))),
+        counts=message_columns.counted(labels.filter(pa.array(unknown))),
         rows_CN=_index_rows(found, fate, unknown, decided),
         lineage=[
             *lineage.of(new.name, table, fate, decided.near, new.rejects, replayed),
             trained.lineage,
             lineage.ended(decided.endings),
         ],
-        dropped=assembled.dropped(table, fate.tolist()),
+        dropped=assemble_report.dropped(table, fate.tolist()),
         review=conflicts.questions(conflict for conflict, label in decided.settled if label is None),
-        report=assembled.report(new.name, table, found, decided, fate.tolist(), parent.labels, parent.index, leaving)
+        report=assemble_report.report(
+            new.name, table, found, decided, fate.tolist(), parent.labels, parent.index, leaving
+        )
         | {
             "slices": {name: items.num_rows for name, items in kept_slices.items()},
             "replayed": replayed.num_rows,
@@ -279,7 +277,7 @@ def write(made: Assembled, parent: Parent, name: str, out: Path = OUT) -> None:
     arrow.write_table(out / "reservoir.arrow", made.reservoir)
     files.write_json(out / "labels.json", made.labels)
     lineage.write(out / "lineage.parquet", made.lineage)
-    assembled.write_lines(out / "dropped.jsonl", made.dropped)
+    assemble_report.write_lines(out / "dropped.jsonl", made.dropped)
     files.write_text(out / "review.csv", made.review)
     files.write_json(out / "report.json", made.report)
 
@@ -296,7 +294,7 @@ def summary(report: Mapping[str, Any]) -> Iterator[str]:
 
 def _rules(new: Increment, parent: Parent, options: Params) -> fates.Rules:
     names = list(parent.index.labels)
-    hashes = views.hashes(pa.array(names, pa.string())) & LABEL
+    hashes = message_columns.hashes(pa.array(names, pa.string())) & LABEL
     return fates.Rules(
         eval_share=options.eval_share,
         similarity=new.similarity,
@@ -311,8 +309,8 @@ def _suspects(table: pa.Table, predictions: str | None) -> list[dict[str, Any]]:
     """Records whose label is probably another, where predictions say so."""
     if predictions is None:
         return []
-    labels = dict(zip(table.column("id").to_pylist(), views.view(table).labels.to_pylist(), strict=True))
-    told = keys.load(Path(predictions))
+    labels = dict(zip(table.column("id").to_pylist(), message_columns.view(table).labels.to_pylist(), strict=True))
+    told = key_samples.load(Path(predictions))
     return [asdict(suspect) for suspect in suspects.find({id_: labels[id_] for id_ in told if labels.get(id_)}, told)]
 
 
@@ -326,7 +324,7 @@ def _index_rows(found: Facts, fate: Any, unknown: Flags, decided: Decided) -> Ro
 
 def _stays(records: pa.Table, ended_CM: Rows) -> pa.Array:
     """Which records history keeps."""
-    ids_N4 = views.digests(records)[1]
+    ids_N4 = message_columns.digests(records)[1]
     return pa.array(~np.isin(ids_N4[:, 0], ended_CM[ID]))
 
 

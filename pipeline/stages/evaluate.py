@@ -9,7 +9,7 @@ from pathlib import Path
 
 from pipeline.chain import lockfile
 from pipeline.common import errors, files, params, sources, timing
-from pipeline.data.records import Record
+from pipeline.data.records.records import Record
 from pipeline.evaluation import content, custom, fields, harness, judged, predictions, results, sides
 from pipeline.evaluation import items as evaluated
 from pipeline.evaluation.sides import ADAPTER, Params

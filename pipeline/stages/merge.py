@@ -11,8 +11,8 @@ from typing import Any
 from pipeline.chain import lockfile
 from pipeline.common import errors, files, params, timing
 from pipeline.common.errors import GraftError
-from pipeline.data import arrow
-from pipeline.data.records import Messages
+from pipeline.data.records import arrow
+from pipeline.data.records.records import Messages
 from pipeline.model import templates
 from pipeline.report import card
 

@@ -17,15 +17,16 @@ import pyarrow.compute as pc
 
 from pipeline.chain import lockfile
 from pipeline.common import errors, files, params
-from pipeline.data import conflicts, jsonl, prepared, rejects, rows, selection, survey, validate, views
-from pipeline.data import increment as increments
-from pipeline.data.arrow import SCHEMA
 from pipeline.data.clean import clean
-from pipeline.data.increment import Increment
-from pipeline.data.selection import Selected
-from pipeline.data.spool import Sorted, Spool
-from pipeline.data.survey import Survey
-from pipeline.data.tally import Tally
+from pipeline.data.prepare import conflicts, prepared, rejects, rows, selection, survey, validate
+from pipeline.data.prepare.prepare_report import Tally
+from pipeline.data.prepare.selection import Selected
+from pipeline.data.prepare.spool import Sorted, Spool
+from pipeline.data.prepare.survey import Survey
+from pipeline.data.reading import increment as increments
+from pipeline.data.reading.increment import Increment
+from pipeline.data.records import jsonl, message_columns
+from pipeline.data.records.arrow import SCHEMA
 from pipeline.model import pinned
 
 OUT = Path("data/prepared")
@@ -82,7 +83,7 @@ def read(increment: Increment, folder: Path, options: Params, waiting: Spool) ->
     cleaning = clean.Options.of(asdict(options), _tokenizer(options))
     for file, spec in sorted(increment.files.items()):
         for batch in rows.batches(folder / file, file, spec, increment, limits):
-            cleaned = views.instructed(clean.clean(batch, cleaning), increment.instruction)
+            cleaned = message_columns.instructed(clean.clean(batch, cleaning), increment.instruction)
             yield survey.of(cleaned, increment.evaluation)
             waiting.append(cleaned)
 
@@ -95,7 +96,7 @@ def sort_out(
     with rejected.open("wb") as sink:
         for start, batch in waiting.batches():
             stop = start + batch.num_rows
-            ids = views.hexes(known.ids_N4[start:stop])
+            ids = message_columns.hexes(known.ids_N4[start:stop])
             decided = zip(batch.column("problem").to_pylist(), chosen.reasons[start:stop], strict=True)
             reasons = [problem or reason for problem, reason in decided]
             records = finished(batch, ids, increment).filter(_where(reasons, None))
@@ -171,7 +172,7 @@ def _stand_ins(known: Survey, chosen: Selected, places: range) -> pa.Array:
     rows, back = np.unique(keepers.drop_null().to_numpy(), return_inverse=True)
     place = np.full(len(places), -1)
     place[keepers.is_valid().to_numpy(zero_copy_only=False)] = back
-    return views.hexes(known.ids_N4[rows]).take(pa.array(place, mask=place < 0))
+    return message_columns.hexes(known.ids_N4[rows]).take(pa.array(place, mask=place < 0))
 
 
 if __name__ == "__main__":

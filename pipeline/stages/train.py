@@ -12,8 +12,8 @@ from typing import Any
 
 from pipeline.common import errors, files, params, scratch, timing
 from pipeline.common.errors import GraftError
-from pipeline.data import arrow, kinds
-from pipeline.data.records import Record
+from pipeline.data.records import arrow, kinds
+from pipeline.data.records.records import Record
 from pipeline.model import lora_settings, pinned, saved
 from pipeline.model.pinned import Base
 from pipeline.training import continuing, launch

@@ -20,7 +20,7 @@ from typing import Any
 from transformers.utils.chat_template_utils import render_jinja_template
 
 from pipeline.common.errors import GraftError
-from pipeline.data.records import Messages
+from pipeline.data.records.records import Messages
 from pipeline.model import chat as chats
 from pipeline.model import shown
 from pipeline.model.chat import Chat

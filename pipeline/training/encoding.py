@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from itertools import islice
 
 from pipeline.common.errors import GraftError
-from pipeline.data.records import Messages, Record
+from pipeline.data.records.records import Messages, Record
 from pipeline.model.chat import Chat
 from pipeline.training import conversations
 from pipeline.training.conversations import Conversation, Encoded

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from pipeline.common.errors import GraftError
-from pipeline.data.records import Record
+from pipeline.data.records.records import Record
 from pipeline.model import chat, machine, pinned, templates
 from pipeline.model.pinned import Base
 from pipeline.training import (

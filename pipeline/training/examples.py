@@ -5,8 +5,8 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from pipeline.common.errors import GraftError
-from pipeline.data import kinds
-from pipeline.data.records import Record
+from pipeline.data.records import kinds
+from pipeline.data.records.records import Record
 from pipeline.model.chat import Chat
 from pipeline.training import encoding, packing, tokens, truncation
 from pipeline.training.conversations import Encoded

@@ -5,7 +5,7 @@ from typing import Any
 
 import torch
 
-from pipeline.data.records import Record
+from pipeline.data.records.records import Record
 from pipeline.model.chat import Chat
 from pipeline.training import encoding, examples, losses
 from pipeline.training.example import Example

@@ -21,7 +21,7 @@ import tokenizers
 import transformers
 
 from pipeline.common import files
-from pipeline.data.records import Record
+from pipeline.data.records.records import Record
 from pipeline.model import chat as chats
 from pipeline.model import shown
 from pipeline.model.chat import Chat

@@ -11,7 +11,7 @@ A chosen and a rejected answer are cut alike: their prompts stay equal.
 from collections.abc import Sequence
 from dataclasses import replace
 
-from pipeline.data.records import Record
+from pipeline.data.records.records import Record
 from pipeline.model.chat import Chat
 from pipeline.training import conversations, encoding
 from pipeline.training.conversations import Conversation, Encoded

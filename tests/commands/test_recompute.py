@@ -15,7 +15,7 @@ from tests.conftest import CODE, ENVIRONMENT, GRAFT, Chain, Clone
 from tests.forging import edited, forge
 
 DECIDE = "pipeline/gate/decide.py"
-SLICES = "pipeline/data/slices.py"
+SLICES = "pipeline/data/assemble/slices.py"
 FORGED = """
 
 _decide = decide

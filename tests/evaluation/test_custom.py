@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 
 from pipeline.common.errors import GraftError
-from pipeline.data import records
-from pipeline.data.records import Record
+from pipeline.data.records import records
+from pipeline.data.records.records import Record
 from pipeline.evaluation import custom, measures
 from tests.conftest import ENVIRONMENT, ROOT
 

@@ -6,9 +6,10 @@ import pytest
 
 from pipeline.common import params
 from pipeline.common.errors import GraftError
-from pipeline.data import arrow, records, slices
-from pipeline.data.marks import Marks
-from pipeline.data.records import Record
+from pipeline.data.assemble import slices
+from pipeline.data.records import arrow, records
+from pipeline.data.records.item_marks import Marks
+from pipeline.data.records.records import Record
 from pipeline.evaluation import fields, items, perturbations
 from tests.conftest import ROOT
 from tests.stages.conftest import record

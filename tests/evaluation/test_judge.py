@@ -12,8 +12,8 @@ from hypothesis import strategies as st
 
 from pipeline.common import files, schema, yaml
 from pipeline.common.errors import GraftError
-from pipeline.data import arrow, records
-from pipeline.data.records import Record
+from pipeline.data.records import arrow, records
+from pipeline.data.records.records import Record
 from pipeline.evaluation import endpoint, judge, judged, measures, predictions, ratings
 from tests.conftest import ROOT
 from tests.judge_server import Reply, serving

@@ -2,8 +2,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from pipeline.data import records
-from pipeline.data.records import Record
+from pipeline.data.records import records
+from pipeline.data.records.records import Record
 from pipeline.evaluation import perturb
 from pipeline.evaluation.perturbations import KINDS
 

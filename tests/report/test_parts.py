@@ -11,8 +11,8 @@ from hypothesis import strategies as st
 from markdown_it import MarkdownIt
 
 from pipeline.common import files
-from pipeline.data import arrow
-from pipeline.data.records import Record, classification
+from pipeline.data.records import arrow
+from pipeline.data.records.records import Record, classification
 from pipeline.report import charts, comparison, efficiency, examples, gathered, marks, settings, texts
 from tests.pages import Page
 from tests.report.made import facts

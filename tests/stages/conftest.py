@@ -10,8 +10,8 @@ import pytest
 
 from pipeline.chain import lockfile, outputs
 from pipeline.common import files, yaml
-from pipeline.data import arrow, records
-from pipeline.data.records import Record
+from pipeline.data.records import arrow, records
+from pipeline.data.records.records import Record
 from pipeline.model import base_files
 from tests.conftest import ROOT
 

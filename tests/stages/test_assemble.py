@@ -9,9 +9,11 @@ import pytest
 
 from pipeline.common import files
 from pipeline.common.errors import GraftError
-from pipeline.data import arrow, assembled, golden, jsonl, kinds, marks, records, replay, sketch, slices, state
-from pipeline.data.fates import FATES
-from pipeline.data.records import Record
+from pipeline.data.assemble import assemble_report, golden, replay, slices, state
+from pipeline.data.assemble.fates import FATES
+from pipeline.data.index import sketch
+from pipeline.data.records import arrow, item_marks, jsonl, kinds, records
+from pipeline.data.records.records import Record
 from pipeline.model import base_files
 from pipeline.stages import assemble
 from pipeline.stages.assemble import Increment, Params
@@ -249,7 +251,7 @@ def test_a_label_in_other_case_or_spacing_is_named(chain):
 
 
 def test_labels_do_not_vanish_where_an_increment_holds_none():
-    assert assembled.label_changes(["Toys"], {}) == {"new": [], "vanished": [], "renamed": []}
+    assert assemble_report.label_changes(["Toys"], {}) == {"new": [], "vanished": [], "renamed": []}
 
 
 def test_nothing_new_at_all(chain):
@@ -536,9 +538,9 @@ def test_golden_lines_may_say_that_they_must_pass_and_whose_variants_they_are(tm
     assert found.marks.must_pass == {by_title[title(2)], by_title[title(5)]}
     assert found.marks.clusters == {by_title[title(3)]: "no 3", by_title[title(4)]: "no 3"}
     assert by_title[title(2)] == record(2, "x").id  # what is said of an item is no part of it
-    marks.write(tmp_path / "slices", found.marks)
-    assert marks.read(tmp_path / "slices") == found.marks
-    assert marks.read(tmp_path / "golden") == marks.Marks()
+    item_marks.write(tmp_path / "slices", found.marks)
+    assert item_marks.read(tmp_path / "slices") == found.marks
+    assert item_marks.read(tmp_path / "golden") == item_marks.Marks()
 
 
 def test_golden_conversations_are_labels_to_choose_unless_a_line_says_answers_to_generate(tmp_path):

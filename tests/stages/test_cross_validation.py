@@ -8,7 +8,7 @@ import pytest
 
 from pipeline.common import files
 from pipeline.common.errors import GraftError
-from pipeline.data import arrow
+from pipeline.data.records import arrow
 from pipeline.evaluation import cross_validation
 from tests.stages.conftest import LABELS, record, set_params
 

@@ -12,7 +12,7 @@ from transformers import AutoModelForCausalLM
 from pipeline.chain.code import closure
 from pipeline.common import files, schema
 from pipeline.common.errors import GraftError
-from pipeline.data import arrow
+from pipeline.data.records import arrow
 from pipeline.evaluation import content, keys, measures, ratings, results, sides
 from pipeline.model import chat, pinned
 from pipeline.stages import evaluate

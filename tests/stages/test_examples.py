@@ -9,8 +9,8 @@ import pytest
 from transformers import AutoTokenizer
 
 from pipeline.common.errors import GraftError
-from pipeline.data import records
-from pipeline.data.records import Record
+from pipeline.data.records import records
+from pipeline.data.records.records import Record
 from pipeline.model import chat as chats
 from pipeline.model import templates
 from pipeline.training import examples, packing

@@ -12,8 +12,8 @@ from transformers import AutoModelForCausalLM, AutoTokenizer
 
 from pipeline.common import files, schema
 from pipeline.common.errors import GraftError
-from pipeline.data import arrow, records
-from pipeline.data.records import Record
+from pipeline.data.records import arrow, records
+from pipeline.data.records.records import Record
 from pipeline.evaluation import content, results
 from pipeline.model import chat, pinned, weights
 from pipeline.stages import evaluate, gate, merge, train

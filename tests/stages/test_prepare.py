@@ -7,9 +7,10 @@ import pytest
 
 from pipeline.common import schema, yaml
 from pipeline.common.errors import GraftError
-from pipeline.data import arrow, jsonl, records, rejects
-from pipeline.data import prepared as reports
-from pipeline.data.increment import FileSpec, Increment
+from pipeline.data.prepare import prepared as reports
+from pipeline.data.prepare import rejects
+from pipeline.data.reading.increment import FileSpec, Increment
+from pipeline.data.records import arrow, jsonl, records
 from pipeline.stages import prepare
 from pipeline.stages.prepare import Params
 

@@ -9,7 +9,7 @@ from safetensors.torch import load_file
 
 from pipeline.common import files, params, scratch
 from pipeline.common.errors import GraftError
-from pipeline.data import arrow
+from pipeline.data.records import arrow
 from pipeline.model import base_files, chat, lora_settings, pinned, weights
 from pipeline.model.lora_settings import Settings
 from pipeline.stages import train

@@ -14,9 +14,10 @@ from typing import Any, Self
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from pipeline.data import arrow, records
-from pipeline.data.augment import keys, labels, noise, synonyms, variants
+from pipeline.data.augment import key_samples
+from pipeline.data.augment import noise, rare_labels, synonyms, variants
 from pipeline.data.augment.variants import Source, Variant
+from pipeline.data.records import arrow, records
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -32,7 +33,7 @@ class Options:
     rare_below: int = 0  # labels with fewer records are filled up by recombination; 0: none
     key_samples: bool = False  # only rare, long and hardly told records are varied
     predictions: str | None = None  # JSON Lines that tell the margins
-    weights: labels.Scheme = "none"
+    weights: rare_labels.Scheme = "none"
     max_weight: float = 5.0
 
     @classmethod
@@ -66,7 +67,7 @@ def augment(train: pa.Table, options: Options, seed: int, avoid: Collection[str]
     found = _sources(train)
     chosen = _chosen(found, options, seed, avoid)
     counts = Counter([source.label for source in found] + [variant.source.label for _, variant in chosen])
-    weights = labels.weights(counts, options.weights, options.max_weight)
+    weights = rare_labels.weights(counts, options.weights, options.max_weight)
     by_place = {source.place: weights.get(source.label) for source in found}
     return Augmented(
         table=_table(train, chosen, weights),
@@ -110,9 +111,9 @@ def _keys(sources: list[Source], options: Options) -> list[Source]:
     """The sources to vary: all, or the key samples."""
     if not options.key_samples:
         return sources
-    predictions = keys.load(Path(options.predictions)) if options.predictions else {}
+    predictions = key_samples.load(Path(options.predictions)) if options.predictions else {}
     texts = {source.id: (source.text, source.label) for source in sources}
-    chosen = keys.choose(texts, options.rare_below, predictions)
+    chosen = key_samples.choose(texts, options.rare_below, predictions)
     return [source for source in sources if source.id in chosen]
 
 

@@ -5,8 +5,8 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from pipeline.common.draws import Draws
-from pipeline.data import records
-from pipeline.data.augment import labels, recombine
+from pipeline.data.augment import rare_labels, recombine
+from pipeline.data.records import records
 
 Change = Callable[[str, Draws], str | None]
 PARAPHRASE, RECOMBINE = "paraphrase", "recombine"
@@ -64,7 +64,7 @@ def recombined(sources: Sequence[Source], below: int, seed: int) -> Iterator[Var
     for source in sources:
         by_label[source.label].setdefault(source.text, source)
     streams = []
-    for label, wanted in labels.rare(Counter(source.label for source in sources), below).items():
+    for label, wanted in rare_labels.rare(Counter(source.label for source in sources), below).items():
         known = list(by_label[label].values())
         streams.append((known, recombine.titles([source.text for source in known], wanted, seed, RECOMBINE, label)))
     while streams:

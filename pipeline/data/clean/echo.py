@@ -5,8 +5,8 @@ from collections.abc import Iterator
 import numpy as np
 import pyarrow.compute as pc
 
-from pipeline.data.clean import contents
-from pipeline.data.clean.contents import Bools, Contents
+from pipeline.data.clean import message_texts
+from pipeline.data.clean.message_texts import Bools, Contents
 
 # Of a title any name in braces; elsewhere, where code stands, only what instruction templates are made of.
 _NAME = r"[A-Za-z_][A-Za-z0-9_.]{0,40}"
@@ -25,17 +25,17 @@ def found(
     texts: Contents, placeholders: str, echo: bool, boilerplate: bool, lorem: bool
 ) -> Iterator[tuple[str, Bools]]:
     """Reason, and the contents that it holds for; each check only where it is asked for."""
-    answers = contents.bools(pc.equal(texts.roles, "assistant")) & ~texts.lines
+    answers = message_texts.bools(pc.equal(texts.roles, "assistant")) & ~texts.lines
     if placeholders != "keep":
         title = texts.lines & ~texts.labels
-        left = title & contents.matching(texts.values, _IN_A_TITLE)
+        left = title & message_texts.matching(texts.values, _IN_A_TITLE)
         if placeholders == "all":
-            left |= ~texts.lines & contents.matching(texts.values, _ELSEWHERE)
+            left |= ~texts.lines & message_texts.matching(texts.values, _ELSEWHERE)
         yield "placeholder left in the text", left
     if lorem:
-        yield "lorem ipsum", ~texts.labels & contents.matching(texts.values, r"(?i)lorem ipsum dolor")
+        yield "lorem ipsum", ~texts.labels & message_texts.matching(texts.values, r"(?i)lorem ipsum dolor")
     if boilerplate:
-        yield "assistant's boilerplate", answers & contents.matching(texts.values, _BOILERPLATE)
+        yield "assistant's boilerplate", answers & message_texts.matching(texts.values, _BOILERPLATE)
     if echo and answers.any():
         yield "answer repeats the prompt", answers & _echoes(texts)
 
@@ -46,9 +46,9 @@ def _echoes(texts: Contents) -> Bools:
     if len(hits) < 2:
         return hits
     before, after = texts.values.slice(0, len(hits) - 1), texts.values.slice(1)
-    asked = contents.bools(pc.equal(texts.roles.slice(0, len(hits) - 1), "user"))
+    asked = message_texts.bools(pc.equal(texts.roles.slice(0, len(hits) - 1), "user"))
     same_row = texts.rows[1:] == texts.rows[:-1]
-    longer = contents.bools(pc.greater_equal(pc.binary_length(after), pc.binary_length(before)))
+    longer = message_texts.bools(pc.greater_equal(pc.binary_length(after), pc.binary_length(before)))
     for place in np.flatnonzero(asked & same_row & longer).tolist():
         hits[place + 1] = _repeats(before[place].as_py(), after[place].as_py())
     return hits

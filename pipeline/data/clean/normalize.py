@@ -13,7 +13,7 @@ from typing import Any, Self
 
 import pyarrow as pa
 
-from pipeline.data.clean import contacts, contents, folding
+from pipeline.data.clean import contacts, folding, message_texts
 from pipeline.data.clean.pattern import MASKED
 
 # Control and invisible formatting characters; the joiners U+200C and U+200D stay: they spell words and emoji.
@@ -63,7 +63,7 @@ class Options:
 
 def apply(batch: pa.RecordBatch, options: Options) -> pa.RecordBatch:
     """Every content of a batch in its normal form."""
-    found = contents.of(batch)
+    found = message_texts.of(batch)
     values = found.values
     texts = found.lines & ~found.labels
     blocks = ~found.lines
@@ -74,10 +74,10 @@ def apply(batch: pa.RecordBatch, options: Options) -> pa.RecordBatch:
     ):
         if gate and which.any():
             settings = options.of_a_label if which is found.labels else options
-            values = contents.rewrite(
-                values, which & contents.matching(values, gate), partial(change, options=settings)
+            values = message_texts.rewrite(
+                values, which & message_texts.matching(values, gate), partial(change, options=settings)
             )
-    return batch if values is found.values else contents.put(batch, values)
+    return batch if values is found.values else message_texts.put(batch, values)
 
 
 def line(text: str, options: Options) -> str:

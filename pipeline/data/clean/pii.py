@@ -8,9 +8,9 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from pipeline.data.clean import contents
+from pipeline.data.clean import message_texts
 from pipeline.data.clean.contacts import CREDENTIALS, EMAIL, IP, PHONE
-from pipeline.data.clean.contents import Bools
+from pipeline.data.clean.message_texts import Bools
 from pipeline.data.clean.numbers import BANK_CARD, IBAN, ID_CARD
 from pipeline.data.clean.pattern import Pattern
 from pipeline.data.clean.secrets import SECRETS
@@ -51,7 +51,7 @@ class Options:
 
 def apply(batch: pa.RecordBatch, options: Options) -> pa.RecordBatch:
     """The contents of a batch, masked; rows rejected, by the kind's name, for what is to be dropped. Labels stay."""
-    found = contents.of(batch)
+    found = message_texts.of(batch)
     hits = suspicious(found.values, options) & ~found.labels
     dropped: dict[str, Bools] = {name: np.zeros(len(hits), dtype=bool) for name in KINDS}
     places = iter(np.flatnonzero(hits).tolist())
@@ -63,11 +63,11 @@ def apply(batch: pa.RecordBatch, options: Options) -> pa.RecordBatch:
             dropped[name][place] = getattr(options, name) == "drop"
         return masked
 
-    values = contents.rewrite(found.values, hits, change)
+    values = message_texts.rewrite(found.values, hits, change)
     if values is not found.values:
-        batch = contents.put(batch, values)
-    reasons = ((name, contents.rows_of(found, where, batch.num_rows)) for name, where in dropped.items())
-    return contents.reject(batch, reasons)
+        batch = message_texts.put(batch, values)
+    reasons = ((name, message_texts.rows_of(found, where, batch.num_rows)) for name, where in dropped.items())
+    return message_texts.reject(batch, reasons)
 
 
 def suspicious(values: pa.Array, options: Options) -> Bools:
@@ -75,7 +75,7 @@ def suspicious(values: pa.Array, options: Options) -> Bools:
     hits: Bools = np.zeros(len(values), dtype=bool)
     for kind, action in asdict(options).items():
         if action != "keep":
-            hits |= contents.matching(values, KINDS[kind].gate)
+            hits |= message_texts.matching(values, KINDS[kind].gate)
     return hits
 
 

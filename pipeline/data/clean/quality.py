@@ -13,8 +13,8 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from pipeline.data.clean import characters, contents, echo, repetition, tokens
-from pipeline.data.clean.contents import Bools, Contents
+from pipeline.data.clean import characters, echo, message_texts, repetition, token_counts
+from pipeline.data.clean.message_texts import Bools, Contents
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -57,44 +57,46 @@ class Options:
 
 def length(batch: pa.RecordBatch, options: Options, min_chars: int, max_chars: int) -> pa.RecordBatch:
     """The batch without texts of a classification, and records of other kinds, out of the bounds on characters."""
-    found = contents.of(batch)
+    found = message_texts.of(batch)
     chars = pc.fill_null(pc.utf8_length(found.values), 0).to_numpy(zero_copy_only=False)
     title = found.lines & ~found.labels
     reasons = [
-        ("text too short", contents.rows_of(found, title & (chars < min_chars), batch.num_rows)),
-        ("text too long", contents.rows_of(found, title & (chars > max_chars), batch.num_rows)),
+        ("text too short", message_texts.rows_of(found, title & (chars < min_chars), batch.num_rows)),
+        ("text too long", message_texts.rows_of(found, title & (chars > max_chars), batch.num_rows)),
     ]
     if options.max_record_chars is not None and not found.lines.all():
         total = np.bincount(found.rows, weights=np.where(found.lines, 0, chars), minlength=batch.num_rows)
         reasons.append(("record too long", total > options.max_record_chars))
-    return contents.reject(batch, reasons)
+    return message_texts.reject(batch, reasons)
 
 
 def token_bounds(batch: pa.RecordBatch, options: Options, tokenizer: Path | None) -> pa.RecordBatch:
     """The batch without records of fewer or more tokens than params say."""
     if tokenizer is None or (options.min_tokens is None and options.max_tokens is None):
         return batch
-    found = contents.of(batch)
-    few, many = tokens.outside(found, batch.num_rows, tokenizer, options.min_tokens, options.max_tokens)
-    live = contents.bools(batch.column("problem").is_null())
-    return contents.reject(batch, [("too few tokens", few & live), ("too many tokens", many)])
+    found = message_texts.of(batch)
+    few, many = token_counts.outside(found, batch.num_rows, tokenizer, options.min_tokens, options.max_tokens)
+    live = message_texts.bools(batch.column("problem").is_null())
+    return message_texts.reject(batch, [("too few tokens", few & live), ("too many tokens", many)])
 
 
 def apply(batch: pa.RecordBatch, options: Options) -> pa.RecordBatch:
     """The batch without rows whose text is none worth learning, by what `options` bounds."""
-    found = contents.of(batch)
+    found = message_texts.of(batch)
     learned = _learned(found)
     checks = [
         *_by_class(found, learned, options),
         *echo.found(found, options.placeholders, options.echo, options.boilerplate, options.lorem_ipsum),
         *_repeating(found, learned, options),
     ]
-    return contents.reject(batch, ((reason, contents.rows_of(found, hits, batch.num_rows)) for reason, hits in checks))
+    return message_texts.reject(
+        batch, ((reason, message_texts.rows_of(found, hits, batch.num_rows)) for reason, hits in checks)
+    )
 
 
 def _learned(found: Contents) -> Bools:
     """What the model learns to say or to name: titles, plain text and answers; no instruction, no label."""
-    role = contents.bools(pc.is_in(found.roles, value_set=pa.array(["assistant", "text"])))
+    role = message_texts.bools(pc.is_in(found.roles, value_set=pa.array(["assistant", "text"])))
     texts: Bools = ~found.labels & (found.lines | role)
     return texts
 
@@ -115,7 +117,7 @@ def _by_class(found: Contents, learned: Bools, options: Options) -> Iterator[tup
 
 
 def _repeating(found: Contents, learned: Bools, options: Options) -> Iterator[tuple[str, Bools]]:
-    plain = contents.bools(pc.equal(found.roles, "text"))
+    plain = message_texts.bools(pc.equal(found.roles, "text"))
     if options.repetition == "keep":
         return
     if options.repetition == "text":

@@ -5,8 +5,8 @@ import re
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from pipeline.data.clean import contents
-from pipeline.data.clean.contents import Bools, Contents
+from pipeline.data.clean import message_texts
+from pipeline.data.clean.message_texts import Bools, Contents
 
 UNDECODABLE = "undecodable characters"
 TEMPLATE = "control tokens of a chat template"
@@ -28,17 +28,17 @@ _LOST = re.compile("[\ud800-\udfff\ufffd]")  # lone surrogates, and what a decod
 
 def apply(batch: pa.RecordBatch) -> pa.RecordBatch:
     """The batch without rows that cannot be trained on whatever the params say."""
-    found = contents.of(batch)
+    found = message_texts.of(batch)
 
     def rows(hits: Bools) -> Bools:
-        return contents.rows_of(found, hits, batch.num_rows)
+        return message_texts.rows_of(found, hits, batch.num_rows)
 
-    empty = contents.matching(found.values, r"^[\s\pZ]*$")
-    return contents.reject(
+    empty = message_texts.matching(found.values, r"^[\s\pZ]*$")
+    return message_texts.reject(
         batch,
         [
-            (UNDECODABLE, rows(contents.matching(found.values, r"\x{fffd}"))),
-            (TEMPLATE, rows(contents.matching(found.values, MARKS)) | _in_tools(batch, found)),
+            (UNDECODABLE, rows(message_texts.matching(found.values, r"\x{fffd}"))),
+            (TEMPLATE, rows(message_texts.matching(found.values, MARKS)) | _in_tools(batch, found)),
             ("empty label", rows(empty & found.labels)),
             ("empty text", rows(empty & _texts(found))),
             ("empty message", rows(empty & _speaking(found))),
@@ -57,17 +57,17 @@ def marks_a_turn(text: str) -> bool:
 
 
 def _in_tools(batch: pa.RecordBatch, found: Contents) -> Bools:
-    inside = contents.matching(batch.column("tools"), MARKS)
-    return inside | contents.rows_of(found, contents.matching(found.calls, MARKS), batch.num_rows)
+    inside = message_texts.matching(batch.column("tools"), MARKS)
+    return inside | message_texts.rows_of(found, message_texts.matching(found.calls, MARKS), batch.num_rows)
 
 
 def _texts(found: Contents) -> Bools:
-    plain: Bools = contents.bools(pc.equal(found.roles, "text"))
+    plain: Bools = message_texts.bools(pc.equal(found.roles, "text"))
     return (found.lines & ~found.labels) | plain
 
 
 def _speaking(found: Contents) -> Bools:
     """Messages that must say something: a tool's answer and a call of tools need no words."""
-    silent = contents.bools(pc.equal(found.roles, "tool")) | contents.bools(found.calls.is_valid())
+    silent = message_texts.bools(pc.equal(found.roles, "tool")) | message_texts.bools(found.calls.is_valid())
     rest: Bools = ~found.lines & ~_texts(found) & ~silent
     return rest

@@ -4,7 +4,7 @@ from typing import Any
 
 import orjson
 
-from pipeline.data.contents.example import UnusableError
+from pipeline.data.contents.row_content import UnusableError
 
 NO_CALL, NO_TOOLS = "a tool call is not JSON", "the tools are not JSON"
 

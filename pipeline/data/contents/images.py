@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
 from typing import Any
 
-from pipeline.data.contents.example import UnusableError
+from pipeline.data.contents.row_content import UnusableError
 
 FOLDER = "images"  # beside the file that names them
 

@@ -9,9 +9,9 @@ from dataclasses import dataclass
 from typing import Any
 
 from pipeline.data.contents import calls, turns
-from pipeline.data.contents.example import Example, Turn, UnusableError, string
 from pipeline.data.contents.images import Images
-from pipeline.data.filespec import FileSpec
+from pipeline.data.contents.row_content import Example, Turn, UnusableError, string
+from pipeline.data.reading.filespec import FileSpec
 
 Values = Mapping[str, Any]
 _USUAL = {  # our name -> what it is called where a file's entry says nothing, the plainest first

@@ -4,8 +4,8 @@ import re
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from pipeline.data.contents.example import UnusableError, string
-from pipeline.data.filespec import FileSpec, slots
+from pipeline.data.contents.row_content import UnusableError, string
+from pipeline.data.reading.filespec import FileSpec, slots
 
 _SLOT = re.compile(r"\{[^{}]*\}")
 

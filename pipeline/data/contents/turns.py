@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from pipeline.data.contents import calls
-from pipeline.data.contents.example import Turn, UnusableError
+from pipeline.data.contents.row_content import Turn, UnusableError
 
 CALL = "function_call"  # sharegpt: an answer that is a call of a tool
 ROLES = {

@@ -7,10 +7,10 @@ from typing import Any
 import orjson
 import pyarrow as pa
 
-from pipeline.data.filespec import FileSpec
-from pipeline.data.limits import Limits
 from pipeline.data.reading import source
 from pipeline.data.reading.chunk import Chunk, shown
+from pipeline.data.reading.filespec import FileSpec
+from pipeline.data.reading.limits import Limits
 
 ROWS = 1_000  # rows that are held as Python values at a time
 

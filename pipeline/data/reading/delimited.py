@@ -10,10 +10,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from pipeline.common.errors import GraftError
-from pipeline.data.filespec import FileSpec
-from pipeline.data.limits import Limits
 from pipeline.data.reading import lines
 from pipeline.data.reading.chunk import Chunk, shown
+from pipeline.data.reading.filespec import FileSpec
+from pipeline.data.reading.limits import Limits
 from pipeline.data.reading.lines import Lines
 
 SPAN = 200  # lines that one row may span

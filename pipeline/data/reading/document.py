@@ -3,11 +3,11 @@
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
-from pipeline.data.filespec import FileSpec
-from pipeline.data.limits import Limits
-from pipeline.data.reading import jsonl, lines
+from pipeline.data.reading import json_lines, lines
 from pipeline.data.reading.chunk import Chunk, shown
 from pipeline.data.reading.elements import Scanner
+from pipeline.data.reading.filespec import FileSpec
+from pipeline.data.reading.limits import Limits
 
 
 def chunks(path: Path, spec: FileSpec, limits: Limits) -> Iterator[Chunk]:
@@ -29,5 +29,5 @@ def chunks(path: Path, spec: FileSpec, limits: Limits) -> Iterator[Chunk]:
 def _chunk(number: int, elements: Iterable[str], limits: Limits) -> Chunk:
     found = Chunk()
     for place, element in enumerate(elements, number):
-        found.add(place, shown(element), *jsonl.parsed(element, limits))
+        found.add(place, shown(element), *json_lines.parsed(element, limits))
     return found

@@ -8,8 +8,8 @@ from pathlib import Path
 from typing import TextIO
 
 from pipeline.common.errors import GraftError
-from pipeline.data.limits import Limits
 from pipeline.data.reading import chunk, source
+from pipeline.data.reading.limits import Limits
 
 Lines = tuple[int, list[str]]  # the first one's number from 1, texts with their line ends
 _SAFE = ("utf", "gb")  # decoders that never give lone surrogates; utf-7 is the exception

@@ -10,7 +10,7 @@ from typing import Any, BinaryIO
 import pyarrow as pa
 
 from pipeline.common.errors import GraftError
-from pipeline.data.limits import Limits
+from pipeline.data.reading.limits import Limits
 
 COPY = 1 << 20  # bytes moved at a time
 _MAGIC = ((b"\x1f\x8b", "gzip"), (b"\x28\xb5\x2f\xfd", "zstd"))

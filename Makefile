@@ -51,13 +51,13 @@ bench: setup ## the side-by-side scripts; each ends with one line of JSON
 	@for script in benchmarks/*.py; do $(BIN)/python $$script || exit 1; done
 
 cross-validation: setup ## train and evaluate the open increment's records in FOLDS=5 parts, for small sets
-	@$(BIN)/python -m pipeline.evaluation.cross_validation --folds $(or $(FOLDS),5)
+	@$(BIN)/python -m pipeline.cross_validation --folds $(or $(FOLDS),5)
 
 judge: setup ## ask evaluate.judge for the scores that are missing, or list the answers for people to rate
-	@$(BIN)/python -m pipeline.evaluation.judge
+	@$(BIN)/python -m pipeline.evaluation.llm_judge.judge
 
 base: setup ## build the embedded base again from params.yaml's base.corpus
-	@$(BIN)/python -m pipeline.model.base_build
+	@$(BIN)/python -m pipeline.model.embedded.base_build
 
 samples: setup ## write examples/corpus and examples/increments again
 	@$(BIN)/python -m examples.generate

@@ -26,8 +26,9 @@ from pipeline.common import files, params
 from pipeline.data.assemble import state
 from pipeline.data.records import arrow, records
 from pipeline.data.records.records import Record
-from pipeline.evaluation import measures, sides
-from pipeline.model import base_files
+from pipeline.evaluation import compared_models
+from pipeline.evaluation.metrics import slice_metrics
+from pipeline.model.base import base_files
 from pipeline.stages import assemble, train
 from pipeline.training.settings import Params
 
@@ -190,10 +191,12 @@ class Bench:
 
     def _scores(self, adapter: Path, made: assemble.Assembled) -> dict[str, float]:
         slices = {name: arrow.records_of(table) for name, table in made.slices.items()}
-        asked = params.load("evaluate", sides.Params)
+        asked = params.load("evaluate", compared_models.Params)
         with contextlib.redirect_stdout(io.StringIO()):
             return {
-                name: measures.measure(sides.judged(items, asked, adapter, made.labels), "candidate")["accuracy"]
+                name: slice_metrics.measure(compared_models.judged(items, asked, adapter, made.labels), "candidate")[
+                    "accuracy"
+                ]
                 for name, items in slices.items()
             }
 

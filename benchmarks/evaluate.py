@@ -74,7 +74,7 @@ print("WALL", time.perf_counter() - began[1])
 json.dump(scores, open(out, "w"))
 """
 OURS = """
-from pipeline.evaluation import keys, predict
+from pipeline.evaluation.predict import keys, predict
 judge = keys.Judge(normalize="none", max_new_tokens=0)
 def score(prompts):
     return predict.label_scores(model, prompts, labels, judge, batch).tolist()
@@ -115,7 +115,7 @@ def asked(rows: Sequence[tuple[str, str]], count: int, told: str, parts: Sequenc
         told: an instruction above each, or nothing.
         parts: endings of every category's name.
     """
-    from pipeline.model import chat
+    from pipeline.model.chat import chat
 
     labels = sorted(label for label, _ in Counter(label for _, label in rows).most_common(LABELS))
     known = {title for title, label in rows if label in labels and title.strip()}

@@ -26,7 +26,7 @@ from typing import Any
 from pipeline.common import files, yaml
 from pipeline.data.records import arrow, records
 from pipeline.data.records.records import Record
-from pipeline.model import base_files
+from pipeline.model.base import base_files
 
 ROOT = Path(__file__).resolve().parent.parent
 ROWS, SECOND = 128, 64  # of the first and of the second increment
@@ -299,7 +299,7 @@ def settings(found: Mapping[str, Any], short: str) -> list[str]:
 
 def final_losses(work: Path, pairs: list[tuple[str, str]], adapters: Mapping[str, Path]) -> None:
     """Print what each adapter came to: nats per answer token over all rows, by one and the same code."""
-    from pipeline.model import chat
+    from pipeline.model.chat import chat
 
     template = chat.load(work / "model", None)
     made = [

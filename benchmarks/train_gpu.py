@@ -23,10 +23,11 @@ from peft import LoraConfig, get_peft_model
 from transformers import AutoModelForCausalLM, Qwen2Config
 
 from pipeline.common import params
-from pipeline.model import machine
-from pipeline.training import loop, precision
-from pipeline.training.example import Example
-from pipeline.training.methods import Trainable
+from pipeline.model.weights import machine
+from pipeline.training import loop
+from pipeline.training.examples.example import Example
+from pipeline.training.machine import precision
+from pipeline.training.methods.methods import Trainable
 from pipeline.training.settings import Params
 
 ROWS, BATCH, LENGTHS = 640, 32, (64, 1024)

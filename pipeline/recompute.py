@@ -16,8 +16,10 @@ from pipeline.data.assemble import golden, slices
 from pipeline.data.assemble.state import PARENT
 from pipeline.data.reading import increment as increments
 from pipeline.data.records.records import Record
-from pipeline.evaluation import content, keys, predictions, results, sides
-from pipeline.model import saved
+from pipeline.evaluation import compared_models, predictions, predictions_content
+from pipeline.evaluation.metrics import write_figures
+from pipeline.evaluation.predict import keys
+from pipeline.model.adapter import saved_adapter
 from pipeline.stages import gate
 
 PREDICTIONS = Path("reports/predictions.json")
@@ -30,9 +32,9 @@ ADDED = ("custom", "judge")  # fields of a row that no model says
 
 def main() -> None:
     """Write problems.json; where it is empty, the metrics, the verdict and the report, too."""
-    asked, recorded = params.load("evaluate", sides.Params), predictions.read(PREDICTIONS)
-    items = content.read_items(asked.slice_by, asked.max_items)
-    varied = content.variants(items, asked.robustness)
+    asked, recorded = params.load("evaluate", compared_models.Params), predictions.read(PREDICTIONS)
+    items = predictions_content.read_items(asked.slice_by, asked.max_items)
+    varied = predictions_content.variants(items, asked.robustness)
     records = [*items.records, *(variant.record for variant in varied)]
     entries = [*recorded["items"], *recorded["robustness"]]
     released = dict(_released())
@@ -41,15 +43,15 @@ def main() -> None:
     if not problems:
         rows = _rows(records, entries, recorded["models"])
         models = {name: model for name, model in recorded["models"].items() if model is not None}
-        labels = files.read_json(sides.LABELS)
-        again = content.build(items, varied, models, labels, rows, released)
+        labels = files.read_json(compared_models.LABELS)
+        again = predictions_content.build(items, varied, models, labels, rows, released)
         problems += _differences(again, {k: v for k, v in recorded.items() if k not in BESIDE})
         problems += _models(recorded["models"], released)
         problems += islice(_keys(records, rows, recorded["models"], asked.decoding), SHOWN)
         problems += islice(_kept(records, rows, released), SHOWN)
     files.write_json(PROBLEMS, problems)
     if not problems:
-        results.write(recorded, items.slices, asked.language)
+        write_figures.write(recorded, items.slices, asked.language)
         gate.main()
 
 
@@ -59,13 +61,15 @@ def _slices() -> Iterator[str]:
     kept_by_hand = golden.load(Path("data/golden"), increment.instruction, asked["prepare"])
     parent = slices.read(PARENT / "slices") if (PARENT / "slices").exists() else {}
     limits = {name: asked["assemble"][name] for name in ("slice_items", "max_slices")}
-    return slice_check.problems(content.SLICES, parent, kept_by_hand, increment.name, increment.withdrawn, **limits)
+    return slice_check.problems(
+        predictions_content.SLICES, parent, kept_by_hand, increment.name, increment.withdrawn, **limits
+    )
 
 
 def _released() -> Iterator[tuple[str, Mapping[str, Any]]]:
-    for name, folder in sides.RELEASED.items():
-        if (folder / sides.PREDICTIONS).exists():
-            yield name, predictions.read(folder / sides.PREDICTIONS)
+    for name, folder in compared_models.RELEASED.items():
+        if (folder / compared_models.PREDICTIONS).exists():
+            yield name, predictions.read(folder / compared_models.PREDICTIONS)
 
 
 def _entries(recorded: Iterable[Mapping[str, Any]], records: Iterable[Record]) -> Iterator[str]:
@@ -86,7 +90,9 @@ def _counts(recorded: list[Any], varied: list[Any]) -> Iterator[str]:
         yield f"robustness: {len(recorded)} variants, params.yaml and the slices give {len(varied)}"
 
 
-def _rows(records: list[Record], entries: list[Mapping[str, Any]], models: Mapping[str, Any]) -> content.Rows:
+def _rows(
+    records: list[Record], entries: list[Mapping[str, Any]], models: Mapping[str, Any]
+) -> predictions_content.Rows:
     """The recorded rows, by side and record."""
     return {
         name: {record.id: entry.get(name) for record, entry in zip(records, entries, strict=True)}  # type: ignore[misc]
@@ -110,13 +116,13 @@ def _differences(expected: Any, recorded: Any, path: str = "") -> Iterator[str]:
 def _models(models: Mapping[str, Any], released: Mapping[str, Mapping[str, Any]]) -> Iterator[str]:
     """Models that are not the ones that this commit holds: the adapter of its manifest, the releases of its state."""
     outputs = files.read_json(MANIFEST)["outputs"]
-    if (models["candidate"] or {}).get("weights") != _weights(outputs, sides.ADAPTER):
+    if (models["candidate"] or {}).get("weights") != _weights(outputs, compared_models.ADAPTER):
         yield "models.candidate: not the adapter that reports/manifest.json lists"
-    for name, folder in sides.RELEASED.items():
+    for name, folder in compared_models.RELEASED.items():
         own = (released[name].get("models") or {}).get("candidate") if name in released else None
         if name in released and own is None:  # adopted: no release has served it, so it is served as the candidate is
-            labels = keys.digest(files.read_json(folder / sides.LABELS.name))
-            weights = _weights(outputs, folder / sides.ADAPTER.name)
+            labels = keys.digest(files.read_json(folder / compared_models.LABELS.name))
+            weights = _weights(outputs, folder / compared_models.ADAPTER.name)
             own = {**(models["candidate"] or {}), "weights": weights, "labels": labels}
         if models.get(name) != own:
             yield f"models.{name}: not the model that models/{name} holds"
@@ -124,11 +130,13 @@ def _models(models: Mapping[str, Any], released: Mapping[str, Mapping[str, Any]]
 
 def _weights(outputs: Mapping[str, Any], adapter: Path) -> str:
     """The hash of an adapter's two files, as predictions.json names it, by the manifest."""
-    names = (saved.WEIGHTS, saved.CONFIG)
+    names = (saved_adapter.WEIGHTS, saved_adapter.CONFIG)
     return keys.digest([outputs.get(f"{adapter.as_posix()}/{name}", {}).get("sha256") for name in names])
 
 
-def _keys(records: list[Record], rows: content.Rows, models: Mapping[str, Any], decoding: keys.Judge) -> Iterator[str]:
+def _keys(
+    records: list[Record], rows: predictions_content.Rows, models: Mapping[str, Any], decoding: keys.Judge
+) -> Iterator[str]:
     """Rows whose key is not the one of their model and item. With other libraries every key is another one."""
     if environment.differences(lockfile.load().toolchain, environment.toolchain()):
         return
@@ -140,7 +148,9 @@ def _keys(records: list[Record], rows: content.Rows, models: Mapping[str, Any], 
                 yield f"item {record.id[:12]}: {name}: its key is not that of this model and item"
 
 
-def _kept(records: list[Record], rows: content.Rows, released: Mapping[str, Mapping[str, Any]]) -> Iterator[str]:
+def _kept(
+    records: list[Record], rows: predictions_content.Rows, released: Mapping[str, Mapping[str, Any]]
+) -> Iterator[str]:
     """Rows that a release recorded, and that read otherwise here."""
     known = {key: row for one in released.values() for key, row in predictions.rows(one).items()}
     for name, by_id in rows.items():

@@ -7,8 +7,8 @@ from transformers import AutoModelForCausalLM
 from pipeline.common.errors import GraftError
 from pipeline.data.records import records
 from pipeline.data.records.records import Record
-from pipeline.evaluation import answers
-from pipeline.model import chat
+from pipeline.evaluation.predict import answers
+from pipeline.model.chat import chat
 from tests.conftest import ROOT
 
 BASE = ROOT / "examples/base"

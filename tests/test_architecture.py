@@ -26,8 +26,8 @@ LIGHT_STAGES = ("base", "parent", "prepare", "assemble", "gate", "manifest")
 def test_stage_depends_on_exactly_the_modules_that_it_imports(name: str) -> None:
     declared = {dep for dep in STAGES[name].get("deps", []) if dep.startswith("pipeline/")}
     imported = code.closure(ROOT / f"pipeline/stages/{name}.py")
-    if ROOT / "pipeline/model/templates.py" in imported:
-        imported |= set((ROOT / "pipeline/model/templates").iterdir())
+    if ROOT / "pipeline/model/chat_templates/templates.py" in imported:
+        imported |= set((ROOT / "pipeline/model/chat_templates").iterdir())
     assert declared == {path.relative_to(ROOT).as_posix() for path in imported}
 
 

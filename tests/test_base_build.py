@@ -9,8 +9,8 @@ import pytest
 from pipeline.chain import lockfile
 from pipeline.common import files
 from pipeline.common.errors import GraftError
-from pipeline.model.base_build import Size, build
-from pipeline.model.base_corpus import PAD, as_document, read_corpus
+from pipeline.model.embedded.base_build import Size, build
+from pipeline.model.embedded.base_corpus import PAD, as_document, read_corpus
 from tests.conftest import ROOT
 
 BASE = ROOT / "examples/base"
@@ -45,7 +45,7 @@ def test_two_builds_are_byte_identical(corpus, tmp_path):
 @pytest.mark.slow
 def test_build_in_another_process_is_byte_identical(corpus, tmp_path):
     code = (
-        "import sys; from pathlib import Path; from pipeline.model.base_build import Size, build\n"
+        "import sys; from pathlib import Path; from pipeline.model.embedded.base_build import Size, build\n"
         f"build([Path(sys.argv[1])], Path(sys.argv[2]), threads=1, size={TINY!r})"
     )
     target = tmp_path / "elsewhere" / "base"
@@ -71,7 +71,7 @@ def test_failed_build_leaves_the_old_base(corpus, tmp_path, monkeypatch):
     def die(*_):
         raise KeyboardInterrupt
 
-    monkeypatch.setattr("pipeline.model.base_build._swap", die)
+    monkeypatch.setattr("pipeline.model.embedded.base_build._swap", die)
     with pytest.raises(KeyboardInterrupt):
         build([corpus], target, threads=1, size=TINY)
     assert (target / "config.json").read_text() == "old"

@@ -137,7 +137,7 @@ def test_refusal_names_slices_with_numbers(chain: Chain) -> None:
 
 def test_helper_of_evaluate_alone_reruns_evaluate_and_what_follows(chain: Chain, tmp_path: Path) -> None:
     clone = chain.pulled(tmp_path / "edit")
-    with (clone.path / "pipeline/model/scoring.py").open("a") as file:
+    with (clone.path / "pipeline/model/scoring/scoring.py").open("a") as file:
         file.write("\n# a remark that changes no result\n")
     dry = clone.dvc("repro", "--dry")
     ran = [line.split("'")[1] for line in dry.splitlines() if line.startswith("Running stage")]

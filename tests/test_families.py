@@ -15,8 +15,11 @@ from transformers import AutoModelForCausalLM
 
 from pipeline.common import params
 from pipeline.common.errors import GraftError
-from pipeline.model import pinned, saved, shards, weights
-from pipeline.training import methods, others
+from pipeline.model.adapter import saved_adapter
+from pipeline.model.base import pinned
+from pipeline.model.merged import shards
+from pipeline.model.weights import weights
+from pipeline.training.methods import methods, peft_methods
 from pipeline.training.settings import Params
 from tests.conftest import ROOT
 
@@ -80,7 +83,9 @@ def asked(monkeypatch: pytest.MonkeyPatch) -> Params:
 def learn(base: pinned.Base, parent: Path | None, asked: Params, folder: Path) -> list[float]:
     """Three steps and a saved adapter; their losses."""
     made = methods.trainable(base, parent, asked, torch.device("cpu"))
-    optimizer = torch.optim.AdamW(made.groups, lr=1e-3 if asked.method in saved.CHANGED else 1e-2, weight_decay=0.0)
+    optimizer = torch.optim.AdamW(
+        made.groups, lr=1e-3 if asked.method in saved_adapter.CHANGED else 1e-2, weight_decay=0.0
+    )
     losses = []
     for _ in range(3):
         value = made.model(input_ids=IDS, labels=IDS).loss
@@ -124,7 +129,7 @@ def test_family_trains_continues_merges_and_loads_by_documented_calls(family, me
     loaded = AutoModelForCausalLM.from_pretrained(tmp_path / "merged")
     assert float((logits(loaded) - before).abs().max()) < 1e-4
     assert loaded.config.num_hidden_layers == (4 if method == "expand" else 2)
-    if saved.read(adapter).method not in saved.CHANGED:
+    if saved_adapter.read(adapter).method not in saved_adapter.CHANGED:
         with_peft = PeftModel.from_pretrained(AutoModelForCausalLM.from_pretrained(base.folder), adapter)
         assert float((logits(with_peft) - before).abs().max()) < 1e-4
     tied = loaded.get_input_embeddings().weight is loaded.get_output_embeddings().weight
@@ -231,8 +236,8 @@ def test_the_page_of_methods_lists_what_is_taken(asked, tmp_path, monkeypatch):
     for kind in (kind.value.lower() for kind in PEFT_TYPE_TO_CONFIG_MAPPING if kind.value != "LORA"):
         wanted = dataclasses.replace(asked, method=kind).lora
         with contextlib.suppress(GraftError):
-            others.refuse_unless_it_works(wanted)
+            peft_methods.refuse_unless_it_works(wanted)
             taken.add(kind)
-            others.new(AutoModelForCausalLM.from_pretrained(base.folder), wanted, 0)
+            peft_methods.new(AutoModelForCausalLM.from_pretrained(base.folder), wanted, 0)
             on_transposed.add(kind)
     assert (on_transposed, taken - on_transposed) == (everywhere, elsewhere)

@@ -5,8 +5,8 @@ from dataclasses import replace
 import pytest
 
 from pipeline.common.errors import GraftError
-from pipeline.model import cards, fitting, footprint, shapes
-from pipeline.model.footprint import Run
+from pipeline.model.sizing import cards, fitting, footprint, shapes
+from pipeline.model.sizing.footprint import Run
 from tests.test_footprint import LLAMA2_7B, LLAMA2_13B, LLAMA31_8B, QWEN_7B
 
 LLAMA2_70B = {

@@ -5,8 +5,8 @@ from typing import Any
 
 import pytest
 
-from pipeline.model import footprint, shapes
-from pipeline.model.footprint import Run
+from pipeline.model.sizing import footprint, shapes
+from pipeline.model.sizing.footprint import Run
 
 # Shapes as their makers publish them in config.json.
 QWEN_7B: dict[str, Any] = {

@@ -28,7 +28,7 @@ errors.run(main)
 FETCH = """
 import json, sys
 from pipeline.common import errors
-from pipeline.model import hub
+from pipeline.model.base import hub
 errors.run(lambda: print(hub.fetch(sys.argv[1], sys.argv[2], json.loads(sys.argv[3]))))
 """
 

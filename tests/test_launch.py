@@ -6,7 +6,7 @@ import pytest
 
 from pipeline.common import files
 from pipeline.common.errors import GraftError
-from pipeline.training import launch
+from pipeline.training.machine import launch
 from tests.conftest import ROOT
 
 CONFIGS = sorted((ROOT / "configs").glob("*.yaml"))

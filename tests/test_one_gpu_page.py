@@ -3,8 +3,8 @@
 from collections.abc import Iterator
 from dataclasses import replace
 
-from pipeline.model import cards, fitting, footprint, shapes
-from pipeline.model.footprint import Run
+from pipeline.model.sizing import cards, fitting, footprint, shapes
+from pipeline.model.sizing.footprint import Run
 from tests.conftest import ROOT
 from tests.test_footprint import LLAMA31_8B, PEAKS, QWEN_7B
 

@@ -5,7 +5,7 @@ from dataclasses import replace
 import pytest
 
 from pipeline.common.errors import GraftError
-from pipeline.model import cards, pace, shapes
+from pipeline.model.sizing import cards, pace, shapes
 from tests.test_footprint import QWEN, QWEN_7B, QWEN_14B
 
 

@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from pipeline.training import average, pull
+from pipeline.training.parent import average, pull
 from pipeline.training.settings import Pull
 
 torch.manual_seed(0)

@@ -10,12 +10,14 @@ import torch
 
 from pipeline.common import params
 from pipeline.common.errors import GraftError
-from pipeline.training import finder, held_out, mirror, rates, watch
-from pipeline.training.example import Example
+from pipeline.training import finder, held_out, rates
+from pipeline.training.checkpoints import mirror
+from pipeline.training.examples.example import Example
 from pipeline.training.settings import Params, Validation, Watch
 from pipeline.training.steps import Step
 from pipeline.training.validation import Held
-from pipeline.training.watch import Watcher
+from pipeline.training.watch import watch
+from pipeline.training.watch.watch import Watcher
 
 WATCH = Watch(divergence=3.0, spike=20.0, no_fall=200)
 

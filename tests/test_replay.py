@@ -11,7 +11,7 @@ from pipeline.data.assemble.shift import Shift
 from pipeline.data.records import arrow, message_columns, records
 from pipeline.data.records.records import Record
 from pipeline.training import batches
-from pipeline.training.examples import Example
+from pipeline.training.examples.examples import Example
 
 WORDS = ["lamp", "sofa", "chair", "spoon", "radio", "kettle", "mirror", "basket", "blanket", "hammer", "pencil"]
 OTHERS = ["Lampe", "Sessel", "Stuhl", "Löffel", "Funk", "Kessel", "Spiegel", "Korb", "Decke", "Hammer", "Stift"]

@@ -12,7 +12,7 @@ from transformers import (
     Qwen2Config,
 )
 
-from pipeline.model import scoring
+from pipeline.model.scoring import scoring
 
 SIZES = {
     "vocab_size": 50, "hidden_size": 32, "intermediate_size": 48, "num_hidden_layers": 2, "num_attention_heads": 4,

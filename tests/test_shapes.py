@@ -3,7 +3,7 @@
 import pytest
 
 from pipeline.common.errors import GraftError
-from pipeline.model import shapes
+from pipeline.model.sizing import shapes
 
 COMMON = {
     "vocab_size": 200, "hidden_size": 48, "intermediate_size": 80, "num_hidden_layers": 3, "num_attention_heads": 4,

@@ -19,7 +19,7 @@ def upgraded(chain: Chain, tmp_path: Path) -> Clone:
     subprocess.run(["git", "clone", "-q", "--no-tags", clone.path, tmp_path / "upstream"], check=True, env=ENVIRONMENT)
     upstream = Clone(tmp_path / "upstream")
     upstream.git("checkout", "-q", "-B", "main", root)
-    with (upstream.path / "pipeline/model/scoring.py").open("a") as file:
+    with (upstream.path / "pipeline/model/scoring/scoring.py").open("a") as file:
         file.write("\n# a newer version\n")
     pins = upstream.path / "requirements.lock"
     pins.write_text(re.sub(r"^ruff==.*$", "ruff==0.99.0", pins.read_text(), flags=re.MULTILINE))

@@ -8,22 +8,22 @@ from typing import Any
 from pipeline.chain.published import Settings
 from pipeline.common import files
 from pipeline.data.records.records import Record
-from pipeline.evaluation import agreement, content, predictions
+from pipeline.evaluation import agreement, predictions, predictions_content
 from pipeline.evaluation.agreement import Difference, Row
 
 SLICES = "data/assembled/slices"
 LABELS = "data/assembled/labels.json"
 PREDICTIONS = "reports/predictions.json"
-# What chooses items and makes variants, below pipeline/.
+# What chooses items and makes variants.
 CODE = (
-    "data/augment/draws.py",
-    "data/records/item_marks.py",
-    "data/records/records.py",
-    "evaluation/content.py",
-    "evaluation/fields.py",
-    "evaluation/items.py",
-    "evaluation/perturb.py",
-    "evaluation/perturbations.py",
+    "pipeline/common/draws.py",
+    "pipeline/data/records/item_marks.py",
+    "pipeline/data/records/records.py",
+    "pipeline/evaluation/predictions_content.py",
+    "pipeline/evaluation/fields.py",
+    "pipeline/evaluation/items.py",
+    "pipeline/evaluation/perturb/perturb.py",
+    "pipeline/evaluation/perturb/perturbations.py",
 )
 CHOSEN = ("item", "slices")  # fields that depend on that code
 
@@ -59,9 +59,9 @@ def read(folder: Path, settings: Settings) -> Evaluated:
     """
     recorded = predictions.read(folder / PREDICTIONS)
     labels = files.read_json(folder / LABELS)
-    items = content.read_items(settings.slice_by, settings.max_items, folder / SLICES)
-    varied = content.variants(items, settings.robustness)
-    item_heads, variant_heads = content.heads(items, varied)
+    items = predictions_content.read_items(settings.slice_by, settings.max_items, folder / SLICES)
+    varied = predictions_content.variants(items, settings.robustness)
+    item_heads, variant_heads = predictions_content.heads(items, varied)
     records = [*items.records, *(variant.record for variant in varied)]
     expected = {_key(head): (head, record) for head, record in zip([*item_heads, *variant_heads], records, strict=True)}
     found = {_key(row): row for row in [*recorded["items"], *recorded["robustness"]]}

@@ -15,7 +15,7 @@ from pipeline.common import files
 from pipeline.common.errors import GraftError
 
 PARAMS = "params.yaml"
-SHIPPED = "pipeline/model/templates"
+SHIPPED = "pipeline/model/chat_templates"
 LEFT_OUT = {"custom": "metrics of your own", "judge": "the judge's scores", "lm_eval": "standard benchmarks"}
 
 

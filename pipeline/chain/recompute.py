@@ -16,7 +16,7 @@ from pipeline.chain import code, git, outputs, rule_changes
 from pipeline.chain.layout import Layout
 from pipeline.chain.store import Store
 from pipeline.chain.verify import Commit, Finding
-from pipeline.common import documents, files
+from pipeline.common import documents, files, sources
 from pipeline.common.errors import GraftError
 
 SCRATCH = Path(".graft")
@@ -142,10 +142,11 @@ def _changed(revision: str, paths: Sequence[str]) -> list[str]:
 @cache
 def _code() -> list[str]:
     """Files whose bytes decide what is computed, relative to the root; sorted."""
-    from pipeline.evaluation import keys
+    from pipeline.evaluation.predict import keys
 
     modules = code.closure(files.ROOT / "pipeline/recompute.py")
-    modules |= {keys.ROOT / name for kind in ("classification", "sft", "text") for name in keys.modules(kind)}
+    scoring = {folder for kind in ("classification", "sft") for folder in keys.folders(kind)}
+    modules |= {files.ROOT / name for name in sources.hashes(scoring)}
     modules |= code.packages(modules)
     return [*sorted(path.relative_to(files.ROOT).as_posix() for path in modules), SCHEMA]
 

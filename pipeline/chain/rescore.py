@@ -20,11 +20,12 @@ from pipeline.chain.published import Settings
 from pipeline.chain.rescored import Rescored, Side
 from pipeline.chain.served import MERGED, Release
 from pipeline.chain.verify import Commit
-from pipeline.common import scratch
+from pipeline.common import files, scratch, sources
 from pipeline.common.errors import GraftError
 from pipeline.common.words import counted
-from pipeline.evaluation import agreement, keys
+from pipeline.evaluation import agreement
 from pipeline.evaluation.agreement import Compared, Difference
+from pipeline.evaluation.predict import keys
 
 FOLDER = Path(".graft/rescore")
 LIMIT = 120.0  # seconds: up to here all items are scored
@@ -156,17 +157,16 @@ def _bound(machine: Mapping[str, Any], commit: Commit) -> float:
 
 
 def _scoring(items: Evaluated) -> list[str]:
-    """The modules that make rows of these items, below pipeline/."""
-    return sorted({name for entry in items.entries for name in keys.modules(entry.record.kind)})
+    """The files of code that make rows of these items."""
+    return list(sources.hashes({folder for entry in items.entries for folder in keys.folders(entry.record.kind)}))
 
 
-def _other_code(revision: str | None, modules: Iterable[str]) -> list[str]:
-    """Modules that are not here as they were at a revision."""
+def _other_code(revision: str | None, paths: Sequence[str]) -> list[str]:
+    """Files of code that are not here as they were at a revision."""
     if revision is None:
         return []
-    paths = [f"pipeline/{name}" for name in modules]
     released = git.object_ids(f"{revision}:{path}" for path in paths) if paths else []
-    here = [git.object_id(keys.ROOT.parent / path) for path in paths]
+    here = [git.object_id(files.ROOT / path) for path in paths]
     return [path for path, old, new in zip(paths, released, here, strict=True) if old != new]
 
 

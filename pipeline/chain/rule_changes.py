@@ -8,8 +8,9 @@ from typing import Any
 
 from pipeline.chain import git
 from pipeline.common import files, params, schema, sources
-from pipeline.evaluation import basis, predictions
-from pipeline.evaluation.basis import Basis
+from pipeline.evaluation import predictions
+from pipeline.gate import basis
+from pipeline.gate.basis import Basis
 
 CHANGES = Path("reports/changes.json")
 PREDICTIONS = Path("reports/predictions.json")

@@ -13,7 +13,7 @@ from pipeline.chain.verify import Commit
 from pipeline.common import files
 from pipeline.common.errors import GraftError
 from pipeline.evaluation import predictions
-from pipeline.model import pinned
+from pipeline.model.base import pinned
 
 MERGED, ADAPTER, BASE = "models/merged", "models/adapter", "models/base"
 
@@ -33,7 +33,7 @@ class Model:
     """One of the models that were compared."""
 
     name: str  # candidate | parent | anchor
-    load: Callable[[], Any]  # returns a pipeline.evaluation.predict.Served; imports torch
+    load: Callable[[], Any]  # returns a pipeline.evaluation.predict.predict.Served; imports torch
 
 
 def bring(commit: Commit, revision: str | None, folder: Path) -> Release:

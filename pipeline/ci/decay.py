@@ -23,7 +23,8 @@ from pipeline.data.prepare import prepared as reports
 from pipeline.data.reading import increment
 from pipeline.data.records import arrow, jsonl
 from pipeline.data.records.records import Record
-from pipeline.evaluation import measures, sides
+from pipeline.evaluation import compared_models
+from pipeline.evaluation.metrics import slice_metrics
 from pipeline.stages import prepare
 
 
@@ -48,10 +49,10 @@ def records(sources: list[Path], instruction: str) -> list[Record]:
 
 def measure(items: list[Record]) -> dict[str, Any]:
     """Metrics of the checked-out release, beside the gate's floors and ceilings."""
-    asked = params.load("evaluate", sides.Params)
+    asked = params.load("evaluate", compared_models.Params)
     with contextlib.redirect_stdout(sys.stderr):  # what is printed there is JSON
-        said = sides.judged(items, asked)
-    found = measures.measure(said, "candidate", asked.language)
+        said = compared_models.judged(items, asked)
+    found = slice_metrics.measure(said, "candidate", asked.language)
     rules = {name: rule for name, rule in params.load_all()["gate"]["rules"]["all"].items() if name in found}
     floors = {name: rule["at_least"] for name, rule in rules.items() if "at_least" in rule}
     below = [name for name, floor in floors.items() if not (found[name] or 0.0) >= floor]

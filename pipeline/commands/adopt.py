@@ -46,8 +46,9 @@ def adopt(adapter: Path) -> None:
     """
     lock, store = lockfile.load(), Store()
     tracking.reproduce(store, "base")
-    from pipeline.model import adopted, pinned
-    from pipeline.model.lora_settings import Settings
+    from pipeline.model import adopted
+    from pipeline.model.adapter.lora_settings import Settings
+    from pipeline.model.base import pinned
 
     asked = params.load_all()["train"]
     settings = Settings(**{name: asked[name] for name in ("rank", "alpha", "dropout", "targets")})

@@ -20,7 +20,7 @@ from pipeline.commands.plan_memory import Memory
 from pipeline.common import documents, params
 from pipeline.common.errors import GraftError
 from pipeline.training import batches, held_out
-from pipeline.training.example import Example
+from pipeline.training.examples.example import Example
 from pipeline.training.settings import Params
 
 RECORDED_OTHERWISE = "dvc.lock names outputs of another release"

@@ -10,10 +10,11 @@ from pipeline.chain.lockfile import Lock
 from pipeline.common import documents
 from pipeline.common.errors import GraftError
 from pipeline.data.reading import increment
-from pipeline.model import base_files, cards, fitting, footprint, hub, pace, shapes
-from pipeline.model.cards import Cards
-from pipeline.model.footprint import Run
-from pipeline.model.shapes import Shape
+from pipeline.model.base import base_files, hub
+from pipeline.model.sizing import cards, fitting, footprint, pace, shapes
+from pipeline.model.sizing.cards import Cards
+from pipeline.model.sizing.footprint import Run
+from pipeline.model.sizing.shapes import Shape
 
 LABEL_TOKENS = 32  # that a label and its end have at most, as classifications go
 KEPT = base_files.PIN_DIR / "weights/config.json"  # base.store: dvc

@@ -9,12 +9,13 @@ import numpy as np
 import torch
 
 from pipeline.data.records.records import Record
-from pipeline.evaluation import answers, keys, predict
 from pipeline.evaluation.agreement import Fresh, Row
-from pipeline.evaluation.predict import Served
-from pipeline.model import chat, machine, weights
-from pipeline.model.pinned import Base
-from pipeline.training import encoding
+from pipeline.evaluation.predict import answers, keys, predict
+from pipeline.evaluation.predict.predict import Served
+from pipeline.model.base.pinned import Base
+from pipeline.model.chat import chat
+from pipeline.model.weights import machine, weights
+from pipeline.training.examples import encoding
 
 
 def load_published(folder: Path, labels: Sequence[str], max_length: int, threads: int) -> Served:

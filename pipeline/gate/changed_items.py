@@ -4,7 +4,7 @@ from collections import defaultdict
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-Item = Mapping[str, Any]  # of pipeline.evaluation.basis: with `golden`, its golden slices, and `question`
+Item = Mapping[str, Any]  # of pipeline.gate.basis: with `golden`, its golden slices, and `question`
 Items = Mapping[str, Item]  # by id
 
 

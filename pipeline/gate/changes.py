@@ -7,8 +7,8 @@ from collections.abc import Mapping
 from dataclasses import fields
 from typing import Any
 
-from pipeline.evaluation.basis import Basis
 from pipeline.gate import changed_items, changed_rules
+from pipeline.gate.basis import Basis
 from pipeline.gate.changed_rules import Setting
 from pipeline.gate.decide import decide
 from pipeline.gate.rules import UNSET, Params

@@ -9,8 +9,8 @@ from pipeline.common.words import counted
 from pipeline.gate import override, paired
 from pipeline.gate import rules as asked_for
 from pipeline.gate.check import DIGITS, FAIL, INCONCLUSIVE, PASS, UNDECIDED, Check
-from pipeline.gate.judge import Case, judge
 from pipeline.gate.rules import UNSET, Params, Rule
+from pipeline.gate.slice_checks import Case, judge
 from pipeline.gate.values import BUILT_IN, JUDGE, Book, Item, applies, counting, right
 
 ALWAYS = ("accuracy", "macro_f1", "loss", "preference_accuracy")  # rules for kinds of records that may be absent

@@ -47,7 +47,7 @@ def _ratio(sums_BS: Floats) -> Floats:
 
 
 def _texts(metric: str) -> Difference:
-    from pipeline.evaluation import generation
+    from pipeline.evaluation.metrics import generation
 
     return lambda sums_BS: np.array([generation.score(metric, sums_S) for sums_S in sums_BS])
 

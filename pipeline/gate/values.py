@@ -71,7 +71,7 @@ class Book:
 
 
 def _language(items: Iterable[Item], asked: str | None) -> str:
-    from pipeline.evaluation import generation
+    from pipeline.evaluation.metrics import generation
 
     return generation.language((item["answer"] for item in items), asked)
 
@@ -95,7 +95,7 @@ def _value(metric: str, item: Item, row: Mapping[str, Any], language: str) -> Va
     if metric in BINARY:
         return (float(_right(metric, item, row)), 1.0)
     if metric in TEXTS:
-        from pipeline.evaluation import generation
+        from pipeline.evaluation.metrics import generation
 
         return tuple(generation.statistics(metric, row["text"], item["answer"], language).tolist())
     if metric == JUDGE:

@@ -11,9 +11,10 @@ from safetensors import SafetensorError
 from safetensors.torch import load
 
 from pipeline.common.errors import GraftError
-from pipeline.model import lora, lora_settings
-from pipeline.model.lora_settings import Settings
-from pipeline.model.pinned import Base
+from pipeline.model.adapter import lora_settings
+from pipeline.model.adapter.lora_settings import Settings
+from pipeline.model.base.pinned import Base
+from pipeline.training.methods import lora
 
 WEIGHTS, CONFIG = "adapter_model.safetensors", "adapter_config.json"
 _DTYPES = (torch.float32, torch.float16, torch.bfloat16)

@@ -7,7 +7,7 @@ from pathlib import Path
 from pipeline.chain.lockfile import Resolved
 from pipeline.common import files
 from pipeline.common.errors import GraftError
-from pipeline.model import base_files, hub
+from pipeline.model.base import base_files, hub
 
 _SINGLE, _INDEX = base_files.WEIGHTS
 _PICKLES = (".bin", ".pt", ".pth", ".ckpt", ".pkl")

@@ -41,7 +41,8 @@ from pipeline.data.records import arrow, jsonl, kinds, message_columns
 from pipeline.data.records import item_marks as marks
 from pipeline.data.records.arrow import SCHEMA
 from pipeline.data.records.item_marks import Marks
-from pipeline.model import base_files, templates
+from pipeline.model.base import base_files
+from pipeline.model.chat_templates import templates
 from pipeline.report import data as page
 from pipeline.report import funnel
 

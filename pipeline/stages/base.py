@@ -11,8 +11,8 @@ from pathlib import Path
 from pipeline.chain import lockfile
 from pipeline.common import errors, files, params
 from pipeline.common.errors import GraftError
-from pipeline.model import base_files
-from pipeline.model.base_files import Pin
+from pipeline.model.base import base_files
+from pipeline.model.base.base_files import Pin
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -10,10 +10,13 @@ from pathlib import Path
 from pipeline.chain import lockfile
 from pipeline.common import errors, files, params, sources, timing
 from pipeline.data.records.records import Record
-from pipeline.evaluation import content, custom, fields, harness, judged, predictions, results, sides
+from pipeline.evaluation import compared_models, fields, lm_eval_tasks, predictions, predictions_content
 from pipeline.evaluation import items as evaluated
-from pipeline.evaluation.sides import ADAPTER, Params
-from pipeline.model import pinned, saved
+from pipeline.evaluation.compared_models import ADAPTER, Params
+from pipeline.evaluation.llm_judge import judged
+from pipeline.evaluation.metrics import custom, write_figures
+from pipeline.model.adapter import saved_adapter
+from pipeline.model.base import pinned
 from pipeline.report import efficiency
 
 PREDICTIONS = Path("reports/predictions.json")
@@ -22,22 +25,22 @@ TIMINGS = Path("reports/timings")
 
 def main() -> None:
     """Read slices, adapters and labels; write predictions, metrics, details, matrix and plots."""
-    for path in (PREDICTIONS, results.METRICS, results.DETAILS, results.MATRIX):
+    for path in (PREDICTIONS, write_figures.METRICS, write_figures.DETAILS, write_figures.MATRIX):
         path.unlink(missing_ok=True)
     asked, lock = params.load("evaluate", Params), lockfile.load()
-    own, judge, tasks = custom.load(asked.custom), judged.load(asked.judge), harness.load(asked.lm_eval)
+    own, judge, tasks = custom.load(asked.custom), judged.load(asked.judge), lm_eval_tasks.load(asked.lm_eval)
     with timing.measured("evaluate") as timings:
-        found = content.read_items(asked.slice_by, asked.max_items)
-        varied, base = content.variants(found, asked.robustness), pinned.load()
-        before = list(sides.released())
+        found = predictions_content.read_items(asked.slice_by, asked.max_items)
+        varied, base = predictions_content.variants(found, asked.robustness), pinned.load()
+        before = list(compared_models.released())
         scores = judged.known(judge, [one.predictions for one in before]) if judge else {}
-        compared = [sides.candidate(base), *(one.side for one in before)]
+        compared = [compared_models.candidate(base), *(one.side for one in before)]
         known = {key: row for one in before for key, row in predictions.rows(one.predictions).items()}
         records = {record.id: record for record in [*found.records, *(one.record for one in varied)]}
-        said = sides.ask(compared, list(records.values()), known, base, asked, measured=True)
+        said = compared_models.ask(compared, list(records.values()), known, base, asked, measured=True)
         rows = {name: _with_own(records, of, own) for name, of in said.rows.items()}
         rows = {name: _judged(records, of, judge, scores) for name, of in rows.items()}
-        told = content.build(
+        told = predictions_content.build(
             found,
             varied,
             {side.name: side.model.plain() for side in compared},
@@ -46,13 +49,13 @@ def main() -> None:
             {one.side.name: one.predictions for one in before},
         )
         if tasks is not None:
-            told |= {"lm_eval": sides.benchmarked(compared[0], before, tasks, base, asked)}
-            for line in harness.lines(told["lm_eval"]["candidate"]):
+            told |= {"lm_eval": compared_models.benchmarked(compared[0], before, tasks, base, asked)}
+            for line in lm_eval_tasks.lines(told["lm_eval"]["candidate"]):
                 print(f"evaluate: {line}", flush=True)
         told |= {"sources": sources.of("evaluate")}
         predictions.write(PREDICTIONS, told)
-        made = results.write(told, found.slices, asked.language)
-        timings["adapter"] = files.sha256(ADAPTER / saved.WEIGHTS)  # whose timings these are
+        made = write_figures.write(told, found.slices, asked.language)
+        timings["adapter"] = files.sha256(ADAPTER / saved_adapter.WEIGHTS)  # whose timings these are
         timings |= {name: said.cost.get(name) for name in predictions.SIDES}
         release = lock.parent.release if lock.parent else None
         files.write_text(TIMINGS / "efficiency.md", efficiency.markdown(timings, release))

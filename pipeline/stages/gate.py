@@ -12,8 +12,8 @@ from typing import Any
 from pipeline.chain import lockfile
 from pipeline.common import errors, files, params, sources
 from pipeline.common.visible import one_line
-from pipeline.evaluation import basis, predictions
-from pipeline.gate import changes
+from pipeline.evaluation import predictions
+from pipeline.gate import basis, changes
 from pipeline.gate.decide import decide
 from pipeline.gate.rules import Params
 from pipeline.report import changed as wording

@@ -13,7 +13,7 @@ from pipeline.common import errors, files, params, timing
 from pipeline.common.errors import GraftError
 from pipeline.data.records import arrow
 from pipeline.data.records.records import Messages
-from pipeline.model import templates
+from pipeline.model.chat_templates import templates
 from pipeline.report import card
 
 ADAPTER = Path("models/adapter")
@@ -51,7 +51,10 @@ def publish(asked: Params, threads: int, template: str | None, prompts: list[Mes
     print(f"merge: {asked.dtype}; loading torch and the base", flush=True)
     import torch
 
-    from pipeline.model import chat, machine, pinned, shards, weights
+    from pipeline.model.base import pinned
+    from pipeline.model.chat import chat
+    from pipeline.model.merged import shards
+    from pipeline.model.weights import machine, weights
 
     device, base = machine.settle(threads), pinned.load()
     talk = chat.load(base.folder, template, needed=False)

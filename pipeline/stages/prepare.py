@@ -27,7 +27,7 @@ from pipeline.data.reading import increment as increments
 from pipeline.data.reading.increment import Increment
 from pipeline.data.records import jsonl, message_columns
 from pipeline.data.records.arrow import SCHEMA
-from pipeline.model import pinned
+from pipeline.model.base import pinned
 
 OUT = Path("data/prepared")
 KEPT_REJECTS = Path(".graft/rejects.jsonl")  # where a stopped run leaves them: DVC removes a failed stage's outputs

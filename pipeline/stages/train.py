@@ -14,9 +14,11 @@ from pipeline.common import errors, files, params, scratch, timing
 from pipeline.common.errors import GraftError
 from pipeline.data.records import arrow, kinds
 from pipeline.data.records.records import Record
-from pipeline.model import lora_settings, pinned, saved
-from pipeline.model.pinned import Base
-from pipeline.training import continuing, launch
+from pipeline.model.adapter import lora_settings, saved_adapter
+from pipeline.model.base import pinned
+from pipeline.model.base.pinned import Base
+from pipeline.training.machine import launch
+from pipeline.training.methods import continuing
 from pipeline.training.settings import Params
 from pipeline.training.steps import Outcome, Step
 
@@ -41,7 +43,7 @@ def hand_on(asked: Params, parent: Path, draft: Path) -> Outcome:
     """
     continuing.refuse_unfit(asked, parent)
     base = pinned.load()
-    saved.check_base(parent, base)
+    saved_adapter.check_base(parent, base)
     lora_settings.refuse_if(_obstacles(asked, base, parent))
     print("train: nothing new: the parent's adapter is handed on", flush=True)
     for name in ("adapter_model.safetensors", "adapter_config.json"):
@@ -56,7 +58,7 @@ def hand_on(asked: Params, parent: Path, draft: Path) -> Outcome:
 def _obstacles(asked: Params, base: Base, parent: Path) -> list[str]:
     if asked.chain == "stack" or lora_settings.says_so_itself(asked.lora, parent):
         return continuing.obstacles(asked, parent)
-    from pipeline.training import methods  # targets in other words than the parent's: the base's modules tell
+    from pipeline.training.methods import methods  # targets in other words than the parent's: the base's modules tell
 
     return methods.obstacles(base, parent, asked)
 
@@ -76,9 +78,9 @@ def _launched(asked: Params, config: Path, draft: Path) -> Outcome:
     steps = [Step(**step) for step in made["steps"]]
 
     def clear() -> None:
-        from pipeline.training import keeping
+        from pipeline.training.checkpoints import save_policy
 
-        keeping.keeper(asked, SCRATCH, made["run"]).clear()
+        save_policy.keeper(asked, SCRATCH, made["run"]).clear()
 
     return Outcome(**made | {"steps": steps, "clear": clear})
 

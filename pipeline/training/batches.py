@@ -6,7 +6,7 @@ import sys
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-from pipeline.training.example import Example
+from pipeline.training.examples.example import Example
 from pipeline.training.settings import Params
 
 POOL = 50  # batches that are grouped by length together: the larger, the less padding and the less mixing

@@ -7,31 +7,22 @@ from typing import Any
 
 from pipeline.common.errors import GraftError
 from pipeline.data.records.records import Record
-from pipeline.model import chat, machine, pinned, templates
-from pipeline.model.pinned import Base
-from pipeline.training import (
-    blending,
-    continuing,
-    examples,
-    finder,
-    fit_checks,
-    keeping,
-    launch,
-    loop,
-    methods,
-    objectives,
-    precision,
-    processes,
-    pull,
-    tally,
-    tokens,
-    validation,
-)
-from pipeline.training.example import Example
-from pipeline.training.examples import Made
-from pipeline.training.fingerprint import fingerprint
-from pipeline.training.memory import Micro
-from pipeline.training.methods import Trainable
+from pipeline.model.base import pinned
+from pipeline.model.base.pinned import Base
+from pipeline.model.chat import chat
+from pipeline.model.chat_templates import templates
+from pipeline.model.weights import machine
+from pipeline.training import drawn, finder, loop, objectives, validation
+from pipeline.training.checkpoints import save_policy
+from pipeline.training.checkpoints.fingerprint import fingerprint
+from pipeline.training.examples import examples, tokens
+from pipeline.training.examples.example import Example
+from pipeline.training.examples.examples import Made
+from pipeline.training.machine import fit_checks, launch, precision, processes
+from pipeline.training.machine.memory import Micro
+from pipeline.training.methods import continuing, methods
+from pipeline.training.methods.methods import Trainable
+from pipeline.training.parent import blending, pull
 from pipeline.training.settings import Params
 from pipeline.training.steps import Outcome
 
@@ -70,7 +61,7 @@ def learn(
     micro = Micro(size=asked.machine.micro_batch)
     objective = objectives.load(made.model, found.examples, asked, micro, group)
     hold = pull.hold(loop.trained(made), asked.parent) if continues else None
-    keeper = keeping.keeper(asked, scratch, run)
+    keeper = save_policy.keeper(asked, scratch, run)
     rate, tested = finder.rate(made, learned, asked, objective, micro, keeper.store.folder, group)
     peak = rate * (asked.rewarm if continues else 1)
     started = time.monotonic()
@@ -98,7 +89,7 @@ def learn(
         **_size(made),
         "steps": len(steps),
         "tokens": sum(step.tokens for step in steps),
-        "increment_tokens": tally.tokens(learned, {r.id: r.increment for r in records}, asked, len(steps)),
+        "increment_tokens": drawn.tokens(learned, {r.id: r.increment for r in records}, asked, len(steps)),
         "machine_class": kind,
         "learning_rate": peak,
         "micro_batch": micro.size,

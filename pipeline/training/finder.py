@@ -17,12 +17,14 @@ import torch
 
 from pipeline.common import files
 from pipeline.common.errors import GraftError
-from pipeline.training import batches, loop, memory, snapshot
-from pipeline.training.example import Example
+from pipeline.training import batches, loop
+from pipeline.training.checkpoints import snapshot
+from pipeline.training.examples.example import Example
 from pipeline.training.loop import Objective
-from pipeline.training.memory import Micro
-from pipeline.training.methods import Trainable
-from pipeline.training.processes import ALONE, Group
+from pipeline.training.machine import memory
+from pipeline.training.machine.memory import Micro
+from pipeline.training.machine.processes import ALONE, Group
+from pipeline.training.methods.methods import Trainable
 from pipeline.training.settings import Machine, Params
 
 LOWEST, HIGHEST = 1e-6, 1.0

@@ -5,7 +5,7 @@ import math
 from collections.abc import Sequence
 
 from pipeline.common.errors import GraftError
-from pipeline.training.example import Example
+from pipeline.training.examples.example import Example
 
 
 def split(examples: Sequence[Example], share: float) -> tuple[list[Example], list[Example]]:

@@ -10,17 +10,21 @@ from typing import Any
 import torch
 
 from pipeline.common.errors import GraftError
-from pipeline.training import batches, losses, memory, observers, rates, snapshot, stop, validation, watch
-from pipeline.training.checkpoint import Saved
-from pipeline.training.example import Example
-from pipeline.training.keeping import Keeper
-from pipeline.training.memory import Micro
-from pipeline.training.methods import Trainable
-from pipeline.training.processes import ALONE, Group
-from pipeline.training.pull import Hold
+from pipeline.training import batches, rates, validation
+from pipeline.training.checkpoints import snapshot
+from pipeline.training.checkpoints.checkpoint import Saved
+from pipeline.training.checkpoints.save_policy import Keeper
+from pipeline.training.examples.example import Example
+from pipeline.training.losses import losses
+from pipeline.training.machine import memory
+from pipeline.training.machine.memory import Micro
+from pipeline.training.machine.processes import ALONE, Group
+from pipeline.training.methods.methods import Trainable
+from pipeline.training.parent.pull import Hold
 from pipeline.training.settings import Machine, Params
 from pipeline.training.steps import Step
 from pipeline.training.validation import Held
+from pipeline.training.watch import callbacks, stop, watch
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -128,7 +132,7 @@ def fit(
     )
     _begin(run, keeper)
     done = len(run.steps)
-    told = observers.observers(asked, made.model, total=total, done=run.steps, continued=continued)
+    told = callbacks.observers(asked, made.model, total=total, done=run.steps, continued=continued)
     with stop.listening() as request:
         for number, batch in enumerate(islice(batches.epochs(examples, order), done, total), done + 1):
             if held and held.ended:

@@ -5,10 +5,12 @@ from functools import partial
 from typing import Any
 
 from pipeline.common.errors import GraftError
-from pipeline.training import forward, loop, losses, memory, preference
-from pipeline.training.example import Example
-from pipeline.training.memory import Micro
-from pipeline.training.processes import ALONE, Group
+from pipeline.training import loop
+from pipeline.training.examples.example import Example
+from pipeline.training.losses import forward, losses, preference
+from pipeline.training.machine import memory
+from pipeline.training.machine.memory import Micro
+from pipeline.training.machine.processes import ALONE, Group
 from pipeline.training.settings import Machine, Params
 
 

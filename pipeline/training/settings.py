@@ -4,7 +4,7 @@ import dataclasses
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields
 
-from pipeline.model.lora_settings import Settings
+from pipeline.model.adapter.lora_settings import Settings
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -13,7 +13,7 @@ class Encoding:
 
     objective: str
     max_length: int  # tokens
-    truncation: str  # of pipeline.training.truncation
+    truncation: str  # of pipeline.training.examples.truncation
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

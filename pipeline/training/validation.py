@@ -10,7 +10,7 @@ from typing import Any
 import torch
 
 from pipeline.training import held_out
-from pipeline.training.example import Example
+from pipeline.training.examples.example import Example
 from pipeline.training.settings import Validation
 
 

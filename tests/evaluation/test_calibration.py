@@ -2,7 +2,7 @@ import random
 
 import pytest
 
-from pipeline.evaluation import calibration
+from pipeline.evaluation.metrics import calibration
 
 
 def test_error_is_the_gap_of_each_bin_weighted_by_its_items():

@@ -3,7 +3,7 @@ import math
 import numpy as np
 import pytest
 
-from pipeline.evaluation.choice import choose
+from pipeline.evaluation.predict.chosen_label import choose
 
 NAN, INF = math.nan, math.inf
 

@@ -3,8 +3,8 @@ import time
 
 import pytest
 
-from pipeline.evaluation import classification
-from pipeline.evaluation.classification import measure
+from pipeline.evaluation.metrics import classification
+from pipeline.evaluation.metrics.classification import measure
 
 
 @pytest.mark.parametrize(

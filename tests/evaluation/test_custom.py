@@ -10,7 +10,7 @@ import pytest
 from pipeline.common.errors import GraftError
 from pipeline.data.records import records
 from pipeline.data.records.records import Record
-from pipeline.evaluation import custom, measures
+from pipeline.evaluation.metrics import custom, slice_metrics
 from tests.conftest import ENVIRONMENT, ROOT
 
 
@@ -182,7 +182,9 @@ def test_other_files_of_the_folder_can_be_imported(write):
     write("def mine(item): return 1")
     Path("metrics/other.py").write_text("HALF = 0.5")
     Path("metrics/mine.py").write_text("from metrics import other\n\ndef mine(item):\n    return other.HALF")
-    code = "from pipeline.evaluation import custom; print(custom.values(custom.load('metrics.mine:mine'), [{}]))"
+    code = (
+        "from pipeline.evaluation.metrics import custom; print(custom.values(custom.load('metrics.mine:mine'), [{}]))"
+    )
     said = subprocess.run(
         [sys.executable, "-c", code], check=False, env=ENVIRONMENT | {"PYTHONPATH": str(ROOT)}, capture_output=True
     )
@@ -204,7 +206,7 @@ def test_the_worked_example_weighs_errors_by_price(monkeypatch):
         for (label, predicted), figures in zip(given, found, strict=True)
     ]
     wrong = (books + unknown) / (tvs + books + unknown)
-    assert math.isclose(measures.measure(items, "candidate")["price_error"], wrong, abs_tol=1e-6)
+    assert math.isclose(slice_metrics.measure(items, "candidate")["price_error"], wrong, abs_tol=1e-6)
 
 
 def test_the_pages_function_gives_what_the_shipped_one_gives(tmp_path, monkeypatch):

@@ -3,7 +3,7 @@ import io
 
 import pytest
 
-from pipeline.evaluation import details
+from pipeline.evaluation.metrics import details
 
 
 def item(number, answer, predicted, confidence=0.95):

@@ -6,8 +6,8 @@ import torch
 from transformers import AutoModelForCausalLM, Qwen2Config
 
 from pipeline.chain import limits
-from pipeline.evaluation import efficiency, memory
-from pipeline.model import scoring
+from pipeline.evaluation.cost import efficiency, peak_memory
+from pipeline.model.scoring import scoring
 
 PROMPTS = [[5, 6, 7], [8], [9, 10, 11, 12, 13, 14, 15], [20] * 12]
 LABELS = [[3, 2], [4, 5, 2]]
@@ -97,7 +97,7 @@ def test_memory_is_of_the_model_that_works():
         torch.ones(30_000_000).sum()
 
     both = {"large": large, "small": small}
-    alone = memory.peak_gb({"small": small}, "small", work)
-    assert memory.peak_gb(both, "large", work) == pytest.approx(alone, abs=0.02)  # it was loaded then, too
-    assert memory.peak_gb(both, "small", work) == pytest.approx(alone - 0.064, abs=0.02)
-    assert memory.peak_gb(both, "small", lambda _: None) == pytest.approx(alone - 0.184, abs=0.03)
+    alone = peak_memory.peak_gb({"small": small}, "small", work)
+    assert peak_memory.peak_gb(both, "large", work) == pytest.approx(alone, abs=0.02)  # it was loaded then, too
+    assert peak_memory.peak_gb(both, "small", work) == pytest.approx(alone - 0.064, abs=0.02)
+    assert peak_memory.peak_gb(both, "small", lambda _: None) == pytest.approx(alone - 0.184, abs=0.03)

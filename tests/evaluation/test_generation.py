@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from pipeline.evaluation import generation
+from pipeline.evaluation.metrics import generation
 
 ENGLISH = ["The cat sat on the mat, quietly.", "A red lamp: 40 W, 3.5 kg!", "it's 10-15% off", "nothing in common"]
 CHINESE = ["双卡手机 8+256 超长待机", "安娜·林德《最后的花园》全3册", "红色台灯,护眼", "OK"]
@@ -132,7 +132,7 @@ def test_order_of_the_texts_changes_nothing():
 
 def test_sacrebleu_is_loaded_for_bleu_alone():
     code = (
-        "import sys; from pipeline.evaluation import generation as g; g.statistics('chrf', 'a', 'a', 'en');"
+        "import sys; from pipeline.evaluation.metrics import generation as g; g.statistics('chrf', 'a', 'a', 'en');"
         "g.statistics('rouge_l', 'a', 'a', 'en'); print('sacrebleu' in sys.modules);"
         "g.statistics('bleu', 'a', 'a', 'en'); print('sacrebleu' in sys.modules)"
     )

@@ -10,7 +10,8 @@ from pipeline.data.assemble import slices
 from pipeline.data.records import arrow, records
 from pipeline.data.records.item_marks import Marks
 from pipeline.data.records.records import Record
-from pipeline.evaluation import fields, items, perturbations
+from pipeline.evaluation import fields, items
+from pipeline.evaluation.perturb import perturbations
 from tests.conftest import ROOT
 from tests.stages.conftest import record
 

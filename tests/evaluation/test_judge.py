@@ -14,7 +14,9 @@ from pipeline.common import files, schema, yaml
 from pipeline.common.errors import GraftError
 from pipeline.data.records import arrow, records
 from pipeline.data.records.records import Record
-from pipeline.evaluation import endpoint, judge, judged, measures, predictions, ratings
+from pipeline.evaluation import predictions
+from pipeline.evaluation.llm_judge import endpoint, judge, judged, ratings
+from pipeline.evaluation.metrics import slice_metrics
 from tests.conftest import ROOT
 from tests.judge_server import Reply, serving
 
@@ -588,11 +590,11 @@ def test_only_what_was_judged_counts_and_the_rest_is_told(work):
     items = [
         {"kind": "sft", "answer": "a", "candidate": said("a", judge={"key": "k", "score": score})} for score in scores
     ]
-    found = measures.measure(items, "candidate")
+    found = slice_metrics.measure(items, "candidate")
     assert (found["judge"], found["judged"], found["unjudged"]) == (2.5, 2, 2)
-    none = measures.measure([items[1]], "candidate")
+    none = slice_metrics.measure([items[1]], "candidate")
     assert (none["judge"], none["judged"], none["unjudged"]) == (None, 0, 1)
-    assert "judge" not in measures.measure([{"kind": "sft", "answer": "a", "candidate": said("a")}], "candidate")
+    assert "judge" not in slice_metrics.measure([{"kind": "sft", "answer": "a", "candidate": said("a")}], "candidate")
     sides = {"candidate": {"all": found, "slices": {"winter": none}}, "parent": None, "anchor": None}
     metrics = files.read_json(ROOT / "reports/metrics.json") | sides
     assert schema.problems(metrics, "metrics") == []

@@ -8,7 +8,9 @@ import json
 import pytest
 import torch
 
-from pipeline.model import chat, scoring, weights
+from pipeline.model.chat import chat
+from pipeline.model.scoring import scoring
+from pipeline.model.weights import weights
 from tests.conftest import ROOT
 
 pytest.importorskip("lm_eval", reason="lm_eval is not installed: make setup EXTRAS=lm-eval")

@@ -1,6 +1,6 @@
 import pytest
 
-from pipeline.evaluation import matrix
+from pipeline.evaluation.metrics import matrix
 
 
 def block(accuracy, items=10):

@@ -2,7 +2,7 @@ import random
 
 import pytest
 
-from pipeline.evaluation.measures import measure
+from pipeline.evaluation.metrics.slice_metrics import measure
 
 
 def classified(answer, predicted, confidence=0.5, parent=None):

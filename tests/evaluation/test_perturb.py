@@ -4,8 +4,8 @@ from hypothesis import strategies as st
 
 from pipeline.data.records import records
 from pipeline.data.records.records import Record
-from pipeline.evaluation import perturb
-from pipeline.evaluation.perturbations import KINDS
+from pipeline.evaluation.perturb import perturb
+from pipeline.evaluation.perturb.perturbations import KINDS
 
 TITLE = "Norvik Nova 9 Pro smartphone 256GB dual sim black"
 HAN, KANA = "双卡手机超长待机", "ワイヤレスヘッドホン"

@@ -1,7 +1,7 @@
 import random
 
-from pipeline.evaluation import robustness
-from pipeline.evaluation.robustness import Source
+from pipeline.evaluation.metrics import robustness
+from pipeline.evaluation.metrics.robustness import Source
 
 
 def item(n: int, right: bool = True, slices=("winter",), parent=None, **more) -> dict:

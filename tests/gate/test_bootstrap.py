@@ -151,7 +151,7 @@ def test_metrics_apply_by_kind():
 
 
 def test_generated_texts_are_resampled_by_their_statistics():
-    pytest.importorskip("pipeline.evaluation.generation")
+    pytest.importorskip("pipeline.evaluation.metrics.generation")
     texts = [("a big red cat sat on the mat", "a big red cat sat on a mat"), ("one two three four five", "one two")]
     items = [
         {"id": content_id(number), "kind": "sft", "slices": ["s"], "answer": answer}

@@ -7,8 +7,8 @@ from typing import Any
 import pytest
 
 from pipeline.common import schema
-from pipeline.evaluation.basis import Basis
 from pipeline.gate import changes
+from pipeline.gate.basis import Basis
 from pipeline.report import changed
 from tests.gate.made import content_id, gate, predictions, row, said
 

@@ -10,9 +10,9 @@ import numpy as np
 import pytest
 
 from pipeline.gate import statistics
-from pipeline.gate.judge import Case, judge
 from pipeline.gate.paired import Compared
 from pipeline.gate.rules import Params, Rule
+from pipeline.gate.slice_checks import Case, judge
 from tests.gate.made import gate
 
 PARAMS = Params(**gate())

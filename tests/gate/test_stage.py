@@ -8,7 +8,7 @@ import pytest
 
 from pipeline.chain import lockfile
 from pipeline.common import files, schema
-from pipeline.evaluation import details, matrix
+from pipeline.evaluation.metrics import details, matrix
 from pipeline.gate.decide import decide
 from pipeline.stages import gate
 from tests.conftest import ENVIRONMENT, ROOT

@@ -12,7 +12,7 @@ from pipeline.chain import lockfile, outputs
 from pipeline.common import files, yaml
 from pipeline.data.records import arrow, records
 from pipeline.data.records.records import Record
-from pipeline.model import base_files
+from pipeline.model.base import base_files
 from tests.conftest import ROOT
 
 LABELS = ["Toy", "Toys", "Book", "Garden Tools"]  # one is the beginning of another; lengths differ

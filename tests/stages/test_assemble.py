@@ -14,7 +14,7 @@ from pipeline.data.assemble.fates import FATES
 from pipeline.data.index import sketch
 from pipeline.data.records import arrow, item_marks, jsonl, kinds, records
 from pipeline.data.records.records import Record
-from pipeline.model import base_files
+from pipeline.model.base import base_files
 from pipeline.stages import assemble
 from pipeline.stages.assemble import Increment, Params
 from tests.stages.conftest import set_params

@@ -19,7 +19,7 @@ ROOT = Path(__file__).parents[2]
 REPO = "acme/tiny"
 TOKEN = "hf_secret0123456789"  # noqa: S105
 LOCATE = (
-    "from pipeline.common import errors; from pipeline.model import base_files; "
+    "from pipeline.common import errors; from pipeline.model.base import base_files; "
     "errors.run(lambda: print(base_files.locate()))"
 )
 

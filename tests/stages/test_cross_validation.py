@@ -6,10 +6,10 @@ from pathlib import Path
 import orjson
 import pytest
 
+from pipeline import cross_validation
 from pipeline.common import files
 from pipeline.common.errors import GraftError
 from pipeline.data.records import arrow
-from pipeline.evaluation import cross_validation
 from tests.stages.conftest import LABELS, record, set_params
 
 INCREMENT = """\

@@ -10,11 +10,15 @@ from peft import PeftModel
 from transformers import AutoModelForCausalLM
 
 from pipeline.chain.code import closure
-from pipeline.common import files, schema
+from pipeline.common import files, schema, sources
 from pipeline.common.errors import GraftError
 from pipeline.data.records import arrow
-from pipeline.evaluation import content, keys, measures, ratings, results, sides
-from pipeline.model import chat, pinned
+from pipeline.evaluation import compared_models, predictions_content
+from pipeline.evaluation.llm_judge import ratings
+from pipeline.evaluation.metrics import slice_metrics, write_figures
+from pipeline.evaluation.predict import keys
+from pipeline.model.base import pinned
+from pipeline.model.chat import chat
 from pipeline.stages import evaluate
 from tests.conftest import ENVIRONMENT, ROOT
 from tests.judge_server import Reply, serving
@@ -34,12 +38,12 @@ def takes_adapter(finished: Path) -> None:
 
 
 def test_every_item_of_every_slice_is_predicted_in_order(done, run):
-    write_records(content.SLICES / "golden-few.arrow", range(90, 94))
+    write_records(predictions_content.SLICES / "golden-few.arrow", range(90, 94))
     run(evaluate)
     rows = predictions()
     expected = sorted(
         (record.id, [path.stem], record.answer)
-        for path in content.SLICES.glob("*.arrow")
+        for path in predictions_content.SLICES.glob("*.arrow")
         for record in arrow.read_records(path)
     )
     assert [(row["id"], row["slices"], row["answer"]) for row in rows] == expected
@@ -47,13 +51,13 @@ def test_every_item_of_every_slice_is_predicted_in_order(done, run):
 
 
 def test_metrics_follow_from_the_predictions_and_all_pools_the_slices(done, run):
-    write_records(content.SLICES / "golden-few.arrow", range(90, 94))
+    write_records(predictions_content.SLICES / "golden-few.arrow", range(90, 94))
     run(evaluate)
-    found, told = files.read_json(results.METRICS), files.read_json(evaluate.PREDICTIONS)["items"]
-    assert found["candidate"]["all"] == measures.measure(told, "candidate")
+    found, told = files.read_json(write_figures.METRICS), files.read_json(evaluate.PREDICTIONS)["items"]
+    assert found["candidate"]["all"] == slice_metrics.measure(told, "candidate")
     for name in ("winter", "golden-few"):
         inside = [item for item in told if name in item["slices"]]
-        assert found["candidate"]["slices"][name] == measures.measure(inside, "candidate")
+        assert found["candidate"]["slices"][name] == slice_metrics.measure(inside, "candidate")
     assert found["parent"] is None
     assert schema.problems(found, "metrics") == []
 
@@ -66,7 +70,7 @@ def test_candidate_is_scored_as_it_will_be_served(done, run, dtype):
     served = PeftModel.from_pretrained(base, "models/adapter").merge_and_unload().eval()
     for parameter in served.parameters():
         parameter.data = parameter.data.to(getattr(torch, dtype)).float()
-    talk, record = chat.load(Path("examples/base")), arrow.read_records(content.SLICES / "winter.arrow")[0]
+    talk, record = chat.load(Path("examples/base")), arrow.read_records(predictions_content.SLICES / "winter.arrow")[0]
     [said] = [row for row in predictions() if row["id"] == record.id]
     prompt, scores = talk.prompts([record.prompt])[0], {}
     for label, answer in zip(LABELS, talk.answers(LABELS), strict=True):
@@ -92,13 +96,13 @@ def rewrite(path: Path, change) -> None:
 def test_parents_own_predictions_are_taken_and_only_new_items_scored(child, finished, run):
     rewrite(child / "models/parent/predictions.json", lambda item: {"predicted": item["answer"]})
     takes_adapter(finished)
-    files.write_json(sides.LABELS, ["Book"])  # another candidate than the parent, so that it is asked itself
+    files.write_json(compared_models.LABELS, ["Book"])  # another candidate than the parent, so that it is asked itself
     said = run(evaluate)
     assert "candidate: 0 predictions known, 20 to score" in said
     assert "parent: 12 predictions known, 8 to score" in said
-    found = files.read_json(results.METRICS)
+    found = files.read_json(write_figures.METRICS)
     assert found["parent"]["slices"]["winter"]["accuracy"] == 1.0
-    books = [r.answer == "Book" for r in arrow.read_records(content.SLICES / "spring.arrow")]
+    books = [r.answer == "Book" for r in arrow.read_records(predictions_content.SLICES / "spring.arrow")]
     assert found["candidate"]["slices"]["spring"]["accuracy"] == sum(books) / len(books)
     assert {row["predicted"] for row in predictions()} == {"Book"}
     assert schema.problems(found, "metrics") == []
@@ -159,9 +163,9 @@ def test_one_changed_byte_invalidates_the_predictions_that_depend_on_it_and_no_o
     elif what == "max_length":
         set_params(done, train__max_length=100)
     elif what == "labels":
-        files.write_json(sides.LABELS, ["Book"])
+        files.write_json(compared_models.LABELS, ["Book"])
     elif what == "prompt":
-        write_records(content.SLICES / "winter.arrow", [*range(48, 59), 99])
+        write_records(predictions_content.SLICES / "winter.arrow", [*range(48, 59), 99])
     elif what == "normalize":
         set_params(done, evaluate__normalize="length")
     else:
@@ -174,12 +178,12 @@ def test_one_changed_byte_invalidates_the_predictions_that_depend_on_it_and_no_o
 
 def test_a_key_holds_the_tokenizer_and_the_kind_of_a_record(done):
     base, judge = pinned.load(), keys.Judge(normalize="none", max_new_tokens=8)
-    model = keys.model(sides.ADAPTER, base, LABELS, template=None, dtype="float32", max_length=64)
+    model = keys.model(compared_models.ADAPTER, base, LABELS, template=None, dtype="float32", max_length=64)
     sha256 = dict(base.sha256) | {"tokenizer.json": "0" * 64}
     other = keys.model(
-        sides.ADAPTER, replace(base, sha256=sha256), LABELS, template=None, dtype="float32", max_length=64
+        compared_models.ADAPTER, replace(base, sha256=sha256), LABELS, template=None, dtype="float32", max_length=64
     )
-    [item, *_] = arrow.read_records(content.SLICES / "winter.arrow")
+    [item, *_] = arrow.read_records(predictions_content.SLICES / "winter.arrow")
     spoken = replace(item, kind="sft")
     assert keys.key(model, judge, item) != keys.key(other, judge, item)
     assert keys.key(model, judge, item) != keys.key(model, judge, spoken)
@@ -209,7 +213,7 @@ def test_the_chains_matrix_grows_from_the_parents(child, finished, run):
     lock = files.read_json(Path("models.lock")) | {"increment": "data/increments/spring"}
     files.write_json(Path("models.lock"), lock)
     run(evaluate)
-    found, [before, now] = files.read_json(results.METRICS), files.read_json(results.MATRIX)["releases"]
+    found, [before, now] = files.read_json(write_figures.METRICS), files.read_json(write_figures.MATRIX)["releases"]
     assert (before["release"], before["increment"]) == ("v1.0.0", "winter")
     assert before["accuracy"]["spring"] == found["parent"]["slices"]["spring"]["accuracy"]
     assert (now["release"], now["increment"], now["items"]) == (None, "spring", {"spring": 8, "winter": 12})
@@ -220,9 +224,9 @@ def test_the_chains_matrix_grows_from_the_parents(child, finished, run):
 def test_variants_of_some_items_are_scored_with_them(child, finished, run):
     set_params(child, evaluate__robustness={"items": 5, "kinds": ["typos", "case"], "strengths": [0.2]})
     takes_adapter(finished)
-    files.write_json(sides.LABELS, ["Book"])
+    files.write_json(compared_models.LABELS, ["Book"])
     run(evaluate)
-    found, told = files.read_json(results.METRICS), files.read_json(evaluate.PREDICTIONS)
+    found, told = files.read_json(write_figures.METRICS), files.read_json(evaluate.PREDICTIONS)
     assert schema.problems(found, "metrics") == []
     assert {row["kind"] for row in told["robustness"]} == {"typos", "case"}
     assert len({row["source"] for row in told["robustness"]}) == 5
@@ -238,7 +242,7 @@ def test_a_metric_of_ones_own_is_measured(done, run):
     Path("metrics/mine.py").write_text("def long(item): return item['predicted'] == item['label'], len(item['label'])")
     set_params(done, evaluate__custom="metrics.mine:long")
     run(evaluate)
-    found, rows = files.read_json(results.METRICS)["candidate"]["all"], predictions()
+    found, rows = files.read_json(write_figures.METRICS)["candidate"]["all"], predictions()
     right = sum(len(row["answer"]) for row in rows if row["predicted"] == row["answer"])
     assert found["long"] == pytest.approx(right / sum(len(row["answer"]) for row in rows), abs=1e-6)
 
@@ -253,39 +257,39 @@ def test_a_metric_that_is_not_there_stops_before_any_model_is_loaded(done, run):
 @pytest.mark.parametrize(
     ("name", "kinds"),
     [
-        ("training/forward.py", {"sft", "kto", "text", "preference"}), ("model/scoring.py", {"classification"}),
-        ("evaluation/answers.py", {"sft"}), ("model/layers.py", {"classification", "sft", "kto", "text", "preference"}),
+        ("training/losses/forward.py", {"sft", "kto", "text", "preference"}),
+        ("model/scoring/scoring.py", {"classification"}),
+        ("evaluation/predict/answers.py", {"classification", "sft", "kto", "text", "preference"}),
+        ("model/weights/layers.py", {"classification", "sft", "kto", "text", "preference"}),
     ],
-)  # fmt: skip
+)
 def test_a_byte_of_what_scores_changes_the_keys_of_what_it_scores(name, kinds, monkeypatch):
     known = ("classification", "sft", "kto", "text", "preference")
     before = {kind: keys.scorer.__wrapped__(kind) for kind in known}
     sha256 = files.sha256
-    monkeypatch.setattr(files, "sha256", lambda path: "changed" if path == keys.ROOT / name else sha256(path))
+    monkeypatch.setattr(files, "sha256", lambda path: "changed" if path == ROOT / "pipeline" / name else sha256(path))
     assert {kind for kind in known if keys.scorer.__wrapped__(kind) != before[kind]} == kinds
 
 
 def test_all_that_a_scorer_imports_is_in_its_version():
-    """A module that computes and is not named would leave stale predictions in use."""
-    named = {name for part in (*keys._CODE.values(), keys._MODEL_CODE, keys._LIKELIHOOD) for name in part}
-    computing = ("pipeline/evaluation/predict.py", "pipeline/training/likelihood.py", "pipeline/model/scoring.py")
-    used = {path.relative_to(keys.ROOT).as_posix() for start in computing for path in closure(ROOT / start)}
-    no_part = {
-        "evaluation/keys.py", "evaluation/efficiency.py", "evaluation/memory.py", "evaluation/harness.py", "visible.py",
-        "documents.py",
-        "model/allocator.py", "model/saved.py", "model/pinned.py", "model/base_files.py",
-        "model/hub.py", "model/hub_errors.py", "model/lora_settings.py", "model/templates.py", "model/shown.py",
-        "training/tokens.py",
-        "training/settings.py", "params.py", "files.py", "errors.py", "yaml.py", "yaml_values.py", "schema.py",
-    }  # fmt: skip
-    assert {name for name in used - named - no_part if not name.startswith(("data/", "chain/"))} == set()
+    """Code that computes and is not named would leave stale predictions in use."""
+    computing = ("pipeline/evaluation/predict", "pipeline/model/scoring")
+    modules = [ROOT / name for name in sources.hashes(computing)]
+    used = {path.relative_to(ROOT).as_posix() for start in modules for path in closure(start)}
+    no_part = (  # what reads, names and measures
+        "pipeline/chain/", "pipeline/common/", "pipeline/data/", "pipeline/evaluation/cost/", "pipeline/model/adapter/",
+        "pipeline/model/base/", "pipeline/model/chat_templates/", "pipeline/training/settings.py",
+        "pipeline/evaluation/lm_eval_tasks.py",
+    )  # fmt: skip
+    named = {folder for kind in ("classification", "sft") for folder in keys.folders(kind)}
+    assert {name for name in used if not name.startswith((*named, *no_part))} == set()
 
 
 def test_parent_is_not_loaded_when_all_its_predictions_are_known(done, finished, run):
     release(finished, done)
     (done / "models/parent/adapter/adapter_model.safetensors").unlink()
     run(evaluate)
-    found = files.read_json(results.METRICS)
+    found = files.read_json(write_figures.METRICS)
     assert found["parent"] == found["candidate"]
 
 
@@ -297,17 +301,17 @@ def test_a_field_that_no_record_says_is_named(done, run):
 
 
 def test_slice_without_items_has_no_metrics(done, run):
-    write_records(content.SLICES / "empty.arrow", [])
+    write_records(predictions_content.SLICES / "empty.arrow", [])
     run(evaluate)
-    found = files.read_json(results.METRICS)["candidate"]
+    found = files.read_json(write_figures.METRICS)["candidate"]
     assert found["slices"]["empty"] == {"accuracy": None, "macro_f1": None, "items": 0}
     assert found["all"]["items"] == 12
 
 
 def test_no_slices_at_all_is_a_defined_result(done, run):
-    files.empty_dir(content.SLICES)
+    files.empty_dir(predictions_content.SLICES)
     run(evaluate)
-    assert files.read_json(results.METRICS)["candidate"] == {
+    assert files.read_json(write_figures.METRICS)["candidate"] == {
         "all": {"accuracy": None, "macro_f1": None, "items": 0},
         "slices": {},
     }
@@ -317,7 +321,7 @@ def test_no_slices_at_all_is_a_defined_result(done, run):
 def test_item_longer_than_max_length_is_counted(done, run):
     set_params(done, train__max_length=40)
     run(evaluate)
-    assert files.read_json(results.METRICS)["truncated"] == 12
+    assert files.read_json(write_figures.METRICS)["truncated"] == 12
     assert all(row["truncated"] for row in predictions())
 
 
@@ -333,7 +337,7 @@ PEOPLE = {"ratings": "metrics/ratings.csv", "scale": [1, 5]}
 def talks(name: str, numbers: range) -> None:
     """A slice of questions that are answered in words."""
     asked = [replace(record(number), kind="sft") for number in numbers]
-    arrow.write_records(content.SLICES / f"{name}.arrow", sorted(asked, key=lambda one: one.id))
+    arrow.write_records(predictions_content.SLICES / f"{name}.arrow", sorted(asked, key=lambda one: one.id))
 
 
 def rate(score: float) -> None:
@@ -347,12 +351,12 @@ def test_scores_of_answers_are_counted_and_repeat_byte_for_byte(done, run):
     talks("talks", range(70, 73))
     set_params(done, evaluate__judge=PEOPLE, evaluate__max_new_tokens=4)
     assert "0 of 3 answers are judged; `make judge` asks for the others" in run(evaluate)
-    found = files.read_json(results.METRICS)
+    found = files.read_json(write_figures.METRICS)
     assert found["candidate"]["slices"]["talks"]["judge"] is None
     assert "judge" not in found["candidate"]["slices"]["winter"]
     rate(4)
     assert "3 of 3 answers are judged" in run(evaluate)
-    found, first = files.read_json(results.METRICS), evaluate.PREDICTIONS.read_bytes()
+    found, first = files.read_json(write_figures.METRICS), evaluate.PREDICTIONS.read_bytes()
     assert found["candidate"]["slices"]["talks"]["judge"] == 4.0
     assert (found["candidate"]["all"]["judged"], found["candidate"]["all"]["unjudged"]) == (3, 0)
     assert schema.problems(found, "metrics") == []
@@ -369,7 +373,7 @@ def test_a_parents_scores_come_with_its_state(done, finished, run):
     release(done, done)
     Path("metrics/ratings.csv").unlink()
     run(evaluate)
-    parent = files.read_json(results.METRICS)["parent"]["slices"]["talks"]
+    parent = files.read_json(write_figures.METRICS)["parent"]["slices"]["talks"]
     assert (parent["judge"], parent["judged"]) == (4.0, 3)
 
 
@@ -382,11 +386,11 @@ def test_the_stage_asks_no_model_that_judges(done, run):
         set_params(done, evaluate__judge=asked | {"key_from": None}, evaluate__max_new_tokens=4)
         run(evaluate)
         assert server.asked == []
-        command = [sys.executable, "-m", "pipeline.evaluation.judge"]
+        command = [sys.executable, "-m", "pipeline.evaluation.llm_judge.judge"]
         subprocess.run(command, env=ENVIRONMENT | {"PYTHONPATH": str(ROOT)}, check=True)
         assert len(server.asked) == 3
     run(evaluate)
-    assert files.read_json(results.METRICS)["candidate"]["all"]["judge"] == 2.0
+    assert files.read_json(write_figures.METRICS)["candidate"]["all"]["judge"] == 2.0
 
 
 def test_a_judge_without_its_prompt_stops_before_any_model_is_loaded(done, run):

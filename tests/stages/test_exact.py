@@ -21,8 +21,8 @@ import torch
 from pipeline.common import files
 from pipeline.common.errors import GraftError
 from pipeline.stages import train
-from pipeline.training import checkpoint, mirror
-from pipeline.training.checkpoint import Saved, Store
+from pipeline.training.checkpoints import checkpoint, mirror
+from pipeline.training.checkpoints.checkpoint import Saved, Store
 from tests.conftest import ENVIRONMENT, ROOT
 from tests.remotes import servers
 from tests.remotes.conftest import needs

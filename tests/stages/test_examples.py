@@ -11,10 +11,10 @@ from transformers import AutoTokenizer
 from pipeline.common.errors import GraftError
 from pipeline.data.records import records
 from pipeline.data.records.records import Record
-from pipeline.model import chat as chats
-from pipeline.model import templates
-from pipeline.training import examples, packing
-from pipeline.training.example import Example
+from pipeline.model.chat import chat as chats
+from pipeline.model.chat_templates import templates
+from pipeline.training.examples import examples, packing
+from pipeline.training.examples.example import Example
 from pipeline.training.settings import Encoding
 from tests import templates as shapes
 

@@ -11,9 +11,10 @@ from safetensors.torch import load_file, save_file
 from torch.nn.functional import cross_entropy
 from transformers import AutoModelForCausalLM, BloomConfig, Gemma2Config, GPT2Config, Qwen2Config
 
-from pipeline.model import weights
-from pipeline.training import fast, forward, losses, precision
-from pipeline.training.example import Example
+from pipeline.model.weights import weights
+from pipeline.training.examples.example import Example
+from pipeline.training.losses import forward, losses
+from pipeline.training.machine import fast, precision
 from tests.conftest import ROOT
 
 SMALL = {"vocab_size": 50, "hidden_size": 32, "num_hidden_layers": 2, "num_attention_heads": 4}

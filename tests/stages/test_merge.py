@@ -14,7 +14,9 @@ from transformers import AutoModelForCausalLM, AutoTokenizer
 
 from pipeline.common import files
 from pipeline.common.errors import GraftError
-from pipeline.model import chat, shards, weights
+from pipeline.model.chat import chat
+from pipeline.model.merged import shards
+from pipeline.model.weights import weights
 from pipeline.stages import merge
 from tests.conftest import ENVIRONMENT, ROOT
 from tests.stages.conftest import set_params

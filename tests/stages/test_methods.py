@@ -12,8 +12,10 @@ from transformers import AutoModelForCausalLM
 
 from pipeline.common import files
 from pipeline.common.errors import GraftError
-from pipeline.evaluation import basis
-from pipeline.model import pinned, quantized, saved, weights
+from pipeline.gate import basis
+from pipeline.model.adapter import saved_adapter
+from pipeline.model.base import pinned
+from pipeline.model.weights import quantized, weights
 from pipeline.stages import evaluate, gate, merge, train
 from tests.stages.conftest import release, set_params, write_records
 
@@ -69,7 +71,9 @@ def stages() -> None:
 
 
 def adapter_bytes(folder: Path) -> bytes:
-    return (folder / train.ADAPTER / saved.WEIGHTS).read_bytes() + (folder / train.ADAPTER / saved.CONFIG).read_bytes()
+    return (folder / train.ADAPTER / saved_adapter.WEIGHTS).read_bytes() + (
+        folder / train.ADAPTER / saved_adapter.CONFIG
+    ).read_bytes()
 
 
 def logits(model: Any) -> torch.Tensor:
@@ -95,13 +99,13 @@ def chain(request: pytest.FixtureRequest, blank: Path, finished: Path, tmp_path_
 
 def test_child_continues_and_every_tensor_that_is_trained_moves(chain):
     _, parent, child = chain
-    before, after = (load_file(folder / train.ADAPTER / saved.WEIGHTS) for folder in (parent, child))
+    before, after = (load_file(folder / train.ADAPTER / saved_adapter.WEIGHTS) for folder in (parent, child))
     assert before.keys() == after.keys()
     assert {tensor.dtype for tensor in after.values()} == {torch.float32}
     assert any(not torch.equal(before[name], after[name]) for name in before)
     facts = files.read_json(child / train.TRAINING)
-    assert facts["continued_from"] == files.sha256(parent / train.ADAPTER / saved.WEIGHTS)
-    assert facts["state_bytes"] == (child / train.ADAPTER / saved.WEIGHTS).stat().st_size
+    assert facts["continued_from"] == files.sha256(parent / train.ADAPTER / saved_adapter.WEIGHTS)
+    assert facts["state_bytes"] == (child / train.ADAPTER / saved_adapter.WEIGHTS).stat().st_size
     assert facts["trainable_parameters"] > 0
 
 
@@ -109,10 +113,12 @@ def test_merged_model_loads_plainly_and_equals_base_and_adapter(chain, monkeypat
     name, _, child = chain
     monkeypatch.chdir(child)
     merged = AutoModelForCausalLM.from_pretrained(merge.MERGED)
-    told = saved.read(train.ADAPTER)
-    if told.method in saved.CHANGED:  # in place of the base's, or between
+    told = saved_adapter.read(train.ADAPTER)
+    if told.method in saved_adapter.CHANGED:  # in place of the base's, or between
         state = dict(merged.named_parameters())
-        assert all(torch.equal(state[key], tensor) for key, tensor in load_file(train.ADAPTER / saved.WEIGHTS).items())
+        assert all(
+            torch.equal(state[key], tensor) for key, tensor in load_file(train.ADAPTER / saved_adapter.WEIGHTS).items()
+        )
     else:
         body = quantized.dequantized(Path("examples/base"), told.quantize) if told.quantize else None
         body = body or AutoModelForCausalLM.from_pretrained("examples/base")
@@ -142,13 +148,16 @@ def stacked(finished: Path, blank: Path, tmp_path: Path, monkeypatch: pytest.Mon
 
 
 def test_stacked_adapter_is_parent_and_new_one_exactly_against_the_original_base(stacked, finished):
-    config = files.read_json(train.ADAPTER / saved.CONFIG)
+    config = files.read_json(train.ADAPTER / saved_adapter.CONFIG)
     assert (config["r"], config["use_rslora"]) == (5, False)
-    tensors, before = load_file(train.ADAPTER / saved.WEIGHTS), load_file(finished / train.ADAPTER / saved.WEIGHTS)
+    tensors, before = (
+        load_file(train.ADAPTER / saved_adapter.WEIGHTS),
+        load_file(finished / train.ADAPTER / saved_adapter.WEIGHTS),
+    )
     name = "base_model.model.model.layers.0.self_attn.q_proj.lora_A.weight"
     assert torch.equal(tensors[name][:2], before[name])  # frozen
     update = _update(tensors, name, config)
-    old = _update(before, name, files.read_json(finished / train.ADAPTER / saved.CONFIG))
+    old = _update(before, name, files.read_json(finished / train.ADAPTER / saved_adapter.CONFIG))
     up = name.replace("lora_A", "lora_B")
     new = 4 / 3**0.5 * tensors[up][:, 2:] @ tensors[name][2:]
     assert torch.allclose(update, old + new, atol=1e-6)
@@ -166,12 +175,12 @@ def test_stacked_parent_is_stacked_upon_or_continued_with_the_settings_that_stac
     asked = {"train__rank": 3, "train__alpha": 4, "train__rslora": True}
     spring(blank, stacked, tmp_path / "upon", monkeypatch, asked | {"train__chain": "stack"})
     train.main()
-    assert files.read_json(train.ADAPTER / saved.CONFIG)["r"] == 8
+    assert files.read_json(train.ADAPTER / saved_adapter.CONFIG)["r"] == 8
     continued = spring(blank, stacked, tmp_path / "continued", monkeypatch, asked)
     train.main()
     told_before(stacked)
-    assert files.read_json(train.ADAPTER / saved.CONFIG)["r"] == 5
-    assert saved.read(train.ADAPTER).asked == saved.read(stacked / train.ADAPTER).asked
+    assert files.read_json(train.ADAPTER / saved_adapter.CONFIG)["r"] == 5
+    assert saved_adapter.read(train.ADAPTER).asked == saved_adapter.read(stacked / train.ADAPTER).asked
     spring(blank, continued, tmp_path / "other", monkeypatch, asked | {"train__rank": 2})
     with pytest.raises(GraftError, match=r"train\.rank: 2 asked for, the parent's adapter has 3"):
         train.main()
@@ -183,7 +192,7 @@ def test_stack_above_its_cap_is_compressed_and_the_loss_stated(finished, blank, 
     error = files.read_json(train.TRAINING)["stack_error"]
     assert 0 < error < 1
     assert f"compressed to rank 3: {error:.3%} of the update is lost" in capsys.readouterr().out
-    assert files.read_json(train.ADAPTER / saved.CONFIG)["r"] == 3
+    assert files.read_json(train.ADAPTER / saved_adapter.CONFIG)["r"] == 3
 
 
 @pytest.mark.parametrize(
@@ -241,8 +250,8 @@ def test_full_continues_a_frozen_parent_and_keeps_what_it_changed(blank, finishe
     told_before(finished)
     spring(blank, frozen, tmp_path / "b", monkeypatch, METHODS["full"])
     train.main()
-    full = load_file(train.ADAPTER / saved.WEIGHTS)
-    freeze = load_file(frozen / train.ADAPTER / saved.WEIGHTS)
+    full = load_file(train.ADAPTER / saved_adapter.WEIGHTS)
+    freeze = load_file(frozen / train.ADAPTER / saved_adapter.WEIGHTS)
     assert full.keys() > freeze.keys()
     spring(blank, frozen, tmp_path / "c", monkeypatch, METHODS["expand"])
     with pytest.raises(GraftError, match="the parent's state was made by freeze"):

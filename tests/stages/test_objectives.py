@@ -14,10 +14,14 @@ from pipeline.common import files, schema
 from pipeline.common.errors import GraftError
 from pipeline.data.records import arrow, records
 from pipeline.data.records.records import Record
-from pipeline.evaluation import content, results
-from pipeline.model import chat, pinned, weights
+from pipeline.evaluation import predictions_content
+from pipeline.evaluation.metrics import write_figures
+from pipeline.model.base import pinned
+from pipeline.model.chat import chat
+from pipeline.model.weights import weights
 from pipeline.stages import evaluate, gate, merge, train
-from pipeline.training import examples, losses, preference
+from pipeline.training.examples import examples
+from pipeline.training.losses import losses, preference
 from pipeline.training.settings import Encoding
 from tests.stages.conftest import release, set_params
 
@@ -68,7 +72,7 @@ def curve() -> list[float]:
 
 
 def metrics() -> dict:
-    found: dict = files.read_json(results.METRICS)
+    found: dict = files.read_json(write_figures.METRICS)
     assert schema.problems(found, "metrics") == []
     return found
 
@@ -134,7 +138,7 @@ def test_loss_of_a_slice_is_the_mean_over_its_learned_tokens(candidate, run: Run
         run(stage)
     base = pinned.load()
     model = weights.load_merged(base, train.ADAPTER, "float32")
-    items = arrow.read_records(content.SLICES / "sft.arrow")
+    items = arrow.read_records(predictions_content.SLICES / "sft.arrow")
     asked = Encoding(objective="sft", max_length=128, truncation="start")
     said_by = [one for item in items for one in examples.encode(chat.load(base.folder), [item], asked)]
     nats = []
@@ -252,7 +256,7 @@ def test_base_without_a_template_is_an_error_that_names_the_setting_and_texts_ne
     with pytest.raises(GraftError, match=r"no chat template\n  help: train\.chat_template: chatml"):
         run(train)
     brings(candidate, "text", "pretrain", epochs=1)
-    (content.SLICES / "sft.arrow").unlink()
+    (predictions_content.SLICES / "sft.arrow").unlink()
     for stage in STAGES:
         run(stage)
     assert (merge.MERGED / "config.json").exists()
@@ -262,7 +266,7 @@ def test_base_without_a_template_is_an_error_that_names_the_setting_and_texts_ne
     "name", ["data/templates/../../../etc/hosts", "data/templates/none.jinja", "data/templates/out"]
 )
 def test_template_that_is_not_there_or_lies_elsewhere_is_refused(candidate, name):
-    from pipeline.model import templates
+    from pipeline.model.chat_templates import templates
 
     (candidate / "data/templates").mkdir()
     (candidate / "data/templates/out").symlink_to("/etc/hostname")
@@ -271,7 +275,7 @@ def test_template_that_is_not_there_or_lies_elsewhere_is_refused(candidate, name
 
 
 def _without_template(folder: Path) -> None:
-    from pipeline.model import base_files
+    from pipeline.model.base import base_files
 
     for path in (folder / "examples/base").glob("*.jinja"):
         path.unlink()
@@ -282,7 +286,9 @@ def _without_template(folder: Path) -> None:
 
 def test_predictions_hold_what_was_said_of_each_kind(candidate, run: Run):
     brings(candidate, "preference", "dpo", epochs=1)
-    arrow.write_records(content.SLICES / "mixed.arrow", [said(n, k) for n in (50, 51) for k in ("sft", "kto", "text")])
+    arrow.write_records(
+        predictions_content.SLICES / "mixed.arrow", [said(n, k) for n in (50, 51) for k in ("sft", "kto", "text")]
+    )
     for stage in (train, evaluate):
         run(stage)
     items = files.read_json(evaluate.PREDICTIONS)["items"]

@@ -13,10 +13,10 @@ from safetensors.numpy import load_file
 
 from pipeline.common import files, yaml
 from pipeline.common.errors import GraftError
-from pipeline.training import memory
-from pipeline.training.example import Example
-from pipeline.training.memory import Micro
-from pipeline.training.processes import Group
+from pipeline.training.examples.example import Example
+from pipeline.training.machine import memory
+from pipeline.training.machine.memory import Micro
+from pipeline.training.machine.processes import Group
 from tests.conftest import ENVIRONMENT, ROOT
 from tests.stages.conftest import set_params
 

@@ -17,8 +17,8 @@ from transformers import AutoModelForCausalLM
 
 from pipeline.chain import lockfile
 from pipeline.common import files, yaml
-from pipeline.model import base_files
-from pipeline.model.base_build import Size, build
+from pipeline.model.base import base_files
+from pipeline.model.embedded.base_build import Size, build
 from pipeline.stages import evaluate, merge, train
 from tests.conftest import ENVIRONMENT, ROOT, some
 from tests.stages.conftest import set_params

@@ -7,8 +7,8 @@ from types import SimpleNamespace
 
 import pytest
 
-from pipeline.model import chat as chats
-from pipeline.training import encoding, tokens
+from pipeline.model.chat import chat as chats
+from pipeline.training.examples import encoding, tokens
 from tests import templates as shapes
 from tests.stages.test_objectives import said
 

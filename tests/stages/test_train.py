@@ -10,13 +10,18 @@ from safetensors.torch import load_file
 from pipeline.common import files, params, scratch
 from pipeline.common.errors import GraftError
 from pipeline.data.records import arrow
-from pipeline.model import base_files, chat, lora_settings, pinned, weights
-from pipeline.model.lora_settings import Settings
+from pipeline.model.adapter import lora_settings
+from pipeline.model.adapter.lora_settings import Settings
+from pipeline.model.base import base_files, pinned
+from pipeline.model.chat import chat
+from pipeline.model.weights import weights
 from pipeline.stages import train
-from pipeline.training import batches, examples, loop, losses, rates
+from pipeline.training import batches, loop, rates
 from pipeline.training.batches import Order
-from pipeline.training.example import Example
-from pipeline.training.methods import Trainable
+from pipeline.training.examples import examples
+from pipeline.training.examples.example import Example
+from pipeline.training.losses import losses
+from pipeline.training.methods.methods import Trainable
 from pipeline.training.settings import Encoding
 from pipeline.training.steps import Step
 from tests.conftest import ENVIRONMENT, ROOT

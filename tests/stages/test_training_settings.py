@@ -14,21 +14,15 @@ from safetensors.torch import load_file
 
 from pipeline.common import errors, files, params
 from pipeline.common.errors import GraftError
-from pipeline.model import pinned
+from pipeline.model.base import pinned
 from pipeline.stages import train
-from pipeline.training import (
-    blending,
-    fit_checks,
-    live,
-    loop,
-    memory,
-    methods,
-    pull,
-    trackers,
-    validation,
-)
-from pipeline.training.example import Example
+from pipeline.training import loop, validation
+from pipeline.training.examples.example import Example
+from pipeline.training.machine import fit_checks, memory
+from pipeline.training.methods import methods
+from pipeline.training.parent import blending, pull
 from pipeline.training.settings import Params, Pull
+from pipeline.training.watch import live, trackers
 from tests.stages.conftest import set_params
 
 WEIGHTS = train.ADAPTER / "adapter_model.safetensors"

@@ -14,8 +14,7 @@ from typing import Any, Self
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from pipeline.data.augment import key_samples
-from pipeline.data.augment import noise, rare_labels, synonyms, variants
+from pipeline.data.augment import key_samples, noise, rare_labels, synonyms, variants
 from pipeline.data.augment.variants import Source, Variant
 from pipeline.data.records import arrow, records
 

@@ -1,0 +1,154 @@
+"""What is asked of what is trained, and whether a saved adapter can be continued with it. Loads no torch."""
+
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from pipeline.common.errors import GraftError
+from pipeline.model.adapter import saved_adapter
+
+QUANTIZED = "qlora"
+ON_QUANTIZED = (QUANTIZED, "qexpand")
+LORA = ("lora", "dora", QUANTIZED)
+# The others need data, change the base for good, or freeze a half: not what a release can hand its child.
+INITS = ("default", "gaussian", "orthogonal", "pissa", "olora")
+_MANY = re.compile(r"pissa_niter_[1-9][0-9]*")
+FROM_BASE = ("pissa", "olora")  # begin with a part of the base, which is taken off it
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Settings:
+    """Named as in params.yaml's section `train`."""
+
+    rank: int
+    alpha: float
+    dropout: float
+    targets: str | Sequence[str]
+    method: str = "lora"
+    layers: Mapping[str, int] | Sequence[int] | None = None
+    modules: str | None = None
+    init: str = "default"
+    rslora: bool = False
+    lora_plus: float | None = None
+    quantize: str = "nf4"
+
+    @property
+    def from_base(self) -> bool:
+        """Does the adapter begin with a part of the base?"""
+        return self.init.startswith(FROM_BASE)
+
+    @property
+    def scaling(self) -> float:
+        """What B A is multiplied with; rsLoRA: arXiv:2312.03732."""
+        return float(self.alpha / (self.rank**0.5 if self.rslora else self.rank))
+
+
+def refuse_unfit(asked: Settings) -> None:
+    """Raise GraftError with every setting that the method has no use for: none is ignored."""
+    lora = asked.method in LORA
+    unfit = {
+        "init": asked.init != "default" and not lora,
+        "rslora": asked.rslora and not lora,
+        "lora_plus": asked.lora_plus is not None and not lora,
+        "dropout": asked.dropout != 0 and not lora,
+        "layers": asked.layers is not None and asked.method == "full",
+        "modules": asked.modules is not None and asked.method != "freeze",
+        "quantize": asked.quantize != "nf4" and asked.method not in ON_QUANTIZED,
+    }
+    problems = [
+        f"train.{name}: nothing that method {asked.method} has a use for" for name, is_so in unfit.items() if is_so
+    ]
+    if asked.init not in INITS and not _MANY.fullmatch(asked.init):
+        problems.append(f"train.init: {asked.init} cannot be handed on; one of {', '.join(INITS)}, pissa_niter_N")
+    if asked.from_base and asked.method in ("dora", QUANTIZED):
+        problems.append(f"train.init: {asked.init} takes a part off the base, which {asked.method} cannot do exactly")
+    if asked.method == "freeze" and asked.layers is None and asked.modules is None:
+        problems.append(
+            "train.layers, train.modules: freeze needs to know what is trained: {top: N}, a list, a pattern"
+        )
+    if problems:
+        raise GraftError("train: settings that do not go together", problems, help="docs/how-to/methods.md")
+
+
+def modules(asked: Settings) -> dict[str, Any]:
+    """Which modules are asked for, in plain values: what an adapter is saved with."""
+    layers = asked.layers
+    return {
+        "targets": asked.targets if isinstance(asked.targets, str) else list(asked.targets),
+        "layers": dict(layers) if isinstance(layers, Mapping) else None if layers is None else list(layers),
+    }
+
+
+def says_so_itself(asked: Settings, adapter: Path) -> bool:
+    """Does an adapter say that it was asked for in these very words? If not, its modules tell, on the base alone."""
+    has = saved_adapter.read(adapter)
+    if {asked.method, has.method} <= set(LORA):
+        return has.modules == modules(asked)
+    return asked.layers is None or has.method not in saved_adapter.EXPAND
+
+
+def differences(asked: Settings, adapter: Path) -> list[str]:
+    """Which settings of a saved adapter differ from what is asked for; targets can only be compared on a model."""
+    has = saved_adapter.read(adapter)
+    if asked.method in saved_adapter.CHANGED and has.method in saved_adapter.CHANGED:
+        return _other_layers(asked, has)
+    found: dict[str, tuple[Any, Any]] = {"method": (asked.method, has.method)}
+    if asked.method in LORA and has.method in LORA:
+        found |= {name: (getattr(asked, name), value) for name, value in _settings(has).items()}
+    elif asked.method == has.method:
+        found |= {name: (getattr(asked, name), value) for name, value in has.asked.items()}
+    if asked.method == QUANTIZED == has.method:
+        found["quantize"] = (asked.quantize, has.quantize)
+    return [
+        f"train.{name}: {wanted} asked for, the parent's adapter has {value}"
+        for name, (wanted, value) in found.items()
+        if wanted != value
+    ]
+
+
+def obstacles_to_stacking(asked: Settings, adapter: Path) -> list[str]:
+    """Why a new LoRA cannot be stacked on a saved adapter; its own rank, alpha, dropout and targets are free."""
+    has = saved_adapter.read(adapter)
+    found = []
+    if asked.method not in ("lora", QUANTIZED):
+        found.append(f"train.method: {asked.method}: only LoRA adds up to one adapter; lora or qlora can be stacked")
+    elif asked.method != has.method:
+        found.append(f"train.method: {asked.method} asked for, the parent's adapter has {has.method}")
+    elif has.quantize and has.quantize != asked.quantize:
+        found.append(f"train.quantize: {asked.quantize} asked for, the parent's adapter has {has.quantize}")
+    if asked.from_base:
+        found.append(f"train.init: {asked.init}: a part of the base is not what is left to learn beside a parent")
+    return found
+
+
+def _settings(has: saved_adapter.Saved) -> dict[str, Any]:
+    """As they were asked for: a stacked adapter, or one that began with a part of the base, has another rank."""
+    init = has.config.get("init_lora_weights", True)
+    return {
+        "rank": has.config["r"],
+        "alpha": has.config["lora_alpha"],
+        "dropout": has.config["lora_dropout"],
+        "rslora": bool(has.config.get("use_rslora", False)),
+        "init": init if isinstance(init, str) else "default",
+    } | has.asked
+
+
+def _other_layers(asked: Settings, has: saved_adapter.Saved) -> list[str]:
+    """Any tensor can be trained further, but new layers come only once, before the first training."""
+    if asked.method == has.method or not {asked.method, has.method} & set(saved_adapter.EXPAND):
+        if has.quantize in (None, asked.quantize):
+            return []
+        return [f"train.quantize: {asked.quantize} asked for, the parent's state has {has.quantize}"]
+    return [f"train.method: {asked.method} asked for, the parent's state was made by {has.method}"]
+
+
+def refuse_if(problems: Sequence[str]) -> None:
+    """Raise GraftError with every problem; PEFT itself would ignore what was asked for."""
+    if problems:
+        raise GraftError(
+            "train: the parent's adapter cannot be continued with other settings",
+            problems,
+            help="set them back, or graft add --full for a new one on the base; train.chain: stack adds to a LoRA",
+        )

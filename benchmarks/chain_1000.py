@@ -16,7 +16,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from pipeline.chain import outputs
+from pipeline.chain.commits import outputs
 from pipeline.common import files, yaml
 from pipeline.data.index import index
 

@@ -14,7 +14,7 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
-from pipeline.chain import hashing
+from pipeline.chain.verify import hashing
 from pipeline.common import files
 
 ROOT = Path(__file__).resolve().parent.parent

@@ -19,7 +19,7 @@ sys.path.insert(0, str(ROOT))
 
 from examples import drops  # noqa: E402
 from examples.titles import Dice  # noqa: E402
-from pipeline.chain import outputs  # noqa: E402
+from pipeline.chain.commits import outputs  # noqa: E402
 
 RELEASES = 6  # the shipped sample, then drops of its kind
 ROWS = 1000  # of each drop

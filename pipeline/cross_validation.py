@@ -19,7 +19,7 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from pipeline.chain import lockfile
+from pipeline.chain.lock import lockfile
 from pipeline.common import errors, files, params
 from pipeline.common.errors import GraftError
 from pipeline.data.assemble import state

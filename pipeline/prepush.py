@@ -7,8 +7,10 @@ import sys
 from collections.abc import Iterable
 
 from pipeline import terminal
-from pipeline.chain import git, recompute, releases, verify
-from pipeline.chain.store import Store
+from pipeline.chain.commits import git
+from pipeline.chain.history import releases
+from pipeline.chain.store.objects import Store
+from pipeline.chain.verify import manifest_check, recomputed
 from pipeline.common import documents, errors
 from pipeline.common.errors import GraftError
 
@@ -38,23 +40,27 @@ def check(tag: str, oid: str) -> list[str]:
     if git.run("cat-file", "-t", oid) != "tag":
         return [f"{tag} is a lightweight tag: a release is annotated (git tag -a)"]
     commit_name = f"{oid}^{{commit}}"
-    commit = verify.read(commit_name, tag)
+    commit = manifest_check.read(commit_name, tag)
     decision = documents.parse(git.show(commit_name, str(releases.DECISION)) or b"null", f"{tag}:{releases.DECISION}")
     problems = [] if decision == "pass" else [f"the gate's decision is {decision}, not pass"]
-    problems += map(str, verify.in_git(commit, f"{oid}^{{commit}}"))
+    problems += map(str, manifest_check.in_git(commit, f"{oid}^{{commit}}"))
     store = Store()
     store.fetch(commit.objects())
-    problems += [str(found) for found in verify.objects(commit, store, "cache") if found.problem != verify.ON_DEMAND]
+    problems += [
+        str(found)
+        for found in manifest_check.objects(commit, store, "cache")
+        if found.problem != manifest_check.ON_DEMAND
+    ]
     if not problems:
         problems += _differing(commit, f"{oid}^{{commit}}")
     absent = store.missing(store.closure(commit.objects(), "cache"), "remote")
     return problems + [f"not in the remote: object {md5}" for md5 in absent]
 
 
-def _differing(commit: verify.Commit, revision: str) -> list[str]:
+def _differing(commit: manifest_check.Commit, revision: str) -> list[str]:
     """What this tree's gate computes otherwise, and whether that may be because its code is another one."""
-    differing = [str(finding) for finding in recompute.findings(commit, revision)]
-    if differing and recompute.other_code(revision):
+    differing = [str(finding) for finding in recomputed.findings(commit, revision)]
+    if differing and recomputed.other_code(revision):
         differing.append("the gate's code in this tree is another one: check the tag out and push it from there")
     return differing
 

@@ -1,7 +1,8 @@
 """Computes a candidate's metrics, verdict and report once more: `python -m pipeline.recompute`.
 
-Runs in a folder that holds a candidate's inputs and nothing else (pipeline/chain/recompute.py lays it out and compares
-what is written). No model runs, so what a model says of an item is taken as recorded: `graft verify --rescore` asks it.
+Runs in a folder that holds a candidate's inputs and nothing else (pipeline/chain/verify/recomputed.py lays it out and
+compares what is written). No model runs, so what a model says of an item is taken as recorded: `graft verify --rescore`
+asks it.
 """
 
 from collections.abc import Iterable, Iterator, Mapping
@@ -9,9 +10,9 @@ from itertools import islice
 from pathlib import Path
 from typing import Any
 
-from pipeline.chain import environment, lockfile
+from pipeline.chain.lock import environment, lockfile
+from pipeline.chain.verify import slice_check
 from pipeline.common import errors, files, params
-from pipeline.data import slice_check
 from pipeline.data.assemble import golden, slices
 from pipeline.data.assemble.state import PARENT
 from pipeline.data.reading import increment as increments

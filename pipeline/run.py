@@ -14,8 +14,12 @@ from pathlib import Path
 from typing import Any
 
 from pipeline import terminal
-from pipeline.chain import candidate, dvc, git, outputs, releases, staleness, tracking, verify
-from pipeline.chain.store import Store
+from pipeline.chain.candidate import candidate, staleness
+from pipeline.chain.commits import git, outputs
+from pipeline.chain.history import releases
+from pipeline.chain.store import dvc, tracking
+from pipeline.chain.store.objects import Store
+from pipeline.chain.verify import manifest_check
 from pipeline.common import documents, errors, params
 from pipeline.common.errors import GraftError
 
@@ -80,7 +84,7 @@ def _until_interrupted(process: subprocess.Popen[str], lines: Iterable[str]) -> 
 def _restore(held: releases.Release, found: list[staleness.Reason]) -> None:
     """Have a release's outputs here, and train nothing for an upgrade."""
     if any(reason.kind == "output" for reason in found):
-        on_demand = verify.read(None).derived()
+        on_demand = manifest_check.read(None).derived()
         _dvc(["pull", "--allow-missing"] if on_demand else ["pull"])
         if on_demand:
             stages = outputs.makers(Path("dvc.yaml").read_bytes())

@@ -13,7 +13,7 @@ import pytest
 from ruamel.yaml import YAML
 
 from pipeline import cli
-from pipeline.chain import code
+from pipeline.chain.verify import import_closure
 from tests.conftest import ENVIRONMENT, ROOT
 
 STAGES = YAML(typ="safe").load(ROOT / "dvc.yaml")["stages"]
@@ -25,7 +25,7 @@ LIGHT_STAGES = ("base", "parent", "prepare", "assemble", "gate", "manifest")
 @pytest.mark.parametrize("name", STAGES)
 def test_stage_depends_on_exactly_the_modules_that_it_imports(name: str) -> None:
     declared = {dep for dep in STAGES[name].get("deps", []) if dep.startswith("pipeline/")}
-    imported = code.closure(ROOT / f"pipeline/stages/{name}.py")
+    imported = import_closure.closure(ROOT / f"pipeline/stages/{name}.py")
     if ROOT / "pipeline/model/chat_templates/templates.py" in imported:
         imported |= set((ROOT / "pipeline/model/chat_templates").iterdir())
     assert declared == {path.relative_to(ROOT).as_posix() for path in imported}
@@ -77,18 +77,18 @@ def test_no_module_changes_python_or_another_package() -> None:
 
 def test_stages_never_import_stages() -> None:
     for path in (ROOT / "pipeline/stages").glob("*.py"):
-        assert not {file for file in code.imported_by(path) if file.parent.name == "stages"}, path
+        assert not {file for file in import_closure.imported_by(path) if file.parent.name == "stages"}, path
 
 
 def test_nothing_imports_the_cli() -> None:
     for path in (ROOT / "pipeline").rglob("*.py"):
         if path.name not in ("cli.py", "__main__.py"):
-            assert ROOT / "pipeline/cli.py" not in code.imported_by(path), path
+            assert ROOT / "pipeline/cli.py" not in import_closure.imported_by(path), path
 
 
 def test_release_code_is_no_stages_dependency() -> None:
     dependencies = {dep for stage in STAGES.values() for dep in stage.get("deps", [])}
-    assert not {dep for dep in dependencies if "commands/" in dep or dep == "pipeline/chain/releases.py"}
+    assert not {dep for dep in dependencies if "commands/" in dep or dep == "pipeline/chain/history/releases.py"}
 
 
 def test_every_output_is_ignored_by_git_or_kept_in_it_on_purpose() -> None:

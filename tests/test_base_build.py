@@ -6,7 +6,7 @@ import sys
 
 import pytest
 
-from pipeline.chain import lockfile
+from pipeline.chain.lock import lockfile
 from pipeline.common import files
 from pipeline.common.errors import GraftError
 from pipeline.model.embedded.base_build import Size, build

@@ -5,9 +5,9 @@ from pathlib import Path
 
 import pytest
 
-from pipeline.chain.lockfile import Resolved
+from pipeline.chain.candidate import base_resolve
+from pipeline.chain.lock.lockfile import Resolved
 from pipeline.common.errors import GraftError
-from pipeline.model import base_resolve
 from tests.hub_server import model, sha256
 
 

@@ -7,7 +7,7 @@ import pytest
 import torch
 from safetensors.torch import save_file
 
-from pipeline.model.difference import largest
+from pipeline.chain.rebuild.weight_difference import largest
 
 ONE = {"a": torch.tensor([1.0, 2.0]), "b": torch.tensor([[3.0]])}
 

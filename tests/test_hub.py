@@ -19,7 +19,7 @@ REPO = "acme/tiny"
 RESOLVE = """
 import json, sys
 from pipeline.common import errors
-from pipeline.model import base_resolve
+from pipeline.chain.candidate import base_resolve
 def main():
     found = base_resolve.resolve(sys.argv[1], sys.argv[2] or None)
     print(json.dumps({"revision": found.revision, "sha256": found.sha256}))

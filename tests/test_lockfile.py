@@ -5,7 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from pipeline.chain import lockfile, outputs
+from pipeline.chain.commits import outputs
+from pipeline.chain.lock import lockfile
 from pipeline.common.errors import GraftError
 
 STATE = {path: {"md5": "a" * 32} for path in outputs.STATE}

@@ -5,9 +5,8 @@ from typing import Any
 
 import pytest
 
-from pipeline.chain import pairs
-from pipeline.chain.comparison import Diff
-from pipeline.report import differences
+from pipeline.chain.compare import pairs, release_table
+from pipeline.chain.compare.release_comparison import Diff
 
 Row = dict[str, Any]
 
@@ -153,10 +152,10 @@ def test_examples_are_shown_by_slice_and_in_one_line() -> None:
     before = told(*(label(f"{name}{n}", "Book", name) for name in ("spring", "winter") for n in range(5)))
     after = told(*(label(f"{name}{n}", "Toy", name) for name in ("spring", "winter") for n in range(5)))
     fixed, _ = pairs.turned(before, after, {"spring0": "two\nlines " + "x" * 500})
-    for render in (differences.table, differences.markdown):
+    for render in (release_table.table, release_table.markdown):
         said = "\n".join(render(diff(fixed=fixed, slices=pairs.slices(before, after))))
         assert "fixed: 10" in said
-        assert said.count("Book") == 2 * differences.SHOWN
+        assert said.count("Book") == 2 * release_table.SHOWN
         assert "and 4 more" in said
         assert "two lines x" in said
         assert max(map(len, said.splitlines())) < 200
@@ -166,8 +165,8 @@ def test_ten_thousand_slices_do_not_flood_the_table() -> None:
     said = told(*(label(str(n), "Toy", f"label={n}|x") for n in range(10_000)))
     found = diff(slices=pairs.slices(said, said))
     assert len(found.slices) == 10_001
-    for render in (differences.table, differences.markdown):
+    for render in (release_table.table, release_table.markdown):
         lines = "\n".join(render(found)).splitlines()
         assert len(lines) < 100
         assert any("9,941 more" in line for line in lines)
-    assert "label=0\\|x" in "\n".join(differences.markdown(found))
+    assert "label=0\\|x" in "\n".join(release_table.markdown(found))

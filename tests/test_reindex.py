@@ -10,8 +10,8 @@ DOCTOR = """
 import json, shutil
 from dataclasses import replace
 from pathlib import Path
-from pipeline.chain import lockfile
-from pipeline.chain.store import Store
+from pipeline.chain.lock import lockfile
+from pipeline.chain.store.objects import Store
 store, lock = Store(), lockfile.load()
 state = dict(lock.parent.state)
 folder = Path(".graft/other")

@@ -10,10 +10,11 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
-from pipeline.chain import git, lockfile, outputs
-from pipeline.chain import manifest as manifests
-from pipeline.chain.lockfile import Lock
-from pipeline.chain.store import Store
+from pipeline.chain.commits import git, outputs
+from pipeline.chain.commits import manifest_file as manifests
+from pipeline.chain.lock import lockfile
+from pipeline.chain.lock.lockfile import Lock
+from pipeline.chain.store.objects import Store
 from pipeline.common import files
 from pipeline.common.errors import GraftError
 from pipeline.data.index import index, runs, sketch

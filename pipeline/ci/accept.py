@@ -16,7 +16,9 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from pipeline import terminal
-from pipeline.chain import git, lockfile, releases
+from pipeline.chain.commits import git
+from pipeline.chain.history import releases
+from pipeline.chain.lock import lockfile
 from pipeline.ci import github, results
 from pipeline.common import errors
 from pipeline.common.errors import GraftError

@@ -10,7 +10,7 @@ import tempfile
 from collections.abc import Mapping
 from pathlib import Path
 
-from pipeline.chain import git
+from pipeline.chain.commits import git
 from pipeline.ci import results
 from pipeline.common import errors
 from pipeline.common.errors import GraftError

@@ -14,7 +14,7 @@ import tempfile
 from pathlib import Path
 from typing import Any
 
-from pipeline.chain import lockfile
+from pipeline.chain.lock import lockfile
 from pipeline.ci import refresh
 from pipeline.common import errors, files, params
 from pipeline.common.errors import GraftError

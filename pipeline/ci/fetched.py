@@ -2,8 +2,8 @@
 
 from pathlib import Path
 
-from pipeline.chain import verify
-from pipeline.chain.store import Store
+from pipeline.chain.store.objects import Store
+from pipeline.chain.verify import manifest_check
 from pipeline.common.errors import GraftError
 
 QUARANTINE = "quarantine"  # the remote that a training job may write
@@ -16,7 +16,7 @@ def output(path: str) -> Path:
     Raises:
         GraftError: dvc.lock does not name it, or neither the default remote nor the quarantine has it.
     """
-    md5 = next((output.md5 for output in verify.read(None).outputs if output.path == path), None)
+    md5 = next((output.md5 for output in manifest_check.read(None).outputs if output.path == path), None)
     if md5 is None:
         raise GraftError(f"dvc.lock names no {path}", help="dvc repro")
     problems = []

@@ -5,7 +5,8 @@ import sys
 from collections.abc import Iterator
 from pathlib import Path
 
-from pipeline.chain import candidate, rule_changes
+from pipeline.chain.candidate import candidate
+from pipeline.chain.verify import rule_changes
 from pipeline.ci import fetched, verdicts
 from pipeline.ci.fetched import NOT_CHECKED
 from pipeline.common import files

@@ -8,8 +8,9 @@ promote: the same check again, and only then they are copied to the default remo
 import sys
 
 from pipeline import terminal
-from pipeline.chain import recompute, releases, verify
-from pipeline.chain.store import Store
+from pipeline.chain.history import releases
+from pipeline.chain.store.objects import Store
+from pipeline.chain.verify import manifest_check, recomputed
 from pipeline.ci.fetched import QUARANTINE
 from pipeline.common import errors
 from pipeline.common.errors import GraftError
@@ -17,7 +18,7 @@ from pipeline.common.errors import GraftError
 
 def push() -> None:
     """Copy the candidate's objects from the cache to the quarantine."""
-    pushed = Store(remote=QUARANTINE).push(verify.read(None).objects())
+    pushed = Store(remote=QUARANTINE).push(manifest_check.read(None).objects())
     terminal.echo(f"quarantine: {len(pushed)} new objects")
 
 
@@ -27,7 +28,7 @@ def bring() -> None:
     Raises:
         GraftError: something is missing or not what the manifest says.
     """
-    commit, store = verify.read("HEAD"), Store()
+    commit, store = manifest_check.read("HEAD"), Store()
     try:
         (Store(remote=QUARANTINE) if _lacking(commit, store) else store).fetch(commit.objects())
     except GraftError as error:
@@ -42,33 +43,33 @@ def promote() -> None:
     Raises:
         GraftError: something is missing or not what the manifest says; nothing was copied then.
     """
-    commit, store = verify.read("HEAD"), Store()
+    commit, store = manifest_check.read("HEAD"), Store()
     if not _lacking(commit, store):
         terminal.echo("promote: the remote has every object of this commit")
         return
     bring()
     pushed = store.push(commit.objects())
-    left, _ = verify.apart(verify.objects(commit, store, "remote"))
+    left, _ = manifest_check.apart(manifest_check.objects(commit, store, "remote"))
     if left:
         raise GraftError("promoted, but the remote gives other bytes back", map(str, left), help="run it again")
     terminal.echo(f"promote: {len(pushed)} objects verified and copied to {store.remote_name()!r}")
 
 
-def _require_intact(commit: verify.Commit, store: Store) -> None:
+def _require_intact(commit: manifest_check.Commit, store: Store) -> None:
     findings = [
-        *verify.in_git(commit, "HEAD"),
-        *verify.parentage(commit, releases.all_releases()),
-        *verify.objects(commit, store, "cache"),
+        *manifest_check.in_git(commit, "HEAD"),
+        *manifest_check.parentage(commit, releases.all_releases()),
+        *manifest_check.objects(commit, store, "cache"),
     ]
-    faults, _ = verify.apart(findings)
+    faults, _ = manifest_check.apart(findings)
     if faults:
         raise GraftError(
             "not promoted: the quarantine's objects are not what git names", map(str, faults), help="train it again"
         )
-    recompute.require(commit, "HEAD", "not promoted")
+    recomputed.require(commit, "HEAD", "not promoted")
 
 
-def _lacking(commit: verify.Commit, store: Store) -> list[str]:
+def _lacking(commit: manifest_check.Commit, store: Store) -> list[str]:
     """Objects that the default remote lacks; a folder whose listing it lacks counts as one."""
     return store.missing(store.closure(commit.objects(), "remote"), "remote")
 

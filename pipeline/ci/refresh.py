@@ -17,7 +17,7 @@ import tempfile
 from pathlib import Path
 
 from pipeline import terminal
-from pipeline.chain import git
+from pipeline.chain.commits import git
 from pipeline.common import errors, files
 from pipeline.common.errors import GraftError
 

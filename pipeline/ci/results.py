@@ -8,7 +8,7 @@ import stat
 import zipfile
 from pathlib import Path
 
-from pipeline.chain import git
+from pipeline.chain.commits import git
 from pipeline.common.errors import GraftError
 
 NAMES = (

@@ -8,7 +8,7 @@ training: it is refused.
 import sys
 from pathlib import Path
 
-from pipeline.chain import git
+from pipeline.chain.commits import git
 from pipeline.ci import results
 from pipeline.common import errors
 from pipeline.common.errors import GraftError

@@ -7,8 +7,10 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from pipeline import terminal
-from pipeline.chain import candidate, dvc, recompute, staleness, tracking, verify
-from pipeline.chain.store import Store
+from pipeline.chain.candidate import candidate, staleness
+from pipeline.chain.store import dvc, tracking
+from pipeline.chain.store.objects import Store
+from pipeline.chain.verify import manifest_check, recomputed
 from pipeline.ci import fetched, first_lines
 from pipeline.ci.fetched import NOT_CHECKED, QUARANTINE
 from pipeline.commands.lock import differences, only_upgraded
@@ -53,13 +55,13 @@ def _recomputed() -> Iterator[str]:
         GraftError: it is another one: then no part of the report is shown.
     """
     try:
-        differing = recompute.compute(verify.read(None), None, [Store(), Store(remote=QUARANTINE)])
+        differing = recomputed.compute(manifest_check.read(None), None, [Store(), Store(remote=QUARANTINE)])
     except GraftError as error:
         yield f"Verdict: {NOT_CHECKED}: {plain(error.message)}"
         return
     if differing:
         raise GraftError(
-            "what is recorded is not what the gate's code computes", map(str, differing), help=recompute.HELP
+            "what is recorded is not what the gate's code computes", map(str, differing), help=recomputed.HELP
         )
 
 

@@ -10,9 +10,12 @@ from typing import Any
 import click
 
 from pipeline import terminal
-from pipeline.chain import anchors, candidate, git, lockfile, outputs, tracking, undo
-from pipeline.chain.candidate import INCREMENTS, Tree
-from pipeline.chain.store import Store
+from pipeline.chain.candidate import anchors, candidate, undo
+from pipeline.chain.candidate.candidate import INCREMENTS, Tree
+from pipeline.chain.commits import git, outputs
+from pipeline.chain.lock import lockfile
+from pipeline.chain.store import tracking
+from pipeline.chain.store.objects import Store
 from pipeline.commands import incoming
 from pipeline.commands.incoming import Incoming
 from pipeline.common import params, words

@@ -6,9 +6,13 @@ from dataclasses import replace
 from pathlib import Path
 
 from pipeline import terminal
-from pipeline.chain import candidate, lockfile, outputs, releases, tracking
-from pipeline.chain.candidate import Tree
-from pipeline.chain.store import Store
+from pipeline.chain.candidate import candidate
+from pipeline.chain.candidate.candidate import Tree
+from pipeline.chain.commits import outputs
+from pipeline.chain.history import releases
+from pipeline.chain.lock import lockfile
+from pipeline.chain.store import tracking
+from pipeline.chain.store.objects import Store
 from pipeline.common import files, params
 from pipeline.common.errors import GraftError
 from pipeline.data.assemble import golden, slices
@@ -46,7 +50,7 @@ def adopt(adapter: Path) -> None:
     """
     lock, store = lockfile.load(), Store()
     tracking.reproduce(store, "base")
-    from pipeline.model import adopted
+    from pipeline.chain.candidate import adopted
     from pipeline.model.adapter.lora_settings import Settings
     from pipeline.model.base import pinned
 

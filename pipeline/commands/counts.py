@@ -6,9 +6,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from pipeline.chain.candidate import Tree
-from pipeline.chain.lockfile import Parent
-from pipeline.chain.store import Store
+from pipeline.chain.candidate.candidate import Tree
+from pipeline.chain.lock.lockfile import Parent
+from pipeline.chain.store.objects import Store
 from pipeline.common.words import counted
 from pipeline.data.reading import increment
 from pipeline.report import funnel

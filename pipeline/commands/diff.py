@@ -7,14 +7,18 @@ from typing import Any
 import click
 
 from pipeline import terminal
-from pipeline.chain import candidate, comparison, git, lineage, lockfile, pairs, releases, verify
-from pipeline.chain.comparison import Diff
-from pipeline.chain.store import Store
+from pipeline.chain.candidate import candidate
+from pipeline.chain.commits import git
+from pipeline.chain.compare import pairs, record_history, release_comparison, release_table
+from pipeline.chain.compare import record_story as described
+from pipeline.chain.compare.release_comparison import Diff
+from pipeline.chain.history import releases
+from pipeline.chain.lock import lockfile
+from pipeline.chain.store.objects import Store
+from pipeline.chain.verify import manifest_check
 from pipeline.common import documents, params, yaml
 from pipeline.common.errors import GraftError
 from pipeline.evaluation import predictions
-from pipeline.report import differences
-from pipeline.report import record as described
 
 PREDICTIONS = "reports/predictions.json"
 
@@ -50,13 +54,13 @@ def diff(a: str | None, b: str, as_json: bool, markdown: bool, record: str | Non
     if as_json:
         terminal.echo_json(asdict(found))
     elif markdown:
-        terminal.echo_markdown(*differences.markdown(found))
+        terminal.echo_markdown(*release_table.markdown(found))
     else:
-        terminal.echo(*differences.table(found))
+        terminal.echo(*release_table.table(found))
 
 
 def _trace(record: str, as_json: bool) -> None:
-    history = lineage.trace(record, candidate.tree(), Store())
+    history = record_history.trace(record, candidate.tree(), Store())
     if as_json:
         terminal.echo_json(asdict(history))
     else:
@@ -69,7 +73,7 @@ def compare(a: str, b: str, store: Store) -> Diff:
     Raises:
         GraftError: one holds no finished pipeline, or its predictions are nowhere to be had.
     """
-    before, after = verify.read(a), verify.read(b)
+    before, after = manifest_check.read(a), manifest_check.read(b)
     one, other = _predictions(store, before, a), _predictions(store, after, b)
     old, new = pairs.items(one, other), pairs.items(other, one)
     notes: list[str] = []
@@ -80,11 +84,11 @@ def compare(a: str, b: str, store: Store) -> Diff:
     return Diff(
         before=a,
         after=b,
-        params=comparison.changed(_params(a), _params(b)),
-        lock=comparison.changed(_pins(before.lock), _pins(after.lock)),
-        data=comparison.changed(*data) if all(data) else [],
-        training=comparison.changed(_json(a, "reports/training.json"), _json(b, "reports/training.json")),
-        bytes=comparison.changed(_sizes(before), _sizes(after)),
+        params=release_comparison.changed(_params(a), _params(b)),
+        lock=release_comparison.changed(_pins(before.lock), _pins(after.lock)),
+        data=release_comparison.changed(*data) if all(data) else [],
+        training=release_comparison.changed(_json(a, "reports/training.json"), _json(b, "reports/training.json")),
+        bytes=release_comparison.changed(_sizes(before), _sizes(after)),
         slices=pairs.slices(old, new),
         fixed=fixed,
         broken=broken,
@@ -123,7 +127,7 @@ def _json(revision: str, path: str) -> dict[str, Any]:
     return documents.parse_object(git.show(revision, path) or b"{}", f"{revision}:{path}")
 
 
-def _data(store: Store, commit: verify.Commit, name: str, notes: list[str]) -> dict[str, Any]:
+def _data(store: Store, commit: manifest_check.Commit, name: str, notes: list[str]) -> dict[str, Any]:
     """What became of the increment's rows; fetched, for the reports of prepare and assemble are not in git."""
     try:
         prepared, assembled = (
@@ -136,7 +140,7 @@ def _data(store: Store, commit: verify.Commit, name: str, notes: list[str]) -> d
     return {"rows": prepared.get("read"), "rejects": prepared.get("rejects"), **assembled}
 
 
-def _sizes(commit: verify.Commit) -> dict[str, int]:
+def _sizes(commit: manifest_check.Commit) -> dict[str, int]:
     return {
         output.path: sum(
             digest["size"]
@@ -148,7 +152,7 @@ def _sizes(commit: verify.Commit) -> dict[str, int]:
     }
 
 
-def _predictions(store: Store, commit: verify.Commit, name: str) -> dict[str, Any]:
+def _predictions(store: Store, commit: manifest_check.Commit, name: str) -> dict[str, Any]:
     if all(output.path != PREDICTIONS for output in commit.outputs):
         raise GraftError(
             f"{name} was released by an older Graft: it has no {PREDICTIONS}",
@@ -157,7 +161,7 @@ def _predictions(store: Store, commit: verify.Commit, name: str) -> dict[str, An
     return predictions.parse(_object(store, commit, PREDICTIONS), f"{name}: {PREDICTIONS}")
 
 
-def _object(store: Store, commit: verify.Commit, path: str) -> bytes:
+def _object(store: Store, commit: manifest_check.Commit, path: str) -> bytes:
     md5 = next((output.md5 for output in commit.outputs if output.path == path), None)
     if md5 is None:
         raise GraftError(f"{path}: no output of dvc.lock", help="graft verify")
@@ -165,7 +169,9 @@ def _object(store: Store, commit: verify.Commit, path: str) -> bytes:
     return store.read(md5)
 
 
-def _texts(store: Store, sides: dict[str, verify.Commit], ids: Iterable[str], notes: list[str]) -> dict[str, str]:
+def _texts(
+    store: Store, sides: dict[str, manifest_check.Commit], ids: Iterable[str], notes: list[str]
+) -> dict[str, str]:
     """What the models were given, by record id; of the items whose slices can be had."""
     missing, found = set(ids), dict[str, str]()
     for name, commit in sides.items():
@@ -179,7 +185,7 @@ def _texts(store: Store, sides: dict[str, verify.Commit], ids: Iterable[str], no
     return found
 
 
-def _prompts(store: Store, commit: verify.Commit) -> dict[str, str]:
+def _prompts(store: Store, commit: manifest_check.Commit) -> dict[str, str]:
     """The last message before the answer of every evaluation item."""
     from pipeline.data.records import arrow
 

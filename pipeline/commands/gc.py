@@ -6,14 +6,16 @@ from collections.abc import Callable
 import click
 
 from pipeline import terminal
-from pipeline.chain import candidate, git, keep
-from pipeline.chain.places import Place
-from pipeline.chain.releases import Release
-from pipeline.chain.store import Store
+from pipeline.chain.candidate import candidate
+from pipeline.chain.commits import git
+from pipeline.chain.history import thinning
+from pipeline.chain.history.releases import Release
+from pipeline.chain.store.objects import Store
+from pipeline.chain.store.places import Place
 from pipeline.common.errors import GraftError
 from pipeline.common.words import counted
-from pipeline.garbage import history, inventory, plan
-from pipeline.garbage.plan import Garbage, Rule
+from pipeline.garbage import deletions, history, inventory
+from pipeline.garbage.deletions import Garbage, Rule
 
 DAY = 86400  # seconds
 
@@ -55,16 +57,16 @@ def gc(
         raise click.UsageError("--grace goes with --foreign")
     newest = 1 if thin and newest is None else newest
     tree, store = candidate.tree(), Store()
-    stays = plan.plan(tree, newest, thin=thin, heads=_heads() if remote else {}, foreign=foreign)
-    thinned = plan.unthinned(stays.thin) if remote else []
+    stays = deletions.plan(tree, newest, thin=thin, heads=_heads() if remote else {}, foreign=foreign)
+    thinned = deletions.unthinned(stays.thin) if remote else []
     places: list[Place] = ["cache", "remote"] if remote else ["cache"]
     rule = Rule(foreign=foreign, written_before=time.time() - (14 if grace is None else grace) * DAY)
-    found, notes = plan.of(store, stays, places, rule)
-    plan.require_state(thinned, found[-1])
+    found, notes = deletions.of(store, stays, places, rule)
+    deletions.require_state(thinned, found[-1])
     say: Callable[..., None] = _nothing if as_json else terminal.echo
     say(*(f"note: {note}" for note in notes))
     if apply and thin and remote:
-        keep.mark(thinned)  # before anything goes; with nothing to thin, what a killed run did not push yet
+        thinning.mark(thinned)  # before anything goes; with nothing to thin, what a killed run did not push yet
     if thinned:
         say(f"{'thinned' if apply else 'would thin'}: {', '.join(release.tag for release in thinned)}")
     for each in found:

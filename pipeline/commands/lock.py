@@ -5,21 +5,12 @@ from dataclasses import replace
 import click
 
 from pipeline import terminal
-from pipeline.chain import (
-    anchors,
-    candidate,
-    dvc,
-    environment,
-    lockfile,
-    merging,
-    outputs,
-    recorded,
-    releases,
-    staleness,
-    tracking,
-    undo,
-)
-from pipeline.chain.store import Store
+from pipeline.chain.candidate import anchors, candidate, merging, recorded, staleness, undo
+from pipeline.chain.commits import outputs
+from pipeline.chain.history import releases
+from pipeline.chain.lock import environment, lockfile
+from pipeline.chain.store import dvc, tracking
+from pipeline.chain.store.objects import Store
 from pipeline.common import params
 from pipeline.common.errors import GraftError
 
@@ -101,7 +92,7 @@ def _check(tree: candidate.Tree, as_json: bool) -> None:
 
 
 def _resolve(tree: candidate.Tree) -> None:
-    from pipeline.model import base_resolve
+    from pipeline.chain.candidate import base_resolve
 
     asked = params.load_all()["base"]
     resolved = base_resolve.resolve(asked["source"], asked["revision"])

@@ -8,8 +8,10 @@ from typing import Any
 import click
 
 from pipeline import terminal
-from pipeline.chain import candidate, git, keep, releases, sizes
-from pipeline.chain.lockfile import Lock
+from pipeline.chain.candidate import candidate
+from pipeline.chain.commits import git
+from pipeline.chain.history import releases, sizes, thinning
+from pipeline.chain.lock.lockfile import Lock
 from pipeline.common import documents
 from pipeline.common.errors import GraftError
 from pipeline.report import graph
@@ -76,7 +78,7 @@ def _rows(tree: candidate.Tree) -> list[Row]:
     oldest: dict[str, str] = {}
     for release in tree.releases:
         oldest.setdefault(release.manifest, release.tag)
-    kept = keep.of(tree.releases)
+    kept = thinning.of(tree.releases)
     size, broken = sizes.of(tree.releases, kept)
     reports: dict[str, Any] = {}
     for place, release in enumerate(newest_first):

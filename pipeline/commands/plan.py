@@ -10,10 +10,12 @@ from typing import Any
 import click
 
 from pipeline import terminal
-from pipeline.chain import candidate, outputs, recorded, staleness, tracking
-from pipeline.chain.candidate import Tree
-from pipeline.chain.lockfile import Lock
-from pipeline.chain.store import Store
+from pipeline.chain.candidate import candidate, recorded, staleness
+from pipeline.chain.candidate.candidate import Tree
+from pipeline.chain.commits import outputs
+from pipeline.chain.lock.lockfile import Lock
+from pipeline.chain.store import tracking
+from pipeline.chain.store.objects import Store
 from pipeline.commands import counts, plan_memory
 from pipeline.commands.lock import differences
 from pipeline.commands.plan_memory import Memory

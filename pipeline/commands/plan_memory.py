@@ -6,7 +6,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from pipeline.chain.lockfile import Lock
+from pipeline.chain.lock.lockfile import Lock
 from pipeline.common import documents
 from pipeline.common.errors import GraftError
 from pipeline.data.reading import increment

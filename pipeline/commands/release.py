@@ -5,24 +5,15 @@ from pathlib import Path, PurePosixPath
 import click
 
 from pipeline import terminal
-from pipeline.chain import (
-    candidate,
-    git,
-    inputs,
-    limits,
-    outputs,
-    publish,
-    recompute,
-    releases,
-    required,
-    rule_changes,
-    staleness,
-    tracking,
-    verify,
-)
-from pipeline.chain.candidate import Tree
-from pipeline.chain.manifest import Digest
-from pipeline.chain.store import Store
+from pipeline.chain.candidate import candidate, staleness
+from pipeline.chain.candidate.candidate import Tree
+from pipeline.chain.commits import git, outputs
+from pipeline.chain.commits.manifest_file import Digest
+from pipeline.chain.history import releases
+from pipeline.chain.release import publish, required, serving_limits
+from pipeline.chain.store import tracking
+from pipeline.chain.store.objects import Store
+from pipeline.chain.verify import commit_inputs, manifest_check, recomputed, rule_changes
 from pipeline.common import documents, files, params, words
 from pipeline.common.errors import GraftError
 from pipeline.report import changed
@@ -75,14 +66,14 @@ def release(version: str, push: bool, sign: str | None) -> None:
         terminal.echo(f"publish it: git push --atomic origin {git.default_branch()} {tag}")
 
 
-def _checked(tag: str, tree: Tree, store: Store) -> verify.Commit:
+def _checked(tag: str, tree: Tree, store: Store) -> manifest_check.Commit:
     """Everything that must hold before anything is pushed; every reason that does not is named at once."""
     dirty = _tree_problems()
     problems = _tag_problems(tag, tree) + _unreadable(tree) + dirty + _place_problems(tree)
     if problems:
         raise GraftError("not released", problems, help=HELP_DIRTY if dirty else HELP_CHAIN)
     _pipeline_problems(store)
-    commit = verify.read(None)
+    commit = manifest_check.read(None)
     if commit.raw is None:
         raise GraftError(
             f"not released: {commit.lock.increment}/raw.dvc is missing, which names the data",
@@ -91,7 +82,7 @@ def _checked(tag: str, tree: Tree, store: Store) -> verify.Commit:
     _inputs(commit)
     _decision(commit)
     _something_new(commit, tree)
-    compared = verify.parentage(commit, tree.releases)
+    compared = manifest_check.parentage(commit, tree.releases)
     if compared:
         raise GraftError(
             "not released: what it was compared with is not what that release released",
@@ -99,12 +90,12 @@ def _checked(tag: str, tree: Tree, store: Store) -> verify.Commit:
             help="dvc repro --force --single-item parent lays it out again, or names what the cache holds wrong; "
             "then dvc repro, and commit",
         )
-    findings = verify.workspace(commit) + verify.data(commit, store)
+    findings = manifest_check.workspace(commit) + manifest_check.data(commit, store)
     if findings:
         raise GraftError(
             "not released: outputs are not what reports/manifest.json says", map(str, findings), help="dvc checkout"
         )
-    recompute.require(commit, "HEAD", "not released")
+    recomputed.require(commit, "HEAD", "not released")
     _limits(commit)
     git.require_identity()
     _parents_state(commit, store)
@@ -171,19 +162,21 @@ def _pipeline_problems(store: Store) -> None:
         )
 
 
-def _inputs(commit: verify.Commit) -> None:
+def _inputs(commit: manifest_check.Commit) -> None:
     """Refuse what another clone could not make again: `dvc status` compares the tree, and git may hold other bytes."""
-    if found := inputs.findings(commit, "HEAD"):
-        raise GraftError("not released: the commit is not what its stages read", map(str, found), help=inputs.HELP)
+    if found := commit_inputs.findings(commit, "HEAD"):
+        raise GraftError(
+            "not released: the commit is not what its stages read", map(str, found), help=commit_inputs.HELP
+        )
 
 
-def _limits(commit: verify.Commit) -> None:
-    found = limits.problems(commit.manifest, commit.lock.parent.release if commit.lock.parent else None)
+def _limits(commit: manifest_check.Commit) -> None:
+    found = serving_limits.problems(commit.manifest, commit.lock.parent.release if commit.lock.parent else None)
     if found:
-        raise GraftError("not released: over a limit of params.yaml", found, help=limits.MEASURE_AGAIN)
+        raise GraftError("not released: over a limit of params.yaml", found, help=serving_limits.MEASURE_AGAIN)
 
 
-def _parents_state(commit: verify.Commit, store: Store) -> None:
+def _parents_state(commit: manifest_check.Commit, store: Store) -> None:
     """Refuse a remote that is out of reach, or that is not the one of the release before, before anything is sent."""
     store.missing([], "remote")
     parent = commit.lock.parent
@@ -199,7 +192,7 @@ def _parents_state(commit: verify.Commit, store: Store) -> None:
         )
 
 
-def _decision(commit: verify.Commit) -> None:
+def _decision(commit: manifest_check.Commit) -> None:
     if releases.decision_here() == "pass":
         return
     path = Path("reports/verdict.json")
@@ -211,12 +204,12 @@ def _decision(commit: verify.Commit) -> None:
     )
 
 
-def _something_new(commit: verify.Commit, tree: Tree) -> None:
+def _something_new(commit: manifest_check.Commit, tree: Tree) -> None:
     """Refuse to release the parent's weights under a second name."""
     parent = tree.lock.parent
     if parent is None or parent.release == releases.ADOPTED:
         return
-    before = verify.read(parent.release).manifest
+    before = manifest_check.read(parent.release).manifest
     if _weights(before) == _weights(commit.manifest):
         raise GraftError(
             f"nothing new: models/merged holds the weights of {parent.release}",
@@ -229,7 +222,7 @@ def _weights(manifest: dict[str, Digest]) -> dict[str, str]:
     return {p: d["sha256"] for p, d in manifest.items() if p.startswith("models/merged/") and p != card}
 
 
-def _read_back(commit: verify.Commit, tree: Tree, store: Store, pushed: list[str]) -> int:
+def _read_back(commit: manifest_check.Commit, tree: Tree, store: Store, pushed: list[str]) -> int:
     """Hash what the remote now gives back, but for what an earlier release read back already."""
     verified = _objects_of_parent(tree, store) - set(pushed)
     wanted = sorted(store.closure(commit.objects(), "cache", "remote") - verified)
@@ -253,4 +246,4 @@ def _parent(tree: Tree) -> releases.Release | None:
 def _objects_of_parent(tree: Tree, store: Store) -> set[str]:
     if tree.lock.parent is None or tree.lock.parent.release == releases.ADOPTED:
         return set()
-    return store.closure(verify.read(tree.lock.parent.release).objects(), "cache")
+    return store.closure(manifest_check.read(tree.lock.parent.release).objects(), "cache")

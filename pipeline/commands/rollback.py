@@ -3,10 +3,15 @@
 import click
 
 from pipeline import terminal
-from pipeline.chain import candidate, git, outputs, publish, releases, remake, signing, switching, verify
-from pipeline.chain.candidate import Tree
-from pipeline.chain.releases import Release
-from pipeline.chain.store import Store
+from pipeline.chain.candidate import candidate, switching
+from pipeline.chain.candidate.candidate import Tree
+from pipeline.chain.commits import git, outputs
+from pipeline.chain.history import releases
+from pipeline.chain.history.releases import Release
+from pipeline.chain.rebuild import remake
+from pipeline.chain.release import publish, signing
+from pipeline.chain.store.objects import Store
+from pipeline.chain.verify import manifest_check
 from pipeline.common import files
 from pipeline.common.errors import GraftError
 from pipeline.common.visible import one_line
@@ -73,22 +78,22 @@ def _say_next(tag: bool, push: bool, version: str) -> None:
     elif git.branch() is None:
         terminal.echo("HEAD is detached: no branch holds this commit; git switch --create NAME keeps it")
     else:
-        pull = "dvc pull --allow-missing && dvc repro merge" if verify.read("HEAD").derived() else "dvc pull"
+        pull = "dvc pull --allow-missing && dvc repro merge" if manifest_check.read("HEAD").derived() else "dvc pull"
         terminal.echo(f"make it live: git push; a server that follows the branch runs {pull}")
 
 
-def _brought(target: Release, store: Store) -> verify.Commit:
+def _brought(target: Release, store: Store) -> manifest_check.Commit:
     """Have every object of the target in the cache, with right bytes; the working tree is not touched.
 
     Raises:
         GraftError: something is nowhere, or not what was released.
     """
-    commit = verify.read(target.commit)
+    commit = manifest_check.read(target.commit)
     store.fetch(commit.objects())
     made = remake.derived(target.commit, commit, store)
     if made:
         terminal.echo(f"made again: {', '.join(outputs.DERIVED)} of {target.tag}, which are on demand")
-    findings = verify.objects(commit, store, "cache")
+    findings = manifest_check.objects(commit, store, "cache")
     if findings:
         raise GraftError(
             f"not rolled back: {target.tag} is not intact",
@@ -101,7 +106,7 @@ def _brought(target: Release, store: Store) -> verify.Commit:
     return commit
 
 
-def _roll_back(tree: Tree, target: Release, commit: verify.Commit, store: Store, why: str | None) -> None:
+def _roll_back(tree: Tree, target: Release, commit: manifest_check.Commit, store: Store, why: str | None) -> None:
     switching.require_saved(target, commit, store)
     withdrawn = _withdrawn(tree, target)
     with switching.undone_on_failure(target, commit, store):
@@ -114,7 +119,7 @@ def _roll_back(tree: Tree, target: Release, commit: verify.Commit, store: Store,
 
 def _tag(target: Release, key: str | None) -> None:
     """Set a new patch version on HEAD."""
-    commit = verify.read("HEAD")
+    commit = manifest_check.read("HEAD")
     tag = releases.format_tag(releases.next_version("patch", candidate.tree_of("HEAD").releases))
     publish.set_tag(tag, commit, publish.signature(tag, key))
     terminal.echo(f"tagged: {tag}, the same bytes as {target.tag}")
@@ -143,7 +148,7 @@ def _require_taggable(tree: Tree, target: Release, push: bool, key: str | None) 
         publish.signature(newest.tag, key)  # fails here where there is no key, or a wrong one; the result is unused
 
 
-def _require_in_remote(target: Release, commit: verify.Commit, store: Store) -> None:
+def _require_in_remote(target: Release, commit: manifest_check.Commit, store: Store) -> None:
     absent = store.missing(store.closure(commit.objects(), "cache"), "remote")
     if absent:
         raise GraftError(

@@ -6,13 +6,18 @@ from typing import NoReturn
 import click
 
 from pipeline import terminal
-from pipeline.chain import git, inputs, rebuild, recompute, releases, rescore, signing, tagged, unreleased
-from pipeline.chain import verify as check
-from pipeline.chain.rebuild import Rebuilt
-from pipeline.chain.releases import Release
-from pipeline.chain.rescored import Rescored
-from pipeline.chain.store import Store
-from pipeline.chain.verify import Commit, Finding
+from pipeline.chain.commits import git
+from pipeline.chain.history import releases
+from pipeline.chain.history.releases import Release
+from pipeline.chain.rebuild import rebuild
+from pipeline.chain.rebuild.rebuild import Rebuilt
+from pipeline.chain.release import signing, tagged, unreleased
+from pipeline.chain.rescore import rescore
+from pipeline.chain.rescore.rescore_report import Rescored
+from pipeline.chain.store.objects import Store
+from pipeline.chain.verify import commit_inputs, recomputed
+from pipeline.chain.verify import manifest_check as check
+from pipeline.chain.verify.manifest_check import Commit, Finding
 from pipeline.common.errors import GraftError
 from pipeline.common.words import counted
 
@@ -107,7 +112,7 @@ def _look(commit: Commit, revision: str | None, remote: bool, known: list[Releas
         findings = check.checked_out(commit, findings)
     if revision is not None:
         findings += check.in_git(commit, revision)
-        findings += inputs.findings(commit, revision) if _is_release(revision, known) else []
+        findings += commit_inputs.findings(commit, revision) if _is_release(revision, known) else []
     findings += check.parentage(commit, known) + check.provenance(commit.lock, known)
     cached = check.objects(commit, store, "cache")
     if remote:  # what is only there is not missing: a fresh clone, or an ancestor that nobody pulled
@@ -129,10 +134,10 @@ def _look(commit: Commit, revision: str | None, remote: bool, known: list[Releas
 def _recomputed(commit: Commit, revision: str | None, store: Store, remote: bool) -> tuple[list[Finding], list[str]]:
     """What the verdict's own code computes otherwise, or why it was not run: a tag's code never runs here."""
     name = revision or "working tree"
-    if revision is not None and recompute.other_code(revision):
-        return [], [f"{name}: {recompute.OTHER_CODE}"]
-    differing = recompute.findings(commit, revision, [store] if remote else [])
-    return differing, [] if differing else [f"{name}: verdict recomputed: {recompute.decision(revision)}"]
+    if revision is not None and recomputed.other_code(revision):
+        return [], [f"{name}: {recomputed.OTHER_CODE}"]
+    differing = recomputed.findings(commit, revision, [store] if remote else [])
+    return differing, [] if differing else [f"{name}: verdict recomputed: {recomputed.decision(revision)}"]
 
 
 def _tags(
@@ -215,7 +220,7 @@ def _rescored(
     commit: Commit, revision: str | None, items: int, seed: int | None, findings: list[Finding]
 ) -> Rescored | None:
     """Score again where every byte is as the manifest says, though the verdict may follow from other predictions."""
-    if any(finding.problem != recompute.DIFFERS for finding in findings):
+    if any(finding.problem != recomputed.DIFFERS for finding in findings):
         return None
     try:
         return rescore.rescore(commit, revision, items, seed)
@@ -264,7 +269,7 @@ def _sample(revision: str | None, sample: str | None, seed: int | None) -> tuple
 
 
 _ADVICE_ALONE = {
-    recompute.DIFFERS: "the record was edited, or written by other code: do not deploy it; "
+    recomputed.DIFFERS: "the record was edited, or written by other code: do not deploy it; "
     "dvc repro --force evaluate gate, and release it again",
     check.FOREIGN: "move these files elsewhere: whatever writes the output again deletes them",
     "unreleased-change": "git restore takes an edit back; dvc repro and graft release make it a release",
@@ -272,7 +277,7 @@ _ADVICE_ALONE = {
 
 
 _ADVICE_THERE = {  # where all of the findings are in one place; in git, where all are wrong
-    ("git", True): inputs.HELP,
+    ("git", True): commit_inputs.HELP,
     (
         "workspace",
         True,

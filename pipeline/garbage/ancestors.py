@@ -2,9 +2,11 @@
 
 from collections.abc import Iterable, Mapping
 
-from pipeline.chain import git, lockfile, releases
-from pipeline.chain.lockfile import Lock
-from pipeline.chain.releases import Release
+from pipeline.chain.commits import git
+from pipeline.chain.history import releases
+from pipeline.chain.history.releases import Release
+from pipeline.chain.lock import lockfile
+from pipeline.chain.lock.lockfile import Lock
 from pipeline.common.errors import GraftError
 
 

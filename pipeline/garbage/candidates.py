@@ -7,8 +7,9 @@ from functools import lru_cache
 from pathlib import Path
 from typing import TypeVar
 
-from pipeline.chain import git, lockfile, outputs
-from pipeline.chain.lockfile import Lock
+from pipeline.chain.commits import git, outputs
+from pipeline.chain.lock import lockfile
+from pipeline.chain.lock.lockfile import Lock
 from pipeline.common.errors import GraftError
 
 _FILE = rb"- path: '?(?:%s)'?\n\s+hash: md5\n\s+md5: '?([0-9a-f]{32}(?:\.dir)?)\b"

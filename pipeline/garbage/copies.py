@@ -4,9 +4,9 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from pipeline.chain.listing import Listing
-from pipeline.chain.places import Place
-from pipeline.chain.store import Store
+from pipeline.chain.store.listing import Listing
+from pipeline.chain.store.objects import Store
+from pipeline.chain.store.places import Place
 from pipeline.common.errors import GraftError
 
 

@@ -3,9 +3,9 @@
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 
-from pipeline.chain import git
-from pipeline.chain.places import Place
-from pipeline.chain.store import Store
+from pipeline.chain.commits import git
+from pipeline.chain.store.objects import Store
+from pipeline.chain.store.places import Place
 from pipeline.common import files
 from pipeline.garbage import copies, roots
 

@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
-from pipeline.chain.places import Place
-from pipeline.chain.store import Store
+from pipeline.chain.store.objects import Store
+from pipeline.chain.store.places import Place
 from pipeline.common.errors import GraftError
 
 _OBJECT = re.compile(r"[0-9a-f]{32}(\.dir)?")

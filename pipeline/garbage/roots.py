@@ -4,8 +4,10 @@ import re
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 
-from pipeline.chain import git, keep, lockfile, releases
-from pipeline.chain.releases import Release
+from pipeline.chain.commits import git
+from pipeline.chain.history import releases, thinning
+from pipeline.chain.history.releases import Release
+from pipeline.chain.lock import lockfile
 from pipeline.common import documents
 from pipeline.common.errors import GraftError
 
@@ -19,7 +21,7 @@ def commits(kept: Iterable[Release], known: Iterable[Release], heads: Mapping[st
 
     A release's own tag and the mark of `graft gc --thin` keep nothing beyond what --keep and --thin say.
     """
-    managed = {f"{_TAGS}{prefix}{release.tag}": release.commit for release in known for prefix in ("", keep.MARK)}
+    managed = {f"{_TAGS}{prefix}{release.tag}": release.commit for release in known for prefix in ("", thinning.MARK)}
     named = {f"origin/{name}": commit for name, commit in heads.items()}
     named |= {_short(name): commit for name, commit in git.refs().items() if managed.get(name) != commit}
     named |= git.stashes() | {release.tag: release.commit for release in kept}

@@ -8,7 +8,7 @@ import shutil
 from dataclasses import dataclass
 from pathlib import Path
 
-from pipeline.chain import lockfile
+from pipeline.chain.lock import lockfile
 from pipeline.common import errors, files, params
 from pipeline.common.errors import GraftError
 from pipeline.model.base import base_files

@@ -7,7 +7,7 @@ parent and the anchor said before is part of their states; a model is loaded for
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from pipeline.chain import lockfile
+from pipeline.chain.lock import lockfile
 from pipeline.common import errors, files, params, sources, timing
 from pipeline.data.records.records import Record
 from pipeline.evaluation import compared_models, fields, lm_eval_tasks, predictions, predictions_content

@@ -9,7 +9,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from pipeline.chain import lockfile
+from pipeline.chain.lock import lockfile
 from pipeline.common import errors, files, params, sources
 from pipeline.common.visible import one_line
 from pipeline.evaluation import predictions

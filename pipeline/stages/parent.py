@@ -6,9 +6,10 @@ The files are links into the cache: later stages read them and never write there
 
 from pathlib import Path
 
-from pipeline.chain import lockfile, reindex
-from pipeline.chain.lockfile import Anchor, Parent
-from pipeline.chain.store import Store
+from pipeline.chain import reindex
+from pipeline.chain.lock import lockfile
+from pipeline.chain.lock.lockfile import Anchor, Parent
+from pipeline.chain.store.objects import Store
 from pipeline.common import errors, files, params
 from pipeline.common.errors import GraftError
 

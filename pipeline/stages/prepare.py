@@ -15,7 +15,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from pipeline.chain import lockfile
+from pipeline.chain.lock import lockfile
 from pipeline.common import errors, files, params
 from pipeline.data.clean import clean
 from pipeline.data.prepare import conflicts, prepared, rejects, rows, selection, survey, validate

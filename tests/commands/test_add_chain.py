@@ -5,7 +5,7 @@ from types import SimpleNamespace
 
 import pytest
 
-from pipeline.chain import candidate
+from pipeline.chain.candidate import candidate
 from pipeline.commands import add
 from pipeline.common import params
 from tests.conftest import ROOT

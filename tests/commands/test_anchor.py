@@ -9,7 +9,10 @@ from typing import Any
 
 import pytest
 
-from pipeline.chain import lockfile, outputs, releases, verify
+from pipeline.chain.commits import outputs
+from pipeline.chain.history import releases
+from pipeline.chain.lock import lockfile
+from pipeline.chain.verify import manifest_check
 from pipeline.common import files
 from tests.commands.test_adopt import edit_params
 from tests.conftest import ENVIRONMENT, Chain, Clone, samples
@@ -19,8 +22,8 @@ KEEP = """
 import sys
 from dataclasses import replace
 from pathlib import Path
-from pipeline.chain import lockfile, outputs
-from pipeline.chain.store import Store
+from pipeline.chain.lock import lockfile; from pipeline.chain.commits import outputs
+from pipeline.chain.store.objects import Store
 lock, store = lockfile.load(), Store()
 Path("folder").mkdir()
 Path("folder/a").write_text("an adapter that nothing else names")
@@ -175,9 +178,11 @@ def test_corrupt_byte_of_the_anchor_is_named(clone: Clone, mode: int, why: str) 
 
 def test_manifest_must_hold_what_the_anchor_released(chain: Chain, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(chain.work.path)
-    commit, known = verify.read("v1.1.0"), releases.all_releases()
+    commit, known = manifest_check.read("v1.1.0"), releases.all_releases()
     released = {
-        path: digest for path, digest in verify.read("v1.0.0").manifest.items() if outputs.below(path, outputs.ANCHOR)
+        path: digest
+        for path, digest in manifest_check.read("v1.0.0").manifest.items()
+        if outputs.below(path, outputs.ANCHOR)
     }
     here = {
         f"models/anchor/{'/'.join(Path(path).parts[1:]).removeprefix('assembled/')}": digest
@@ -185,23 +190,23 @@ def test_manifest_must_hold_what_the_anchor_released(chain: Chain, monkeypatch: 
     }
     anchor = lockfile.Anchor(release="v1.0.0", state={})
     good = replace(commit, manifest=commit.manifest | here, lock=replace(commit.lock, anchor=anchor))
-    assert verify.parentage(good, known) == []
+    assert manifest_check.parentage(good, known) == []
     for path in here:
         wrong = replace(good, manifest=good.manifest | {path: {"size": 1, "sha256": "0" * 64}})
-        [finding] = verify.parentage(wrong, known)
+        [finding] = manifest_check.parentage(wrong, known)
         assert (finding.problem, finding.found) == ("wrong-anchor", "0" * 64)
     gone = replace(good, lock=replace(good.lock, anchor=replace(anchor, release="v7.0.0")))
-    assert [finding.problem for finding in verify.parentage(gone, known)] == ["missing"]
+    assert [finding.problem for finding in manifest_check.parentage(gone, known)] == ["missing"]
 
 
 def test_manifest_must_hold_what_the_parent_released(chain: Chain, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(chain.work.path)
-    commit, known = verify.read("v1.1.0"), releases.all_releases()
-    assert verify.parentage(commit, known) == []
+    commit, known = manifest_check.read("v1.1.0"), releases.all_releases()
+    assert manifest_check.parentage(commit, known) == []
     for name in ("predictions.json", "matrix.json", "labels.json", "reservoir.arrow", "slices/2026-01-winter.arrow"):
         path = f"models/parent/{name}"
         wrong = replace(commit, manifest=commit.manifest | {path: {"size": 1, "sha256": "0" * 64}})
-        [finding] = verify.parentage(wrong, known)
+        [finding] = manifest_check.parentage(wrong, known)
         assert (finding.problem, finding.found) == ("wrong-parent", "0" * 64)
 
 

@@ -9,7 +9,9 @@ from pathlib import Path
 
 import pytest
 
-from pipeline.chain import lockfile, outputs, verify
+from pipeline.chain.commits import outputs
+from pipeline.chain.lock import lockfile
+from pipeline.chain.verify import manifest_check
 from tests.conftest import CODE, ENVIRONMENT, KEPT, ROOT, Chain, Clone
 from tests.test_chain import tree_hashes
 
@@ -46,7 +48,7 @@ def published(chain: Chain, tmp_path_factory: pytest.TempPathFactory) -> Publish
     shop.git("clone", "-q", "--bare", str(chain.origin), str(folder / "origin.git"))
     shop.git("remote", "set-url", "origin", str(folder / "origin.git"))
     state = "[output['md5'] for output in lockfile.load().parent.state.values()]"
-    imports = "from pipeline.chain import lockfile; from pipeline.chain.store import Store"
+    imports = "from pipeline.chain.lock import lockfile; from pipeline.chain.store.objects import Store"
     shop.python(f"{imports}; Store().fetch({state})")
     (folder / "storage").mkdir()
     shop.stored_at(folder / "storage")
@@ -80,7 +82,7 @@ def test_state_is_pushed_also_where_a_derived_output_has_the_same_bytes() -> Non
         outputs.Output(path=f"data/assembled/{name}.arrow", md5="0" * 32, cached=True)
         for name in ("train", "reservoir")
     ]
-    commit = verify.Commit(
+    commit = manifest_check.Commit(
         manifest={}, outputs=same, raw=None, lock=lockfile.load(ROOT / "models.lock"), machine=None, on_demand=True
     )
     assert (commit.objects(), commit.derived()) == ({"0" * 32}, set())

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from pipeline.chain import lockfile
+from pipeline.chain.lock import lockfile
 from pipeline.commands import plan_memory
 from pipeline.common import params, yaml
 from pipeline.common.errors import GraftError

@@ -12,8 +12,10 @@ import pyarrow.parquet as pq
 import pytest
 from ruamel.yaml import YAML
 
-from pipeline.chain import candidate, lineage, outputs
-from pipeline.chain.store import Store
+from pipeline.chain.candidate import candidate
+from pipeline.chain.commits import outputs
+from pipeline.chain.compare import record_history
+from pipeline.chain.store.objects import Store
 from pipeline.common.errors import GraftError
 from tests.conftest import ENVIRONMENT, Clone
 
@@ -135,8 +137,8 @@ def clone(origin: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Clon
     return made
 
 
-def trace(asked: str) -> lineage.History:
-    return lineage.trace(asked, candidate.tree(), Store())
+def trace(asked: str) -> record_history.History:
+    return record_history.trace(asked, candidate.tree(), Store())
 
 
 def test_record_is_followed_through_every_release_from_a_prefix(clone: Clone) -> None:
@@ -255,7 +257,7 @@ def test_fetched_once_it_works_offline(clone: Clone, tmp_path: Path) -> None:
     assert trace(KETTLE) == before
 
 
-@pytest.mark.parametrize("table", [None, {"id": [KETTLE]}, {name: [1] for name in lineage.COLUMNS}], ids=str)
+@pytest.mark.parametrize("table", [None, {"id": [KETTLE]}, {name: [1] for name in record_history.COLUMNS}], ids=str)
 def test_object_that_is_no_table_is_named(clone: Clone, table: dict[str, list[Any]] | None) -> None:
     trace(KETTLE)
     for path in (clone.path / ".dvc/cache/files/md5").rglob("*"):

@@ -48,7 +48,7 @@ def test_release_names_first_what_was_made_easier_than_for_its_parent(ready: Clo
     assert third.startswith("checked: ")
     by_tag = """
 from pipeline.common import files
-from pipeline.chain import rule_changes
+from pipeline.chain.verify import rule_changes
 recorded = files.read_json(rule_changes.CHANGES)
 files.write_json(rule_changes.CHANGES, recorded | {"recorded": False, "rules": [], "under_parent_rules": None})
 print(rule_changes.judged() == recorded)

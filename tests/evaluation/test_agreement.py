@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from pipeline.evaluation.agreement import Fresh, compare
+from pipeline.chain.rescore.agreement import Fresh, compare
 
 LABEL = {"predicted": "Garden", "score": -0.5, "confidence": 0.9, "truncated": False}
 TEXT = {"kind": "sft", "nats": 40.0, "tokens": 12, "truncated": False, "text": "It is tea.", "unfinished": False}

@@ -5,7 +5,7 @@ import pytest
 import torch
 from transformers import AutoModelForCausalLM, Qwen2Config
 
-from pipeline.chain import limits
+from pipeline.chain.release import serving_limits
 from pipeline.evaluation.cost import efficiency, peak_memory
 from pipeline.model.scoring import scoring
 
@@ -54,8 +54,8 @@ def test_figures_of_each_model_and_length(tiny):
 def test_release_limits_read_the_figures(tiny):
     cost = efficiency.measure({"candidate": tiny}, PROMPTS, 20, scored)["candidate"]
     asked = {name: {"at_most": 0.0} for name in ("p50_ms", "p95_ms", "memory_gb")}
-    assert len(limits.judge(asked, cost, None)) == 3
-    assert limits.judge({name: {"at_most": 1e6, "may_rise": 0.0} for name in asked}, cost, cost) == []
+    assert len(serving_limits.judge(asked, cost, None)) == 3
+    assert serving_limits.judge({name: {"at_most": 1e6, "may_rise": 0.0} for name in asked}, cost, cost) == []
 
 
 def test_nothing_is_generated_where_nothing_has_to_be(tiny):

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from pipeline.chain import listing
+from pipeline.chain.store import listing
 from tests.garbage.conftest import Team, names, path_of, spoiled
 
 FILES = [{"md5": "a" * 32, "relpath": "adapter.bin"}, {"md5": "b" * 32, "relpath": "sub/config.json"}]

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from pipeline.chain import outputs
+from pipeline.chain.commits import outputs
 from tests.garbage.conftest import Team, moved, names
 
 CLEAN = ("gc", "--keep", "1", "--remote", "--apply")

@@ -6,7 +6,7 @@ import sys
 
 import pytest
 
-from pipeline.chain import lockfile
+from pipeline.chain.lock import lockfile
 from pipeline.common import files, schema
 from pipeline.evaluation.metrics import details, matrix
 from pipeline.gate.decide import decide

@@ -83,7 +83,7 @@ def seed(clone: Clone, remote: Remote) -> None:
     """Have the state of v1.0.0 in the remote, as its release left it there."""
     point(clone, remote)
     clone.python(
-        "from pipeline.chain import lockfile\n"
-        "from pipeline.chain.store import Store\n"
+        "from pipeline.chain.lock import lockfile\n"
+        "from pipeline.chain.store.objects import Store\n"
         "Store().push(output['md5'] for output in lockfile.load().parent.state.values())"
     )

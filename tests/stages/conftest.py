@@ -8,7 +8,8 @@ from typing import Any
 
 import pytest
 
-from pipeline.chain import lockfile, outputs
+from pipeline.chain.commits import outputs
+from pipeline.chain.lock import lockfile
 from pipeline.common import files, yaml
 from pipeline.data.records import arrow, records
 from pipeline.data.records.records import Record

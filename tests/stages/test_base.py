@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from pipeline.chain import lockfile
+from pipeline.chain.lock import lockfile
 from pipeline.common import yaml
 from tests.hub_server import Hub, model, sha256
 

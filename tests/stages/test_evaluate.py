@@ -9,7 +9,7 @@ import torch
 from peft import PeftModel
 from transformers import AutoModelForCausalLM
 
-from pipeline.chain.code import closure
+from pipeline.chain.verify.import_closure import closure
 from pipeline.common import files, schema, sources
 from pipeline.common.errors import GraftError
 from pipeline.data.records import arrow

@@ -15,7 +15,7 @@ from typing import Any
 import pytest
 from transformers import AutoModelForCausalLM
 
-from pipeline.chain import lockfile
+from pipeline.chain.lock import lockfile
 from pipeline.common import files, yaml
 from pipeline.model.base import base_files
 from pipeline.model.embedded.base_build import Size, build

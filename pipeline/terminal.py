@@ -15,7 +15,7 @@ def echo(*lines: str, err: bool = False) -> None:
 
 
 def echo_markdown(*parts: str) -> None:
-    """Print Markdown that `pipeline.report.marks` made, of a line or of many."""
+    """Print Markdown that `pipeline.report.parts.markdown_parts` made, of a line or of many."""
     for part in parts:
         click.echo(visible_markdown(part))
 

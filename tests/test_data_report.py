@@ -9,7 +9,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from pipeline.commands import counts
-from pipeline.report import data, funnel, parts
+from pipeline.report.data import data_page, funnel
+from pipeline.report.parts import html_parts
 from tests.pages import Page
 
 HOSTILE = '<script>alert(1)</script><img src=x onerror="alert(2)">'
@@ -95,21 +96,21 @@ def rich() -> tuple[dict[str, Any], dict[str, Any]]:
 
 @pytest.mark.parametrize("made", [first_release, rich])
 def test_page_loads_nothing_and_obeys_nothing_that_came_from_data(made: Any) -> None:
-    page = Page(data.html(*made()))
+    page = Page(data_page.html(*made()))
     assert page.open == []
     assert not {"script", "img", "link", "iframe", "object"} & set(page.tags)
     assert not {name for name, _ in page.attributes if name.startswith("on") or name in ("src", "href")}
 
 
 def test_page_shows_texts_as_they_read() -> None:
-    page = Page(data.html(*rich()))
+    page = Page(data_page.html(*rich()))
     assert HOSTILE in page.text
     assert "苹果 iPhone 15 Pro Max 256GB 蓝色钛金属" in page.text
     assert "a␀b␛[31m" in page.text
 
 
 def test_every_section_of_a_rich_report_is_there() -> None:
-    page = data.html(*rich())
+    page = data_page.html(*rich())
     assert re.findall("<h2>(.*?)</h2>", page) == [
         "From rows read to records trained on", "Dropped, by reason", "Masked", "Labels", "Label changes",
         "One text, several labels", "Near-duplicates", "Length in characters", "Keys", "Files",
@@ -118,14 +119,14 @@ def test_every_section_of_a_rich_report_is_there() -> None:
 
 
 def test_labels_of_one_text_run_on_with_their_counts_as_words_do() -> None:
-    page = data.html(*rich())
+    page = data_page.html(*rich())
     conflicts = page[page.index("One text, several labels") : page.index("Near-duplicates")]
     assert '<table class="texts stacks">' in conflicts
     assert "<table>" not in conflicts
 
 
 def test_report_without_optional_keys_is_shown() -> None:
-    text = Page(data.html(*first_release())).text
+    text = Page(data_page.html(*first_release())).text
     assert "10 rows read. 8 new records to train on and 2 new records held out" in text
     assert "Nothing was masked" in text
     assert "Keys" not in text
@@ -133,7 +134,7 @@ def test_report_without_optional_keys_is_shown() -> None:
 
 def test_more_than_thirty_labels_are_summed() -> None:
     prepared, assembled = rich()
-    page = Page(data.html(prepared, assembled)).text
+    page = Page(data_page.html(prepared, assembled)).text
     assert "30 further labels" in page
     assert sum(f"Label number {n}\n" in page or f"Label number {n}" in page for n in range(56)) < 31
 
@@ -142,7 +143,7 @@ def test_first_release_lists_no_new_labels() -> None:
     prepared, assembled = rich()
     assembled["balance"] = {label: counts | {"before": 0} for label, counts in assembled["balance"].items()}
     assembled["label_changes"] = {"new": list(assembled["balance"]), "vanished": [], "renamed": []}
-    assert "Label changes" not in data.html(prepared, assembled)
+    assert "Label changes" not in data_page.html(prepared, assembled)
 
 
 def test_lines_account_for_every_row() -> None:
@@ -169,7 +170,7 @@ def test_row_without_a_fate_is_named() -> None:
     prepared, assembled = rich()
     assembled["seen"] -= 1
     assert dict(funnel.lines(prepared, assembled))["**not accounted for**"] == 1
-    assert "1 row not accounted for" in data.html(prepared, assembled)
+    assert "1 row not accounted for" in data_page.html(prepared, assembled)
 
 
 def test_fate_unknown_to_the_report_still_counts() -> None:
@@ -183,7 +184,7 @@ def test_fate_unknown_to_the_report_still_counts() -> None:
 @settings(max_examples=50, deadline=None)
 @given(st.text() | st.text(alphabet="<>&\"'\x00\x1b\ud800\u202e\n"))
 def test_any_text_is_harmless_and_can_be_written(found: str) -> None:
-    shown = parts.text(found)
+    shown = html_parts.text(found)
     shown.encode("utf-8")
     page = Page(shown)
     assert page.tags == ["bdi"]
@@ -191,4 +192,4 @@ def test_any_text_is_harmless_and_can_be_written(found: str) -> None:
 
 
 def test_same_reports_give_the_same_page() -> None:
-    assert data.html(*rich()) == data.html(*json.loads(json.dumps(rich())))
+    assert data_page.html(*rich()) == data_page.html(*json.loads(json.dumps(rich())))

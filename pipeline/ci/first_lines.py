@@ -11,8 +11,8 @@ from pipeline.ci import fetched, verdicts
 from pipeline.ci.fetched import NOT_CHECKED
 from pipeline.common import files
 from pipeline.common.errors import GraftError
-from pipeline.report import changed
-from pipeline.report.marks import bullets, plain
+from pipeline.report import rule_words
+from pipeline.report.parts.markdown_parts import bullets, plain
 
 VERDICT = Path("reports/verdict.json")
 AFTER_EVALUATE = (None, "gate", "merge", "manifest")  # stages that may be stale while the predictions are current
@@ -68,6 +68,6 @@ def _changes(tree: candidate.Tree, stale: str | None) -> Iterator[str]:
         changes = rule_changes.unjudged(release)
     else:
         changes = rule_changes.judged()
-    if title := changed.title(changes, files.read_json(VERDICT) if VERDICT.is_file() else {}):
+    if title := rule_words.title(changes, files.read_json(VERDICT) if VERDICT.is_file() else {}):
         yield f"**{plain(title)}**"
-        yield bullets(map(plain, changed.lines(changes)))
+        yield bullets(map(plain, rule_words.lines(changes)))

@@ -17,7 +17,7 @@ from pipeline.commands.lock import differences, only_upgraded
 from pipeline.commands.plan import describe
 from pipeline.common import errors, files
 from pipeline.common.errors import GraftError
-from pipeline.report.marks import plain
+from pipeline.report.parts.markdown_parts import plain
 
 MARK = "<!-- graft: candidate -->"  # by which the workflow finds its own comment again
 

@@ -11,7 +11,7 @@ from pipeline.chain.lock.lockfile import Parent
 from pipeline.chain.store.objects import Store
 from pipeline.common.words import counted
 from pipeline.data.reading import increment
-from pipeline.report import funnel
+from pipeline.report.data import funnel
 
 KNOWN = ("seen", "golden", "superseded")
 NEAR = ("near-duplicate", "bridges-split", "near-evaluation")

@@ -12,9 +12,9 @@ from pipeline.chain.candidate import candidate
 from pipeline.chain.commits import git
 from pipeline.chain.history import releases, sizes, thinning
 from pipeline.chain.lock.lockfile import Lock
+from pipeline.commands import log_graph
 from pipeline.common import documents
 from pipeline.common.errors import GraftError
-from pipeline.report import graph
 
 REPORTS = ("metrics", "training")
 UNREADABLE = "unreadable"
@@ -66,7 +66,7 @@ def log(as_json: bool) -> None:
     if not rows:
         terminal.echo("no release yet")
     width = max((len(row.increment) for row in rows), default=0)
-    for row, (joins, left) in zip(rows, graph.drawn(_lines(rows)), strict=True):
+    for row, (joins, left) in zip(rows, log_graph.drawn(_lines(rows)), strict=True):
         terminal.echo(*joins, f"{left} {_line(row, width)}")
 
 

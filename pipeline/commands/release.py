@@ -16,7 +16,7 @@ from pipeline.chain.store.objects import Store
 from pipeline.chain.verify import commit_inputs, manifest_check, recomputed, rule_changes
 from pipeline.common import documents, files, params, words
 from pipeline.common.errors import GraftError
-from pipeline.report import changed
+from pipeline.report import rule_words
 
 HELP_DIRTY = "git add and commit, or git restore"
 HELP_CHAIN = "graft log shows the chain; graft plan says where this tree is in it"
@@ -46,7 +46,7 @@ def release(version: str, push: bool, sign: str | None) -> None:
     candidate.require_history(tree)
     tag = releases.format_tag(releases.next_version(version, [*tree.releases, *tree.unreadable]))
     commit = _checked(tag, tree, store)
-    terminal.echo(*changed.named(rule_changes.judged(), files.read_json(Path("reports/verdict.json"))))
+    terminal.echo(*rule_words.named(rule_changes.judged(), files.read_json(Path("reports/verdict.json"))))
     wanted = required.level(_parent(tree))
     for line in required.check(commit, wanted):
         terminal.echo(line)

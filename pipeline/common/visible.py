@@ -24,7 +24,7 @@ def one_line(text: str) -> str:
 
 
 def visible_markdown(text: str) -> str:
-    """As `visible`; the isolates stay that `pipeline.report.marks` puts around names from right to left."""
+    """As `visible`, but keeps the isolates that `markdown_parts` puts around names from right to left."""
     return UNSAFE.sub(lambda match: match[0] if match[0] in _ISOLATES else _sign(match), text)
 
 

@@ -11,7 +11,7 @@ from typing import Any
 from huggingface_hub import EvalResult, ModelCardData
 
 from pipeline.common.visible import one_line
-from pipeline.report.marks import code, plain, table
+from pipeline.report.parts.markdown_parts import code, plain, table
 
 METRICS = {"accuracy": "accuracy", "macro_f1": "f1", "perplexity": "perplexity", "preference_accuracy": "accuracy"}
 _TITLES = {

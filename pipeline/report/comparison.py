@@ -4,7 +4,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from pipeline.report.measures import lower_is_better, number, signed
+from pipeline.report.parts.measures import lower_is_better, number, signed
 
 Check = Mapping[str, Any]  # of verdict.json; here with `lower`: whether lower is better
 

@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Any
 
 from pipeline.common import files
-from pipeline.report import examples, texts
+from pipeline.report import changed_examples, item_texts
 from pipeline.report.facts import Facts
 
 REPORTS = Path("reports")
@@ -43,7 +43,7 @@ def read(
         changes=changes,
         details=files.read_json(REPORTS / "details.json"),
         matrix=files.read_json(REPORTS / "matrix.json"),
-        texts=texts.read(DATA / "assembled/slices", examples.shown(predictions, verdict)),
+        texts=item_texts.read(DATA / "assembled/slices", changed_examples.shown(predictions, verdict)),
         curve=(REPORTS / "plots/loss.csv").read_text(encoding="utf-8"),
         rates=(REPORTS / "plots/learning_rate.csv").read_text(encoding="utf-8"),
     )

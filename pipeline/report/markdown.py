@@ -4,12 +4,13 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 from pipeline.common.words import counted
-from pipeline.report import changed, comparison, examples, funnel, headline, tables, training
+from pipeline.report import changed_examples, comparison, headline, rule_words, tables, training_words
+from pipeline.report.changed_examples import Example
 from pipeline.report.comparison import Check, Row
-from pipeline.report.examples import Example
+from pipeline.report.data import funnel
 from pipeline.report.facts import Facts
-from pipeline.report.marks import bullets, code, fitted, plain, table
-from pipeline.report.measures import number, signed, title
+from pipeline.report.parts.markdown_parts import bullets, code, fitted, plain, table
+from pipeline.report.parts.measures import number, signed, title
 from pipeline.report.tables import Table
 
 __all__ = ["Facts", "render"]
@@ -49,9 +50,9 @@ def _verdict(facts: Facts) -> Iterator[str]:
     decided = facts.verdict
     reasons, warnings = decided["reasons"], decided.get("warnings") or []
     yield f"# {headline.title(facts)}"
-    if named := changed.title(facts.changes, decided):
+    if named := rule_words.title(facts.changes, decided):
         yield f"**{plain(named)}**"
-        yield bullets(map(plain, changed.lines(facts.changes)))
+        yield bullets(map(plain, rule_words.lines(facts.changes)))
     yield f"Increment {code(facts.increment)}, on top of {headline.parent(facts)}."
     if said := headline.override(decided):
         yield plain(said)
@@ -145,7 +146,7 @@ def _legend(facts: Facts) -> str:
 
 
 def _examples(facts: Facts) -> Iterator[str]:
-    found = examples.changes(facts.predictions, facts.verdict)
+    found = changed_examples.changes(facts.predictions, facts.verdict)
     broken, fixed = ("Broken", "Fixed") if facts.release else ("Wrong", "")
     for name, some, number_of in (
         (broken, found.broken, found.broken_items),
@@ -232,7 +233,7 @@ def _names(names: Iterable[str]) -> str:
 
 def _training(facts: Facts) -> Iterator[str]:
     yield (
-        bullets(map(plain, training.lines(facts.training)))
+        bullets(map(plain, training_words.lines(facts.training)))
         or "Nothing new: the parent's adapter is handed on, byte for byte."
     )
 

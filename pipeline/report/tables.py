@@ -4,10 +4,10 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from pipeline.report import comparison, headline, settings
+from pipeline.report import comparison, headline, params_changes
 from pipeline.report.comparison import Row
 from pipeline.report.facts import Facts
-from pipeline.report.measures import NONE, measured, number, share, signed, title
+from pipeline.report.parts.measures import NONE, measured, number, share, signed, title
 
 KINDS = {
     "typos": "slips of the finger",
@@ -219,7 +219,7 @@ def changed(facts: Facts) -> Table:
     """Settings that differ from the parent's; without rows where one side's are not known."""
     known = facts.predictions.get("params") or {}
     ours, theirs = known.get(CANDIDATE), known.get("parent")
-    rows = settings.changed(theirs, ours) if ours is not None and theirs is not None else []
+    rows = params_changes.changed(theirs, ours) if ours is not None and theirs is not None else []
     return Table(titles=["setting", facts.release or "parent", CANDIDATE], rows=rows, names=(0, 1, 2))
 
 

@@ -43,8 +43,8 @@ from pipeline.data.records.arrow import SCHEMA
 from pipeline.data.records.item_marks import Marks
 from pipeline.model.base import base_files
 from pipeline.model.chat_templates import templates
-from pipeline.report import data as page
-from pipeline.report import funnel
+from pipeline.report.data import data_page as page
+from pipeline.report.data import funnel
 
 PREPARED, GOLDEN = Path("data/prepared"), Path("data/golden")
 OUT = Path("data/assembled")

@@ -17,7 +17,7 @@ from pipeline.evaluation.llm_judge import judged
 from pipeline.evaluation.metrics import custom, write_figures
 from pipeline.model.adapter import saved_adapter
 from pipeline.model.base import pinned
-from pipeline.report import efficiency
+from pipeline.report import efficiency_page
 
 PREDICTIONS = Path("reports/predictions.json")
 TIMINGS = Path("reports/timings")
@@ -58,8 +58,8 @@ def main() -> None:
         timings["adapter"] = files.sha256(ADAPTER / saved_adapter.WEIGHTS)  # whose timings these are
         timings |= {name: said.cost.get(name) for name in predictions.SIDES}
         release = lock.parent.release if lock.parent else None
-        files.write_text(TIMINGS / "efficiency.md", efficiency.markdown(timings, release))
-        files.write_text(TIMINGS / "efficiency.html", efficiency.html(timings, release))
+        files.write_text(TIMINGS / "efficiency.md", efficiency_page.markdown(timings, release))
+        files.write_text(TIMINGS / "efficiency.html", efficiency_page.html(timings, release))
         cut = [item.record for item in found.items if said.rows["candidate"][item.record.id]["truncated"]]
         scored = judged.coverage(list(rows["candidate"].values())) if judge else None
         notes = [*fields.unsaid(asked.slice_by, found.slices), *evaluated.budget(found), *evaluated.cut(cut)]

@@ -16,8 +16,9 @@ from pipeline.evaluation import predictions
 from pipeline.gate import basis, changes
 from pipeline.gate.decide import decide
 from pipeline.gate.rules import Params
-from pipeline.report import changed as wording
-from pipeline.report import gathered, markdown, page
+from pipeline.report import gathered, markdown
+from pipeline.report import rule_words as wording
+from pipeline.report.html import page
 
 REPORTS = Path("reports")
 PARENT = Path("models/parent")

@@ -9,7 +9,7 @@ import pytest
 from pipeline.common import schema
 from pipeline.gate import changes
 from pipeline.gate.basis import Basis
-from pipeline.report import changed
+from pipeline.report import rule_words
 from tests.gate.made import content_id, gate, predictions, row, said
 
 RULES: dict[str, Any] = {
@@ -107,7 +107,7 @@ def rule(section: dict[str, Any], scope: str = "all", metric: str = "accuracy") 
 )
 def test_changed_rule_is_named_with_both_values_and_its_direction(edit, named):
     content = compared(basis(edited(edit)), basis(gate(RULES)))
-    lines = changed.lines(content)
+    lines = rule_words.lines(content)
     settings = [
         f"{line.removeprefix('gate.').removeprefix('rules.').partition(' (')[0]} {setting['effect']}"
         for line, setting in zip(lines, content["rules"], strict=False)
@@ -129,7 +129,7 @@ def test_changed_rule_is_named_with_both_values_and_its_direction(edit, named):
 def test_rule_of_the_same_effect_is_not_named(edit):
     content = compared(basis(edited(edit)), basis(gate(RULES)))
     assert not changes.differs(content)
-    assert (content["under_parent_rules"], changed.title(content, {}), changed.lines(content)) == (None, "", [])
+    assert (content["under_parent_rules"], rule_words.title(content, {}), rule_words.lines(content)) == (None, "", [])
 
 
 def test_order_of_critical_slices_and_of_lists_says_nothing():
@@ -160,7 +160,7 @@ def test_golden_items_are_named_by_id_even_where_their_number_stays():
     assert pair == {"before": content_id(1), "after": content_id(1001), "answer_before": "a", "answer_after": "b"}
     assert content["must_pass"] == {"gained": [], "lost": [content_id(4)]}
     assert content["under_parent_rules"]["not_scored"] == [content_id(2)]
-    text = "\n".join(changed.lines(content))
+    text = "\n".join(rule_words.lines(content))
     assert all(content_id(number)[:16] in text for number in (1, 2, 3, 4, 5))
 
 
@@ -169,7 +169,7 @@ def test_relabelling_that_hides_a_wrong_answer_fails_by_the_parents_labels():
     after = [item(number, "golden-a", answer="b") | {"candidate": row("b"), "parent": row("b")} for number in range(20)]
     content = compared(basis(gate(RULES), *after), basis(gate(RULES), *before))
     assert content["under_parent_rules"]["verdict"] == "fail"
-    assert changed.title(content, {"verdict": "pass", "decision": "pass"}) == (
+    assert rule_words.title(content, {"verdict": "pass", "decision": "pass"}) == (
         "Changed since v1.0.0: golden items. By v1.0.0's rules the verdict is fail, not pass."
     )
 
@@ -186,7 +186,7 @@ def test_files_are_named_by_kind_and_shared_code_once():
     code = {"pipeline/gate/decide.py": "2", "pipeline/common/files.py": "2", "pipeline/gate/new.py": "1"}
     files = {"metrics/price.py": "2", "pipeline/common/files.py": "2", "data/templates/a.jinja": "1"}
     content = compared(basis(gate(RULES), gate_code=code, evaluated=files), basis(gate(RULES)))
-    assert changed.lines(content)[:3] == [
+    assert rule_words.lines(content)[:3] == [
         "evaluation file: data/templates/a.jinja added, metrics/ratings.csv removed",
         "metric code: metrics/price.py changed, pipeline/common/files.py changed",
         "gate code: pipeline/gate/decide.py changed, pipeline/gate/new.py added",
@@ -196,14 +196,14 @@ def test_files_are_named_by_kind_and_shared_code_once():
 def test_evaluation_settings_are_named_but_for_those_of_the_machine():
     settings = {"evaluate": {"max_items": 50, "batch_size": 8}, "assemble": {"slice_items": 5}}
     content = compared(basis(gate(RULES), settings=settings), basis(gate(RULES)))
-    assert changed.lines(content)[:-3] == ["assemble.slice_items: none → 5", "evaluate.max_items: none → 50"]
+    assert rule_words.lines(content)[:-3] == ["assemble.slice_items: none → 5", "evaluate.max_items: none → 50"]
 
 
 def test_anchor_that_was_given_up_is_named_and_not_counted_against_the_candidate():
     content = compared(
         basis(gate(RULES), item(1, "golden-a")), basis(gate(RULES, anchor="v0.9.0"), item(1, "golden-a"))
     )
-    assert "gate.anchor: v0.9.0 → none (looser than v1.0.0's)" in changed.lines(content)
+    assert "gate.anchor: v0.9.0 → none (looser than v1.0.0's)" in rule_words.lines(content)
     assert content["under_parent_rules"]["not_compared"] == ["anchor v0.9.0"]
     assert not [reason for reason in content["under_parent_rules"]["reasons"] if "gate.anchor" in reason]
 
@@ -213,10 +213,10 @@ def test_parent_of_an_older_graft_says_so_and_golden_items_are_compared_all_the_
     theirs = Basis(gate=None, gate_code=None, evaluated=None, settings=None, golden=theirs.golden)
     content = compared(basis(gate(RULES)), theirs)
     assert content["golden"][0]["removed"] == [content_id(1)]
-    title = changed.title(content, {})
+    title = rule_words.title(content, {})
     assert title.startswith("Changed since v1.0.0: golden items. v1.0.0 does not record its rules and code")
 
 
 def test_no_parent_has_no_rules():
     content = changes.compare(basis(gate(RULES)), None, "adopted", predictions([]))
-    assert (content["parent"], changed.title(content, {}), changed.lines(content)) == (None, "", [])
+    assert (content["parent"], rule_words.title(content, {}), rule_words.lines(content)) == (None, "", [])

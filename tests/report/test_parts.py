@@ -13,7 +13,9 @@ from markdown_it import MarkdownIt
 from pipeline.common import files
 from pipeline.data.records import arrow
 from pipeline.data.records.records import Record, classification
-from pipeline.report import charts, comparison, efficiency, examples, gathered, marks, settings, texts
+from pipeline.report import changed_examples, comparison, efficiency_page, gathered, item_texts, params_changes
+from pipeline.report.html import charts
+from pipeline.report.parts import markdown_parts
 from tests.pages import Page
 from tests.report.made import facts
 
@@ -64,26 +66,26 @@ def test_curve_is_thinned_and_values_that_are_no_numbers_are_left_out() -> None:
 
 @given(st.text(max_size=80))
 def test_code_reads_as_the_text_and_stays_in_its_cell(text) -> None:
-    html = GFM.render(marks.table(["a", "b"], [[marks.code(text), "x"]]))
+    html = GFM.render(markdown_parts.table(["a", "b"], [[markdown_parts.code(text), "x"]]))
     assert len(re.findall("<td>", html)) == 2
     assert not re.search(r"<(?!/?(table|thead|tbody|tr|th|td|code|em)>)\w", html)
 
 
 @given(st.text(max_size=80))
 def test_plain_text_is_one_paragraph_without_markup(text) -> None:
-    html = GFM.render(f"- {marks.plain(text)}")
+    html = GFM.render(f"- {markdown_parts.plain(text)}")
     assert not re.search(r"<(?!/?(ul|li)>)[a-z]", html)
     assert html.count("<li>") == 1
 
 
 def test_mentions_and_numbers_call_nobody() -> None:
-    assert "@everyone" not in marks.plain("@everyone #12")
-    assert "#12" not in marks.plain("@everyone #12")
+    assert "@everyone" not in markdown_parts.plain("@everyone #12")
+    assert "#12" not in markdown_parts.plain("@everyone #12")
 
 
 def test_blocks_that_do_not_fit_are_left_out_and_that_is_said() -> None:
-    assert marks.fitted(["a" * 10, "b" * 100, "c"], 60, "more") == "aaaaaaaaaa\n\nc\n\nmore\n"
-    assert marks.fitted(["a", "", "c"], 60, "more") == "a\n\nc\n"
+    assert markdown_parts.fitted(["a" * 10, "b" * 100, "c"], 60, "more") == "aaaaaaaaaa\n\nc\n\nmore\n"
+    assert markdown_parts.fitted(["a", "", "c"], 60, "more") == "a\n\nc\n"
 
 
 @pytest.mark.parametrize(
@@ -105,7 +107,7 @@ def test_arrow_says_better_only_where_the_bounds_do(bounds, said) -> None:
 def test_changed_settings() -> None:
     before = {"train": {"epochs": 8, "dpo": {"beta": 0.1}}, "gate": {}}
     after = {"train": {"epochs": 8, "dpo": {"beta": 0.2}}, "gate": {}, "new": None}
-    assert settings.changed(before, after) == [("new", "not there", "null"), ("train.dpo.beta", "0.1", "0.2")]
+    assert params_changes.changed(before, after) == [("new", "not there", "null"), ("train.dpo.beta", "0.1", "0.2")]
 
 
 TIMINGS = {
@@ -119,12 +121,12 @@ TIMINGS = {
 
 
 def test_efficiency_compares_with_the_parent() -> None:
-    text = efficiency.markdown(TIMINGS, "v1.0.0")
+    text = efficiency_page.markdown(TIMINGS, "v1.0.0")
     assert "| latency p50, ms | 4.000 | 5.000 | −20.0% |" in text
     assert "## Prompts of 32 tokens" in text
     assert "| latency p50, ms | 3.000 | 2.000 | +50.0% |" in text
     assert "900,000,000" in text
-    page = Page(efficiency.html(TIMINGS, "v1.0.0"))
+    page = Page(efficiency_page.html(TIMINGS, "v1.0.0"))
     assert page.open == []
     assert "−20.0%" in page.text
     for shown in (text, page.text):
@@ -134,8 +136,8 @@ def test_efficiency_compares_with_the_parent() -> None:
 
 @pytest.mark.parametrize("timings", [{}, {"candidate": {}, "parent": None}, {"candidate": TIMINGS["candidate"]}])
 def test_efficiency_of_what_was_not_measured_is_shown(timings) -> None:
-    assert "v1.0.0" not in efficiency.markdown(timings, "v1.0.0")
-    assert Page(efficiency.html(timings, None)).open == []
+    assert "v1.0.0" not in efficiency_page.markdown(timings, "v1.0.0")
+    assert Page(efficiency_page.html(timings, None)).open == []
 
 
 def test_texts_are_found_by_id(tmp_path) -> None:
@@ -149,8 +151,8 @@ def test_texts_are_found_by_id(tmp_path) -> None:
     arrow.write_records(tmp_path / "a.arrow", records[:3])
     arrow.write_records(tmp_path / "b.arrow", [*records[3:], plain])
     wanted = [records[1].id, records[4].id, plain.id, "0" * 63 + "9"]
-    assert texts.read(tmp_path, wanted) == {records[1].id: "title 1", records[4].id: "title 4", plain.id: "prose"}
-    assert texts.read(tmp_path, []) == {}
+    assert item_texts.read(tmp_path, wanted) == {records[1].id: "title 1", records[4].id: "title 4", plain.id: "prose"}
+    assert item_texts.read(tmp_path, []) == {}
 
 
 def test_facts_are_read_from_the_files_of_the_stages(tmp_path, monkeypatch) -> None:
@@ -162,7 +164,7 @@ def test_facts_are_read_from_the_files_of_the_stages(tmp_path, monkeypatch) -> N
         files.write_json(Path(f"data/{name}/report.json"), getattr(made, name))
     files.write_text(Path("reports/plots/loss.csv"), made.curve)
     files.write_text(Path("reports/plots/learning_rate.csv"), made.rates)
-    shown = examples.shown(made.predictions, made.verdict)
+    shown = changed_examples.shown(made.predictions, made.verdict)
     records = [
         Record(id=key, messages=classification(made.texts[key], "Toy"), increment="a", file="f", line=1)
         for key in shown

@@ -6,8 +6,9 @@ from dataclasses import replace
 import pytest
 from markdown_it import MarkdownIt
 
-from pipeline.report import examples, markdown, page
+from pipeline.report import changed_examples, markdown
 from pipeline.report.facts import Facts
+from pipeline.report.html import page
 from tests.pages import Page
 from tests.report.conftest import TWO, candidate
 from tests.report.made import HOSTILE, facts
@@ -155,8 +156,8 @@ def test_what_needs_a_look_comes_first_and_the_rest_is_counted() -> None:
 @pytest.mark.parametrize("render", [markdown.render, page.html])
 def test_examples_show_text_answer_before_and_after(render) -> None:
     found = facts(TWO, right=0.85)
-    changes = examples.changes(found.predictions, found.verdict)
-    assert changes.broken_items > len(changes.broken) == examples.MOST
+    changes = changed_examples.changes(found.predictions, found.verdict)
+    assert changes.broken_items > len(changes.broken) == changed_examples.MOST
     text = render(found)
     assert f"Broken: {changes.broken_items} items, " in text
     first = changes.broken[0]
@@ -168,14 +169,14 @@ def test_examples_show_text_answer_before_and_after(render) -> None:
 def test_no_text_of_an_item_stands_in_markdown_where_none_is_asked_for() -> None:
     found = facts(TWO, right=0.85)
     text = markdown.render(replace(found, gate={**found.gate, "examples": 0}))
-    assert f"Broken: {examples.changes(found.predictions, found.verdict).broken_items} items\n" in text
+    assert f"Broken: {changed_examples.changes(found.predictions, found.verdict).broken_items} items\n" in text
     assert not [shown for shown in found.texts.values() if shown in text]
 
 
 def test_must_pass_items_and_failing_slices_come_first_among_examples() -> None:
     found = facts({"a": 300, "b": 300}, right=0.7)
     verdict = {"checks": [{"slice": "b", "status": "fail"}]}
-    broken = examples.changes(found.predictions, verdict).broken
+    broken = changed_examples.changes(found.predictions, verdict).broken
     keys = [(not example.must_pass, "b" not in example.slices, example.id) for example in broken]
     assert keys == sorted(keys)
     assert not keys[-1][1]
@@ -186,7 +187,7 @@ def test_a_must_pass_item_that_both_get_wrong_is_shown() -> None:
     item = found.predictions["items"][0]
     wrong = {**item, "must_pass": True} | {side: {**item[side], "predicted": "?"} for side in ("candidate", "parent")}
     told = {**found.predictions, "items": [wrong, *found.predictions["items"][1:]]}
-    [broken] = examples.changes(told, found.verdict).broken
+    [broken] = changed_examples.changes(told, found.verdict).broken
     assert (broken.id, broken.before, broken.after) == (item["id"], "?", "?")
     assert "**must pass**" in markdown.render(replace(found, predictions=told))
 
@@ -283,5 +284,5 @@ def test_a_pair_without_numbers_is_wrong_and_stops_no_report() -> None:
     """A model that diverged says null of both answers."""
     pair = {"id": "0" * 64, "kind": "preference", "slices": ["talk"], "parent": {"chosen": -1.0, "rejected": -2.0}}
     told = {"items": [pair | {"candidate": {"chosen": None, "rejected": None}}]}
-    [broken] = examples.changes(told, {"checks": [], "verdict": "fail"}).broken
+    [broken] = changed_examples.changes(told, {"checks": [], "verdict": "fail"}).broken
     assert (broken.before, broken.after) == ("the chosen answer", "the rejected answer")

@@ -6,7 +6,7 @@ from typing import Any
 
 from pipeline.chain.compare.pairs import Example
 from pipeline.chain.compare.release_comparison import Changed, Diff
-from pipeline.report.marks import code, plain
+from pipeline.report.parts.markdown_parts import code, plain
 
 SLICES = 60  # in the table
 GROUPS, SHOWN = 20, 3  # slices whose examples are shown, and examples of each

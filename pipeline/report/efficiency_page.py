@@ -6,8 +6,8 @@ It comes from one machine and never repeats: no output of a stage, and hashed in
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-from pipeline.report import frame, marks, parts
-from pipeline.report.measures import NONE
+from pipeline.report.parts import frame, html_parts, markdown_parts
+from pipeline.report.parts.measures import NONE
 
 TITLES = {
     "p50_ms": "latency p50, ms",
@@ -47,17 +47,20 @@ def markdown(timings: Timings, release: str | None) -> str:
     """
     blocks = [f"# {HEADLINE}", NOTE, TERMS]
     for title, names, rows in _tables(timings, release):
-        blocks += [f"## {title}", marks.table(list(map(marks.plain, names)), rows, numbers=range(1, len(names)))]
+        blocks += [
+            f"## {title}",
+            markdown_parts.table(list(map(markdown_parts.plain, names)), rows, numbers=range(1, len(names))),
+        ]
     return "\n\n".join(blocks) + "\n"
 
 
 def html(timings: Timings, release: str | None) -> str:
     """The same as a page that loads nothing."""
-    body = [f"<h1>{HEADLINE}</h1>", parts.sentence(NOTE.replace("`", "")), parts.sentence(TERMS)]
+    body = [f"<h1>{HEADLINE}</h1>", html_parts.sentence(NOTE.replace("`", "")), html_parts.sentence(TERMS)]
     for title, names, rows in _tables(timings, release):
-        cells = [[parts.escaped(cell) for cell in row] for row in rows]
-        body.append(parts.section(title, parts.table(names, cells, numbers=range(1, len(names)))))
-    return frame.page(HEADLINE, "\n".join(body), parts.STYLE)
+        cells = [[html_parts.escaped(cell) for cell in row] for row in rows]
+        body.append(html_parts.section(title, html_parts.table(names, cells, numbers=range(1, len(names)))))
+    return frame.page(HEADLINE, "\n".join(body), html_parts.STYLE)
 
 
 def _tables(timings: Timings, release: str | None) -> Iterator[tuple[str, list[str], list[list[str]]]]:

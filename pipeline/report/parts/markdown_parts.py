@@ -8,7 +8,7 @@ import re
 import unicodedata
 from collections.abc import Iterable, Sequence
 
-from pipeline.report.parts import line
+from pipeline.report.parts.html_parts import line
 
 _START = re.compile(r"^(\d{0,9})([-+=.)](?= |$)|=)")  # of a list, or what makes a headline of the line above
 LONGEST = 60  # characters shown of a name

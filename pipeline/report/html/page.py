@@ -5,12 +5,15 @@ import io
 from collections.abc import Iterator, Sequence
 
 from pipeline.common.words import counted
-from pipeline.report import changed, charts, comparison, data, examples, frame, headline, heat, parts, tables, training
+from pipeline.report import changed_examples, comparison, headline, rule_words, tables, training_words
+from pipeline.report.changed_examples import Example
 from pipeline.report.comparison import Check, Row
-from pipeline.report.examples import Example
+from pipeline.report.data import data_page
 from pipeline.report.facts import Facts
-from pipeline.report.measures import number, signed, title
-from pipeline.report.parts import escaped, folded, name, section, sentence, text, words
+from pipeline.report.html import charts, heat
+from pipeline.report.parts import frame, html_parts
+from pipeline.report.parts.html_parts import escaped, folded, name, section, sentence, text, words
+from pipeline.report.parts.measures import number, signed, title
 from pipeline.report.tables import Table
 
 REASONS = 200
@@ -50,7 +53,7 @@ def html(facts: Facts) -> str:
         section("Data", *_data(facts)),
         section("Training", *_training(facts)),
     ]
-    style = parts.STYLE + charts.STYLE + heat.STYLE + STYLE
+    style = html_parts.STYLE + charts.STYLE + heat.STYLE + STYLE
     return frame.page(headline.title(facts), "\n".join(filter(None, body)), style)
 
 
@@ -60,15 +63,15 @@ def shown(found: Table) -> str:
         [name(cell) if place in found.names else escaped(cell) for place, cell in enumerate(row)] for row in found.rows
     )
     more = sentence(f"And {counted(found.left_out, 'further row')}.") if found.left_out else ""
-    return parts.table(found.titles, rows, numbers=found.numbers) + more
+    return html_parts.table(found.titles, rows, numbers=found.numbers) + more
 
 
 def _verdict(facts: Facts) -> Iterator[str]:
     decided = facts.verdict
-    above, named = headline.override(decided), changed.title(facts.changes, decided)
+    above, named = headline.override(decided), rule_words.title(facts.changes, decided)
     yield (
         f'<div class="verdict {headline.mood(facts)}"><h1>{words(headline.title(facts))}</h1>\n'
-        + (f"<p><b>{words(named)}</b></p>\n{_list(changed.lines(facts.changes))}" if named else "")
+        + (f"<p><b>{words(named)}</b></p>\n{_list(rule_words.lines(facts.changes))}" if named else "")
         + f"<p>Increment {name(facts.increment)}, on top of {words(headline.parent(facts))}.</p>"
         + (f"<p>{words(above)}</p>" if above else "")
         + "</div>"
@@ -95,7 +98,7 @@ def _slices(facts: Facts) -> Iterator[str]:
     numbers = [place for place, column in enumerate(titles) if place > 1 and column != "bounds"]
     reaches, first = _reaches(rows), rows[:ROWS]
     cells = [_cells(row, against, reaches) for row in first]
-    yield parts.table(titles, cells, numbers=numbers, kinds=[row.status for row in first], stacks=True)
+    yield html_parts.table(titles, cells, numbers=numbers, kinds=[row.status for row in first], stacks=True)
     if len(rows) > ROWS:
         yield sentence(f"And {counted(len(rows) - ROWS, 'further row')}: reports/verdict.json holds them all.")
     if against:
@@ -161,7 +164,7 @@ def _legend(facts: Facts) -> str:
 
 
 def _examples(facts: Facts) -> Iterator[str]:
-    found = examples.changes(facts.predictions, facts.verdict)
+    found = changed_examples.changes(facts.predictions, facts.verdict)
     broken = "Broken" if facts.release else "Wrong"
     for heading, some, items in (
         (broken, found.broken, found.broken_items),
@@ -192,7 +195,7 @@ def _items(some: Sequence[Example], facts: Facts) -> str:
                 ", ".join(map(name, example.slices[:3])) + must,
             ]
         )
-    return parts.table(["text", "right answer", *before, "candidate", "slice"], rows, wraps=True)
+    return html_parts.table(["text", "right answer", *before, "candidate", "slice"], rows, wraps=True)
 
 
 def _said(answer: str | None) -> str:
@@ -240,12 +243,12 @@ def _calibration(facts: Facts) -> Iterator[str]:
 
 
 def _data(facts: Facts) -> Iterator[str]:
-    yield data.flow(facts.prepared, facts.assembled)
+    yield data_page.flow(facts.prepared, facts.assembled)
     yield sentence("More of it, with examples: reports/data.html")
 
 
 def _training(facts: Facts) -> Iterator[str]:
-    lines = [*training.lines(facts.training)]
+    lines = [*training_words.lines(facts.training)]
     yield _list(lines) or sentence("Nothing new: the parent's adapter is handed on, byte for byte.")
     steps = _columns(facts.curve)
     drawn = [

@@ -8,9 +8,10 @@ from itertools import pairwise
 from typing import Any
 
 from pipeline.common.words import counted
-from pipeline.report import frame, funnel, parts
-from pipeline.report.labels import balance, changes
-from pipeline.report.parts import bars, folded, section, sentence, text
+from pipeline.report.data import funnel
+from pipeline.report.data.label_balance import balance, changes
+from pipeline.report.parts import frame, html_parts
+from pipeline.report.parts.html_parts import bars, folded, section, sentence, text
 
 Report = Mapping[str, Any]
 
@@ -39,7 +40,7 @@ def html(prepared: Report, assembled: Report) -> str:
         section("Evaluation slices", _counts(assembled.get("slices", {}))),
         section("Kinds", _kinds(prepared)),
     ]
-    return frame.page(f"Data of {name}", "\n".join(filter(None, body)), parts.STYLE)
+    return frame.page(f"Data of {name}", "\n".join(filter(None, body)), html_parts.STYLE)
 
 
 def _summary(prepared: Report, assembled: Report) -> Iterator[str]:
@@ -88,7 +89,7 @@ def _dropped(prepared: Report, assembled: Report) -> Iterator[str]:
 def _reasons(found: Mapping[str, tuple[str, int]], report: Report) -> Iterator[str]:
     """By key of the report's examples: words and count."""
     for key, (words, count) in sorted(found.items(), key=lambda item: (-item[1][1], item[0])):
-        heading, shown = f"{text(words)}: <b>{count:,}</b>", parts.places(report.get("examples", {}).get(key, []))
+        heading, shown = f"{text(words)}: <b>{count:,}</b>", html_parts.places(report.get("examples", {}).get(key, []))
         yield folded(heading, shown) if shown else f'<p class="plain">{heading}</p>'
 
 
@@ -104,7 +105,7 @@ def _conflicts(prepared: Report, assembled: Report) -> Iterator[str]:
     ):
         if found:
             yield f"<h3>{title}</h3>"
-            yield parts.table(["text", "labels", "settled"], map(_conflict, found), wraps=True)
+            yield html_parts.table(["text", "labels", "settled"], map(_conflict, found), wraps=True)
 
 
 def _conflict(found: Report) -> list[str]:
@@ -121,10 +122,11 @@ def _clusters(prepared: Report) -> Iterator[str]:
     yield sentence(f"{counted(found['clusters'], 'cluster')} in the increment; the largest:")
     for cluster in found.get("largest", []):
         kept = cluster["kept"]
-        title = f'<b>{cluster["size"]:,}</b> × {text(kept["text"], 120)} <span class="where">{parts.place(kept)}</span>'
+        where = f'<span class="where">{html_parts.place(kept)}</span>'
+        title = f"<b>{cluster['size']:,}</b> × {text(kept['text'], 120)} {where}"
         more = cluster["size"] - 1 - len(cluster["dropped"])
         rest = sentence(f"and {more:,} more") if more > 0 else ""
-        yield folded(title, parts.places(cluster["dropped"]) + rest)
+        yield folded(title, html_parts.places(cluster["dropped"]) + rest)
 
 
 def _lengths(prepared: Report) -> str:
@@ -149,7 +151,7 @@ def _files(prepared: Report) -> str:
         [text(name), f"{counts['read']:,}", f"{counts['records']:,}"]
         for name, counts in sorted(prepared.get("files", {}).items())
     )
-    return parts.table(["file", "rows read", "records"], rows, numbers=(1, 2))
+    return html_parts.table(["file", "rows read", "records"], rows, numbers=(1, 2))
 
 
 def _kinds(prepared: Report) -> str:

@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from pipeline.common.words import counted
-from pipeline.report.parts import escaped, name, sentence
+from pipeline.report.parts.html_parts import escaped, name, sentence
 
 MOST_LABELS = 20  # of a confusion matrix; more cannot be read
 MOST_SLICES = 80

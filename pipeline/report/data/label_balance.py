@@ -4,7 +4,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 from pipeline.common.words import counted
-from pipeline.report.parts import bar, text
+from pipeline.report.parts.html_parts import bar, text
 
 SHOWN = 30  # labels; the rest is one line
 Counts = Mapping[str, int]  # {"before": n, "new": n}

@@ -10,7 +10,7 @@ import torch
 
 from pipeline.model.chat import chat
 from pipeline.model.scoring import scoring
-from pipeline.model.weights import weights
+from pipeline.model.weights import base_model
 from tests.conftest import ROOT
 
 pytest.importorskip("lm_eval", reason="lm_eval is not installed: make setup EXTRAS=lm-eval")
@@ -25,7 +25,7 @@ def asked():
     from lm_eval.models.huggingface import HFLM
 
     talk = chat.load(BASE)
-    return HFLM(pretrained=weights.load_base(BASE).eval(), tokenizer=talk.tokenizer, batch_size=3), talk
+    return HFLM(pretrained=base_model.load(BASE).eval(), tokenizer=talk.tokenizer, batch_size=3), talk
 
 
 def test_same_tokens_same_scores_and_answers(asked):

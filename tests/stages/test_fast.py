@@ -11,7 +11,7 @@ from safetensors.torch import load_file, save_file
 from torch.nn.functional import cross_entropy
 from transformers import AutoModelForCausalLM, BloomConfig, Gemma2Config, GPT2Config, Qwen2Config
 
-from pipeline.model.weights import weights
+from pipeline.model.weights import base_model
 from pipeline.training.examples.example import Example
 from pipeline.training.losses import forward, losses
 from pipeline.training.machine import fast, precision
@@ -209,7 +209,7 @@ def test_the_embedded_base_stays_float32():
 @pytest.mark.parametrize("name", CONFIGS)
 def test_a_base_is_loaded_as_transformers_loads_it_tied_tensors_and_buffers_included(name, tmp_path):
     AutoModelForCausalLM.from_config(CONFIGS[name]).save_pretrained(tmp_path)
-    ours, theirs = weights.load_base(tmp_path), AutoModelForCausalLM.from_pretrained(tmp_path)
+    ours, theirs = base_model.load(tmp_path), AutoModelForCausalLM.from_pretrained(tmp_path)
     assert [key for key, _ in ours.named_parameters()] == [key for key, _ in theirs.named_parameters()]
     for mine, same in zip(
         [*ours.state_dict().items(), *ours.named_buffers()],
@@ -225,4 +225,4 @@ def test_tensors_that_the_files_lack_are_made_as_before(tmp_path):
     kept = load_file(tmp_path / "model.safetensors")
     del kept["lm_head.weight"]
     save_file(kept, tmp_path / "model.safetensors", {"format": "pt"})
-    assert 0 < weights.load_base(tmp_path).lm_head.weight.std() < 0.1
+    assert 0 < base_model.load(tmp_path).lm_head.weight.std() < 0.1

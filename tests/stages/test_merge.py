@@ -16,7 +16,7 @@ from pipeline.common import files
 from pipeline.common.errors import GraftError
 from pipeline.model.chat import chat
 from pipeline.model.merged import shards
-from pipeline.model.weights import weights
+from pipeline.model.weights import base_model
 from pipeline.stages import merge
 from tests.conftest import ENVIRONMENT, ROOT
 from tests.stages.conftest import set_params
@@ -82,7 +82,7 @@ def test_what_lora_never_touches_lies_in_files_that_two_trainings_share(done, dt
 
 
 def test_big_models_shards_are_limited_and_load_like_one_file(done, finished):
-    base = weights.load_base(done / "examples/base")
+    base = base_model.load(done / "examples/base")
     shards.save(base, done / merge.ADAPTER, done / "one", limit="20KB")
     shards.save(base, done / merge.ADAPTER, done / "other", limit="20KB")
     assert contents(done / "one") == contents(done / "other")
@@ -112,7 +112,7 @@ def test_names_of_the_adapters_tensors_say_what_it_changes(adapter, changed):
 def test_head_tied_to_an_adapted_embedding_is_saved_once_and_beside_it(done):
     """And the file that all releases share does not hold it."""
     save_file({"base_model.model.model.embed_tokens.lora_embedding_A": torch.zeros(1)}, "adapter_model.safetensors")
-    shards.save(weights.load_base(done / "examples/base"), Path(), done / "tied")
+    shards.save(base_model.load(done / "examples/base"), Path(), done / "tied")
     assert list(load_file(done / "tied/model-adapted-00001-of-00001.safetensors")) == ["model.embed_tokens.weight"]
     assert "lm_head.weight" not in load_file(done / "tied/model-base-00001-of-00001.safetensors")
 

@@ -18,7 +18,7 @@ from pipeline.evaluation import predictions_content
 from pipeline.evaluation.metrics import write_figures
 from pipeline.model.base import pinned
 from pipeline.model.chat import chat
-from pipeline.model.weights import weights
+from pipeline.model.weights import base_model, weights
 from pipeline.stages import evaluate, gate, merge, train
 from pipeline.training.examples import examples
 from pipeline.training.losses import losses, preference
@@ -161,7 +161,7 @@ def test_dpo_loss_is_the_published_formula_of_summed_log_probabilities(finished,
         [said(n, "preference") for n in range(6)],
         Encoding(objective="dpo", max_length=128, truncation="error"),
     )
-    plain = weights.load_base(base.folder).eval()
+    plain = base_model.load(base.folder).eval()
     before = preference.reference(plain, pairs, 4)
     tuned = weights.load_merged(base, train.ADAPTER, "float32")
 
@@ -185,7 +185,7 @@ def test_dpo_loss_is_the_published_formula_of_summed_log_probabilities(finished,
 def test_loss_is_summed_so_that_dividing_a_batch_changes_nothing(finished, monkeypatch):
     monkeypatch.chdir(finished)
     base = pinned.load()
-    model = weights.load_base(base.folder).eval()
+    model = base_model.load(base.folder).eval()
     batch = examples.encode(
         chat.load(base.folder),
         [said(n, "sft") for n in range(7)],

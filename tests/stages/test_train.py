@@ -14,7 +14,7 @@ from pipeline.model.adapter import lora_settings
 from pipeline.model.adapter.lora_settings import Settings
 from pipeline.model.base import base_files, pinned
 from pipeline.model.chat import chat
-from pipeline.model.weights import weights
+from pipeline.model.weights import base_model, weights
 from pipeline.stages import train
 from pipeline.training import batches, loop, rates
 from pipeline.training.batches import Order
@@ -203,7 +203,7 @@ def test_nothing_to_train_and_nothing_to_hand_on_is_an_error(parent, candidate, 
 def test_frozen_adapter_is_an_error(finished, monkeypatch):
     monkeypatch.chdir(finished)
     base = pinned.load()
-    frozen = weights.add_adapter(weights.load_base(base.folder), train.ADAPTER, base)
+    frozen = weights.add_adapter(base_model.load(base.folder), train.ADAPTER, base)
     learned = examples.encode(chat.load(base.folder), arrow.read_records(train.RECORDS), sft(128))
     made = Trainable(model=frozen, groups=[{"params": [], "share": 1.0}], save=lambda folder: None)
     with pytest.raises(GraftError, match="no parameter is trainable"):
@@ -270,7 +270,7 @@ def test_only_answer_and_end_of_turn_are_learned(finished, monkeypatch):
     base = pinned.load()
     talk = chat.load(base.folder)
     batch = examples.encode(talk, arrow.read_records(train.RECORDS)[:5], sft(128))
-    adapted = weights.add_adapter(weights.load_base(base.folder), train.ADAPTER, base)
+    adapted = weights.add_adapter(base_model.load(base.folder), train.ADAPTER, base)
     said = []
     for example in batch:  # one at a time and without padding, over every position
         ids = torch.tensor([example.tokens])

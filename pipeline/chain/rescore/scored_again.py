@@ -14,7 +14,7 @@ from pipeline.evaluation.predict import answers, keys, predict
 from pipeline.evaluation.predict.predict import Served
 from pipeline.model.base.pinned import Base
 from pipeline.model.chat import chat
-from pipeline.model.weights import machine, weights
+from pipeline.model.weights import base_model, machine, weights
 from pipeline.training.examples import encoding
 
 
@@ -29,7 +29,7 @@ def load_published(folder: Path, labels: Sequence[str], max_length: int, threads
     """
     device = machine.settle(threads)
     talk = chat.load(folder, needed=False)
-    return _served(weights.load_base(folder).eval().to(device), talk, labels, max_length)
+    return _served(base_model.load(folder).eval().to(device), talk, labels, max_length)
 
 
 def load_adapted(

@@ -9,7 +9,7 @@ from transformers import AutoModelForCausalLM, BitsAndBytesConfig
 from transformers.pytorch_utils import Conv1D
 
 from pipeline.common.errors import GraftError
-from pipeline.model.weights import weights
+from pipeline.model.weights import base_model
 
 
 def load(folder: Path, kind: str, device: torch.device) -> Any:
@@ -70,7 +70,7 @@ def thaw(module: Any) -> None:
 
 def _refuse_transposed(folder: Path) -> None:
     """GPT-2's layers hold weights of inputs by outputs: quantised and taken back they would come out transposed."""
-    body = weights.structure(folder)
+    body = base_model.structure(folder)
     if any(isinstance(module, Conv1D) for module in body.modules()):
         raise GraftError(
             f"train.method: no quantised training of {type(body).__name__}: its layers are transposed (Conv1D)",

@@ -6,37 +6,12 @@ from typing import Any
 
 import torch
 from peft import PeftModel
-from transformers import AutoConfig, AutoModelForCausalLM
-from transformers.initialization import no_init_weights
-from transformers.utils import logging
 
 from pipeline.model.adapter import saved_adapter
 from pipeline.model.base.pinned import Base
-from pipeline.model.weights import trained_tensors
-
-logging.disable_progress_bar()  # a stage prints its own progress
+from pipeline.model.weights import base_model, trained_tensors
 
 # Shape legend: B = batch, T = tokens, padded on the left so that answers end at the last position.
-
-
-def load_base(folder: Path, dtype: torch.dtype | str = torch.float32, device_map: str | None = None) -> Any:
-    """The base's causal language model; `dtype` "auto" keeps what the files hold.
-
-    Args:
-        folder: with its files.
-        dtype: of its weights.
-        device_map: how accelerate lays it over the devices, such as auto or balanced; None: on the CPU.
-    """
-    with no_init_weights():  # torch's layers would draw first what the files then say; missing tensors are still made
-        return AutoModelForCausalLM.from_pretrained(
-            folder, dtype=dtype, local_files_only=True, use_safetensors=True, device_map=device_map
-        )
-
-
-def structure(folder: Path) -> Any:
-    """The base's causal language model without any weights, on the meta device."""
-    with torch.device("meta"), no_init_weights():
-        return AutoModelForCausalLM.from_config(AutoConfig.from_pretrained(folder, local_files_only=True))
 
 
 def add_adapter(model: Any, adapter: Path, base: Base, *, trainable: bool = False) -> Any:
@@ -61,7 +36,7 @@ def load_trained_on(base: Base, adapter: Path) -> Any:
     """What an adapter adds to, float32 on the CPU: the base, or the base as it was quantised for the training."""
     kind = saved_adapter.read(adapter).quantize
     if kind is None:
-        return load_base(base.folder)
+        return base_model.load(base.folder)
     from pipeline.model.weights import quantized
 
     return quantized.dequantized(base.folder, kind)

@@ -17,7 +17,7 @@ from pipeline.common.errors import GraftError
 from pipeline.model.adapter import saved_adapter
 from pipeline.model.adapter.lora_settings import Settings
 from pipeline.model.base.pinned import Base
-from pipeline.model.weights import layers, weights
+from pipeline.model.weights import base_model, layers
 
 ADAPTER = "default"  # PEFT's name of the one that is trained
 FROZEN = "frozen"  # beside it, and published with it
@@ -78,7 +78,7 @@ def write_tensors(
 def skeleton(base: Path, asked: Settings) -> Any:
     """A new adapter on this base, without data: no weights are loaded."""
     with torch.device("meta"):
-        return inject(weights.structure(base), replace(asked, init="default"))
+        return inject(base_model.structure(base), replace(asked, init="default"))
 
 
 def inject(body: Any, asked: Settings) -> Any:

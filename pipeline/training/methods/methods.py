@@ -8,7 +8,7 @@ from typing import Any
 from pipeline.model.adapter import lora_settings, saved_adapter
 from pipeline.model.adapter.lora_settings import QUANTIZED
 from pipeline.model.base.pinned import Base
-from pipeline.model.weights import weights
+from pipeline.model.weights import base_model, weights
 from pipeline.training.methods import concatenated, continuing, full_weights, lora, peft_methods
 from pipeline.training.settings import Params
 
@@ -66,7 +66,7 @@ def load(base: Base, asked: Params, device: Any) -> Any:
         from pipeline.model.weights import quantized
 
         return quantized.load(base.folder, asked.quantize, device)
-    return weights.load_base(base.folder, "auto" if device.type == "cuda" else "float32", asked.machine.device_map)
+    return base_model.load(base.folder, "auto" if device.type == "cuda" else "float32", asked.machine.device_map)
 
 
 def _on(device: Any, model: Any, asked: Params) -> Any:

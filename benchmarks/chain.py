@@ -139,7 +139,7 @@ class Bench:
         parts = {name: replace(self.asked.parent, **part) for name, part in more.items() if name == "parent"}
         asked, own, shares, tokens = replace(self.asked, **{**more, **parts}), {}, [], 0
         scores: dict[str, float] = {}
-        parent, adapter = state.Parent(), None
+        parent, adapter = state.ParentState(), None
         for step, items in enumerate(increments):
             made, out = self._assembled(items, parent, asked), self.folder / (name if step else "first") / str(step)
             facts = self._trained(asked, made.train, adapter, out / "adapter", again=bool(step))
@@ -157,7 +157,7 @@ class Bench:
     def cumulative(self, increments: Sequence[Sequence[Record]]) -> Outcome:
         """A new adapter on all of the increments, scored on the chain's slices; tokens: of one such training a step."""
         asked = replace(self.asked, chain="fresh")
-        parent, tables, tokens = state.Parent(), [], 0
+        parent, tables, tokens = state.ParentState(), [], 0
         for step, items in enumerate(increments):
             made = self._assembled(items, parent, replace(asked, replay=0.0))
             out = self.folder / "all" / str(step)
@@ -172,9 +172,9 @@ class Bench:
             accuracy=self._scores(self.folder / "all/adapter", made), tokens=tokens, forgotten=0, replayed=[]
         )
 
-    def _assembled(self, items: Sequence[Record], parent: state.Parent, asked: Params) -> assemble.Assembled:
+    def _assembled(self, items: Sequence[Record], parent: state.ParentState, asked: Params) -> assemble.Assembled:
         table = arrow.table_of(sorted(items, key=lambda item: item.id))
-        new = assemble.Increment(name=items[0].increment, table=table, seed=asked.seed, replay=asked.replay)
+        new = assemble.NewRecords(name=items[0].increment, table=table, seed=asked.seed, replay=asked.replay)
         return assemble.assemble(new, parent, self.options)
 
     def _trained(self, asked: Params, table: Any, parent: Path | None, out: Path, *, again: bool) -> Mapping[str, Any]:

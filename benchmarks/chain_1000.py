@@ -134,12 +134,12 @@ def made_by(number: int, before: Tree, objects: Objects) -> Tree:
 
 def runs_after(names: list[str], number: int) -> list[str]:
     """The index's files once a release's run has come to those of its parent."""
-    runs = [index.Run(file=name, increment="", records=1, capacity=1) for name in names]
-    runs.append(index.Run(file=f"{number + 1:05d}-{name_of(number)}.run", increment="", records=1, capacity=1))
+    runs = [index.IndexFile(file=name, increment="", records=1, capacity=1) for name in names]
+    runs.append(index.IndexFile(file=f"{number + 1:05d}-{name_of(number)}.run", increment="", records=1, capacity=1))
     while len(runs) >= index.FAN and len({run.span for run in runs[-index.FAN :]}) == 1:
         last = runs[-index.FAN :]
         file = f"{last[0].number:05d}+{sum(run.span for run in last)}.run"
-        runs[-index.FAN :] = [index.Run(file=file, increment="", records=1, capacity=1)]
+        runs[-index.FAN :] = [index.IndexFile(file=file, increment="", records=1, capacity=1)]
     return [run.file for run in runs]
 
 

@@ -83,7 +83,7 @@ def table(found: Mapping[str, Mapping[str, Any]]) -> Iterator[str]:
         yield f"{name:20} {figures['mean']:9.4f} {figures['standard_error']:9.4f}  {values}"
 
 
-def usable(new: assemble.Increment, parent: state.Parent, options: assemble.Params) -> list[Record]:
+def usable(new: assemble.NewRecords, parent: state.ParentState, options: assemble.Params) -> list[Record]:
     """What the increment brings that is new to the chain and contradicts nothing: all that assemble would keep."""
     dropped = assemble.assemble(new, parent, options).dropped
     gone = pa.array([row["id"] for row in dropped if row["reason"] != "eval_over_cap"], pa.string())
@@ -114,7 +114,7 @@ def run(count: int) -> list[Metrics]:
     return measured
 
 
-def _increment() -> assemble.Increment:
+def _increment() -> assemble.NewRecords:
     folder = Path(lockfile.load().increment)
     report = assemble.PREPARED / "report.json"
     if not report.exists() or files.read_json(report)["increment"] != folder.name:

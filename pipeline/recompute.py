@@ -136,7 +136,7 @@ def _weights(outputs: Mapping[str, Any], adapter: Path) -> str:
 
 
 def _keys(
-    records: list[Record], rows: predictions_content.Rows, models: Mapping[str, Any], decoding: keys.Judge
+    records: list[Record], rows: predictions_content.Rows, models: Mapping[str, Any], decoding: keys.Decoding
 ) -> Iterator[str]:
     """Rows whose key is not the one of their model and item. With other libraries every key is another one."""
     if environment.differences(lockfile.load().toolchain, environment.toolchain()):

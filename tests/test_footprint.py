@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from pipeline.model.sizing import footprint, shapes
-from pipeline.model.sizing.footprint import Run
+from pipeline.model.sizing.footprint import TrainingSetup
 
 # Shapes as their makers publish them in config.json.
 QWEN_7B: dict[str, Any] = {
@@ -30,7 +30,7 @@ LLAMA31_8B = {**LLAMA2_7B, "intermediate_size": 14336, "num_key_value_heads": 8,
 # Qwen's README, "Profiling of Memory and Speed": one A100-80GB, batch 1, Flash Attention 2; and its finetune.py:
 # rank 64 on every matrix of the layers, gradient checkpointing, the chat model (embedding and head do not learn).
 # Q-LoRA there is int4 (GPTQ) under DeepSpeed's fp16, whose loss is half precision.
-QWEN = Run(rank=64, gradient_checkpointing=True)
+QWEN = TrainingSetup(rank=64, gradient_checkpointing=True)
 QWEN_INT4 = replace(QWEN, method="qlora", precision="float16", half_loss=True)
 PEAKS = [
     *[pytest.param(QWEN_7B, replace(QWEN, length=n), gb, id=f"Qwen-7B-LoRA-{n}") for n, gb in {
@@ -46,10 +46,10 @@ PEAKS = [
 
 # litgpt's tutorials/resource-tables.md: one A100-40GB, bf16, rank 8 on queries and values, 1304 tokens (the longest of
 # Alpaca), nothing recomputed. Its figure is the most that torch reserved: the context is not in it.
-LITGPT = Run(rank=8, targets=["q_proj", "v_proj"], length=1304)
+LITGPT = TrainingSetup(rank=8, targets=["q_proj", "v_proj"], length=1304)
 # torchtune's README: Llama 3.1 8B, batch 2, 2048 tokens, recomputed, the loss in 8 parts; 16.2 GiB that torch
 # allocated.
-TORCHTUNE = Run(
+TORCHTUNE = TrainingSetup(
     rank=8, targets=["q_proj", "v_proj", "o_proj", "gate_proj", "up_proj", "down_proj"], micro_batch=2, length=2048,
     learned=2048 // 8, gradient_checkpointing=True,
 )  # fmt: skip
@@ -63,12 +63,16 @@ RESERVED = [
 
 
 @pytest.mark.parametrize(("config", "run", "published"), PEAKS)
-def test_peak_is_within_a_tenth_of_the_published_one(config: dict[str, Any], run: Run, published: float) -> None:
+def test_peak_is_within_a_tenth_of_the_published_one(
+    config: dict[str, Any], run: TrainingSetup, published: float
+) -> None:
     assert footprint.estimate(shapes.read(config), run).peak == pytest.approx(published, rel=0.1)
 
 
 @pytest.mark.parametrize(("config", "run", "published"), RESERVED)
-def test_reserved_is_within_a_tenth_of_the_published_one(config: dict[str, Any], run: Run, published: float) -> None:
+def test_reserved_is_within_a_tenth_of_the_published_one(
+    config: dict[str, Any], run: TrainingSetup, published: float
+) -> None:
     assert footprint.estimate(shapes.read(config), run).reserved == pytest.approx(published, rel=0.1)
 
 
@@ -78,7 +82,7 @@ def test_llama_31_8b_is_within_a_tenth_of_what_torchtune_allocates() -> None:
 
 
 def test_full_training_of_qwen_7b_on_two_cards_is_within_a_tenth_of_the_published_one() -> None:
-    run = Run(method="full", gradient_checkpointing=True, devices=2)  # 139.2 GB of both, README as above
+    run = TrainingSetup(method="full", gradient_checkpointing=True, devices=2)  # 139.2 GB of both, README as above
     assert 2 * footprint.estimate(shapes.read(QWEN_7B), run).peak == pytest.approx(139.2, rel=0.1)
 
 
@@ -100,7 +104,9 @@ def test_adapter_has_as_many_parameters_as_peft_makes(config: dict[str, Any], me
     with torch.device("meta"):
         model = get_peft_model(AutoModelForCausalLM.from_config(AutoConfig.for_model(**config)), asked)
     made = sum(parameter.numel() for parameter in model.parameters() if parameter.requires_grad)
-    assert footprint.trained_parameters(shapes.read(config), Run(method=method, rank=4, targets=targets)) == made
+    assert (
+        footprint.trained_parameters(shapes.read(config), TrainingSetup(method=method, rank=4, targets=targets)) == made
+    )
 
 
 @pytest.mark.parametrize(
@@ -122,5 +128,5 @@ def test_adapter_has_as_many_parameters_as_peft_makes(config: dict[str, Any], me
     ],
 )
 def test_what_saves_memory_is_seen_to_save_it(less: dict[str, Any], more: dict[str, Any]) -> None:
-    shape, run = shapes.read(LLAMA31_8B), Run(length=1024)
+    shape, run = shapes.read(LLAMA31_8B), TrainingSetup(length=1024)
     assert footprint.estimate(shape, replace(run, **less)).peak < footprint.estimate(shape, replace(run, **more)).peak

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from dataclasses import replace
 
 from pipeline.model.sizing import cards, fitting, footprint, shapes
-from pipeline.model.sizing.footprint import Run
+from pipeline.model.sizing.footprint import TrainingSetup
 from tests.conftest import ROOT
 from tests.test_footprint import LLAMA31_8B, PEAKS, QWEN_7B
 
@@ -26,7 +26,7 @@ def published() -> Iterator[str]:
 def settings() -> Iterator[str]:
     """What a base of 8 billion parameters needs under settings of this page."""
     shape = shapes.read(LLAMA31_8B)
-    base = Run(rank=8, micro_batch=1, length=2048)
+    base = TrainingSetup(rank=8, micro_batch=1, length=2048)
     for words, run in {
         "`lora`": base,
         "`lora`, `gradient_checkpointing`": replace(base, gradient_checkpointing=True),
@@ -50,6 +50,6 @@ def test_tables_are_what_the_planner_says() -> None:
 
 
 def test_settings_of_the_page_fit_a_card_of_24_gb() -> None:
-    run = Run(method="qlora", rank=8, micro_batch=2, length=2048, gradient_checkpointing=True)
+    run = TrainingSetup(method="qlora", rank=8, micro_batch=2, length=2048, gradient_checkpointing=True)
     for config in (LLAMA31_8B, QWEN_7B):
         assert fitting.fits(shapes.read(config), run, cards.parse("24GB"))

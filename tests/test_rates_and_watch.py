@@ -15,7 +15,7 @@ from pipeline.training.checkpoints import mirror
 from pipeline.training.examples.example import Example
 from pipeline.training.settings import Params, Validation, Watch
 from pipeline.training.steps import Step
-from pipeline.training.validation import Held
+from pipeline.training.validation import HeldOut
 from pipeline.training.watch import watch
 from pipeline.training.watch.watch import Watcher
 
@@ -125,13 +125,13 @@ def test_the_held_out_part_follows_from_ids_alone():
 
 
 def test_patience_ends_a_training_and_the_best_weights_come_back():
-    held = Held(examples=[example("a")], asked=Validation(share=0.1, every=10, patience=2))
+    held = HeldOut(examples=[example("a")], asked=Validation(share=0.1, every=10, patience=2))
     weights = torch.zeros(3)
     for step, loss in ((10, 2.0), (20, 1.0), (30, 1.5)):
         assert not held.ended
         weights.fill_(step)
         held.look(step, loss, [weights])
-    again = Held(examples=held.examples, asked=held.asked)
+    again = HeldOut(examples=held.examples, asked=held.asked)
     again.restore(held.tensors())
     assert again.facts() == held.facts()
     again.look(40, 1.2, [weights.fill_(40)])

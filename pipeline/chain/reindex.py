@@ -42,7 +42,7 @@ def is_current(folder: Path) -> bool:
     return not index.differences(files.read_json(folder / "index.json"))
 
 
-def make_again(parent: lockfile.Parent, store: Store, target: Path) -> None:
+def make_again(parent: lockfile.LockedParent, store: Store, target: Path) -> None:
     """Write the index of a parent's chain to the empty folder `target`; says first what that costs.
 
     Raises:
@@ -73,10 +73,10 @@ def make_again(parent: lockfile.Parent, store: Store, target: Path) -> None:
             grown.folder.rename(target)
 
 
-def parts(parent: lockfile.Parent) -> list[Part]:
+def parts(parent: lockfile.LockedParent) -> list[Part]:
     """Releases of a parent's chain, oldest first, each by its own commit."""
     found: list[Part] = []
-    following: lockfile.Parent | None = parent
+    following: lockfile.LockedParent | None = parent
     while following is not None and following.commit.strip("0"):  # an adopted adapter has no commit
         part = _part(following)
         found.insert(0, part)
@@ -84,7 +84,7 @@ def parts(parent: lockfile.Parent) -> list[Part]:
     return found
 
 
-def _part(parent: lockfile.Parent) -> Part:
+def _part(parent: lockfile.LockedParent) -> Part:
     texts = [git.show(parent.commit, name) for name in ("models.lock", "dvc.yaml", "dvc.lock", "reports/manifest.json")]
     if any(text is None for text in texts):
         raise GraftError(

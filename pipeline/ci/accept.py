@@ -29,14 +29,14 @@ _NAME = re.compile(r"train #(?P<number>[0-9]+) at (?P<commit>[0-9a-f]{40})")  # 
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class Training:
+class AcceptedTraining:
     """A run of retrain.yml that succeeded."""
 
     run: int
     commit: str  # that it trained
 
 
-def trainings(commit: str) -> Iterator[Training]:
+def trainings(commit: str) -> Iterator[AcceptedTraining]:
     """The successful runs of retrain.yml on the pull requests that became a commit, newest first."""
     pulls = [pull for page in github.pages(f"commits/{commit}/pulls") for pull in page]
     numbers = {str(pull["number"]) for pull in pulls if pull["merged_at"]}
@@ -46,7 +46,7 @@ def trainings(commit: str) -> Iterator[Training]:
         for run in page["workflow_runs"]:
             match = _NAME.fullmatch(run["display_title"])
             if match and match["number"] in numbers and _is_of_main(run):
-                yield Training(run=int(run["id"]), commit=match["commit"])
+                yield AcceptedTraining(run=int(run["id"]), commit=match["commit"])
 
 
 def _is_of_main(run: dict[str, object]) -> bool:
@@ -55,7 +55,7 @@ def _is_of_main(run: dict[str, object]) -> bool:
     return (run["event"], run["conclusion"], path) == (EVENT, "success", f".github/workflows/{WORKFLOW}")
 
 
-def differences(training: Training) -> list[str]:
+def differences(training: AcceptedTraining) -> list[str]:
     """Why HEAD is not what a training made; empty when it is."""
     artifact = github.artifact(training.run, ARTIFACT)
     if artifact is None:

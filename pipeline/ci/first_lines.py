@@ -46,7 +46,7 @@ def _base_verdict(base: Path, *, required: bool) -> Iterator[str]:
         if required:
             yield f"The base branch's verdict: {NOT_CHECKED}: {plain(error.message)}"
         return
-    theirs, ours = (verdicts.of(tree, predictions) for tree in (base, Path()))
+    theirs, ours = (verdicts.tree_verdict(tree, predictions) for tree in (base, Path()))
     if not required and (theirs.error or ours.error):
         return
     if theirs.error:

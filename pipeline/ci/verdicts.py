@@ -41,7 +41,7 @@ class Verdict:
     error: str  # why there is none; empty where there is
 
 
-def of(tree: Path, predictions: Path) -> Verdict:
+def tree_verdict(tree: Path, predictions: Path) -> Verdict:
     """The verdict of a tree's own gate code and params.yaml.
 
     Args:

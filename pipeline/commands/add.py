@@ -131,7 +131,7 @@ def _refuse_ignored(folder: Path) -> None:
         )
 
 
-def _held(tree: Tree, *, sibling_too: bool = False) -> lockfile.Parent:
+def _held(tree: Tree, *, sibling_too: bool = False) -> lockfile.LockedParent:
     """The release that the tree holds, or stands beside as a sibling, as a parent."""
     held = tree.held or (tree.sibling if sibling_too else None)
     if held is None:
@@ -257,7 +257,9 @@ def _open_full(tree: Tree, folder: Path) -> None:
     _open(tree, folder.as_posix(), parent, f"a refresh from the base over {len(tree.line)} increments")
 
 
-def _open(tree: Tree, name: str, parent: lockfile.Parent | None, what: str, *, refreshed: bool | None = None) -> None:
+def _open(
+    tree: Tree, name: str, parent: lockfile.LockedParent | None, what: str, *, refreshed: bool | None = None
+) -> None:
     """Move models.lock, last of all.
 
     Args:

@@ -51,11 +51,11 @@ def adopt(adapter: Path) -> None:
     lock, store = lockfile.load(), Store()
     tracking.reproduce(store, "base")
     from pipeline.chain.candidate import adopted
-    from pipeline.model.adapter.lora_settings import Settings
+    from pipeline.model.adapter.lora_settings import AdapterSettings
     from pipeline.model.base import pinned
 
     asked = params.load_all()["train"]
-    settings = Settings(**{name: asked[name] for name in ("rank", "alpha", "dropout", "targets")})
+    settings = AdapterSettings(**{name: asked[name] for name in ("rank", "alpha", "dropout", "targets")})
     made = files.empty_dir(SCRATCH)
     try:
         (made / "models/adapter").mkdir(parents=True)
@@ -65,7 +65,7 @@ def adopt(adapter: Path) -> None:
         state = {path: {"md5": store.save(made / path)} for path in outputs.STATE if (made / path).exists()}
     finally:
         shutil.rmtree(made)
-    parent = lockfile.Parent(release=releases.ADOPTED, commit=releases.NO_COMMIT, state=state)
+    parent = lockfile.LockedParent(release=releases.ADOPTED, commit=releases.NO_COMMIT, state=state)
     if store.remote_name():  # a colleague or a runner trains this candidate before its release pushes anything
         store.push(output["md5"] for output in state.values())
     candidate.save(replace(lock, parent=parent))

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from pipeline.chain.candidate.candidate import Tree
-from pipeline.chain.lock.lockfile import Parent
+from pipeline.chain.lock.lockfile import LockedParent
 from pipeline.chain.store.objects import Store
 from pipeline.common.words import counted
 from pipeline.data.reading import increment
@@ -51,12 +51,12 @@ def count(tree: Tree, asked: dict[str, Any], store: Store) -> Counted | None:
     with tempfile.TemporaryDirectory() as scratch:  # models/parent may still be the last candidate's
         if tree.lock.parent:
             _link_state(tree.lock.parent, store, Path(scratch))
-        parent = state.load(Path(scratch)) if tree.lock.parent else state.Parent()
+        parent = state.load(Path(scratch)) if tree.lock.parent else state.ParentState()
         made = assemble.assemble(new, parent, options)
         return Counted(prepared=prepared, assembled=made.report, train=made.train, slices=made.slices)
 
 
-def _link_state(parent: Parent, store: Store, folder: Path) -> None:
+def _link_state(parent: LockedParent, store: Store, folder: Path) -> None:
     """Lay the parent's state out as links into the cache: an index of ten million records is not copied."""
     md5s = {Path(path).name: output["md5"] for path, output in parent.state.items()}
     store.fetch(md5s.values())

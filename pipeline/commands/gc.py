@@ -15,7 +15,7 @@ from pipeline.chain.store.places import Place
 from pipeline.common.errors import GraftError
 from pipeline.common.words import counted
 from pipeline.garbage import deletions, history, inventory
-from pipeline.garbage.deletions import Garbage, Rule
+from pipeline.garbage.deletions import Garbage, UnknownObjects
 
 DAY = 86400  # seconds
 
@@ -60,8 +60,8 @@ def gc(
     stays = deletions.plan(tree, newest, thin=thin, heads=_heads() if remote else {}, foreign=foreign)
     thinned = deletions.unthinned(stays.thin) if remote else []
     places: list[Place] = ["cache", "remote"] if remote else ["cache"]
-    rule = Rule(foreign=foreign, written_before=time.time() - (14 if grace is None else grace) * DAY)
-    found, notes = deletions.of(store, stays, places, rule)
+    rule = UnknownObjects(foreign=foreign, written_before=time.time() - (14 if grace is None else grace) * DAY)
+    found, notes = deletions.unneeded(store, stays, places, rule)
     deletions.require_state(thinned, found[-1])
     say: Callable[..., None] = _nothing if as_json else terminal.echo
     say(*(f"note: {note}" for note in notes))

@@ -97,7 +97,7 @@ def _resolve(tree: candidate.Tree) -> None:
     asked = params.load_all()["base"]
     resolved = base_resolve.resolve(asked["source"], asked["revision"])
     requested = lockfile.Requested(source=asked["source"], revision=asked["revision"])
-    base = lockfile.Base(requested=requested, resolved=resolved)
+    base = lockfile.LockedBase(requested=requested, resolved=resolved)
     if base.resolved != tree.lock.base.resolved:
         _refuse_to_continue_on_another_base(tree)
     new = replace(tree.lock, base=base, anchor=anchors.resolve(tree, base), toolchain=environment.toolchain())

@@ -21,7 +21,7 @@ UNREADABLE = "unreadable"
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class Row:
+class LogRow:
     """One release, as the table and --json show it."""
 
     version: str
@@ -58,7 +58,7 @@ def log(as_json: bool) -> None:
     tree = candidate.tree()
     rows = _rows(tree)
     if as_json:
-        terminal.echo_json([{name: getattr(row, name) for name in Row.__slots__} for row in rows])
+        terminal.echo_json([{name: getattr(row, name) for name in LogRow.__slots__} for row in rows])
         return
     if tree.held is None:
         on = tree.lock.parent.release if tree.lock.parent else "no parent"
@@ -70,7 +70,7 @@ def log(as_json: bool) -> None:
         terminal.echo(*joins, f"{left} {_line(row, width)}")
 
 
-def _rows(tree: candidate.Tree) -> list[Row]:
+def _rows(tree: candidate.Tree) -> list[LogRow]:
     newest_first = list(reversed(tree.releases))
     names = [f"{release.commit}:reports/{name}.json" for release in newest_first for name in REPORTS]
     contents = list(git.contents(names)) if names else []
@@ -78,8 +78,8 @@ def _rows(tree: candidate.Tree) -> list[Row]:
     oldest: dict[str, str] = {}
     for release in tree.releases:
         oldest.setdefault(release.manifest, release.tag)
-    kept = thinning.of(tree.releases)
-    size, broken = sizes.of(tree.releases, kept)
+    kept = thinning.kept_as(tree.releases)
+    size, broken = sizes.release_sizes(tree.releases, kept)
     reports: dict[str, Any] = {}
     for place, release in enumerate(newest_first):
         try:
@@ -115,8 +115,8 @@ def _reports(tag: str, contents: Sequence[bytes | None]) -> dict[str, Any]:
     }
 
 
-def _unreadable(tag: str, date: str, why: str, lock: Lock | None = None) -> Row:
-    return Row(
+def _unreadable(tag: str, date: str, why: str, lock: Lock | None = None) -> LogRow:
+    return LogRow(
         version=tag,
         date=date,
         increment=PurePosixPath(lock.increment).name if lock else "",
@@ -135,10 +135,10 @@ def _unreadable(tag: str, date: str, why: str, lock: Lock | None = None) -> Row:
     )
 
 
-def _row(release: releases.Release, reports: dict[str, Any], *, size: sizes.Sizes, kept: str, **known: Any) -> Row:
+def _row(release: releases.Release, reports: dict[str, Any], *, size: sizes.Sizes, kept: str, **known: Any) -> LogRow:
     metrics = reports["metrics"]
     accuracy, before = _accuracy(metrics, "candidate"), _accuracy(metrics, "parent")
-    return Row(
+    return LogRow(
         version=release.tag,
         date=release.date,
         increment=PurePosixPath(release.lock.increment).name,
@@ -159,13 +159,13 @@ def _accuracy(metrics: Any, side: str) -> float | None:
     return documents.number(documents.at(metrics, side, "all", "accuracy"))
 
 
-def _lines(rows: list[Row]) -> list[tuple[str, str | None]]:
+def _lines(rows: list[LogRow]) -> list[tuple[str, str | None]]:
     """Who stands on whom; a tagged rollback on the release whose bytes it brought back."""
     known = {row.version for row in rows}
     return [(row.version, above if (above := row.same_as or row.parent) in known else None) for row in rows]
 
 
-def _line(row: Row, width: int) -> str:
+def _line(row: LogRow, width: int) -> str:
     if row.status == UNREADABLE:
         return f"{row.version:8} {row.date}  {row.increment:{width}}  unreadable: {row.why}"
     accuracy = "accuracy   -  " if row.accuracy is None else f"accuracy {row.accuracy:.3f}"
@@ -179,7 +179,7 @@ def _line(row: Row, width: int) -> str:
     )
 
 
-def _marks(row: Row) -> str:
+def _marks(row: LogRow) -> str:
     marks = [
         f"on {row.parent}" if row.parent == releases.ADOPTED else None,
         {"on-demand": "on demand", "thinned": "on demand (thinned)"}.get(row.keep),

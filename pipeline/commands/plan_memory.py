@@ -13,7 +13,7 @@ from pipeline.data.reading import increment
 from pipeline.model.base import base_files, hub
 from pipeline.model.sizing import cards, fitting, footprint, pace, shapes
 from pipeline.model.sizing.cards import Cards
-from pipeline.model.sizing.footprint import Run
+from pipeline.model.sizing.footprint import TrainingSetup
 from pipeline.model.sizing.shapes import Shape
 
 LABEL_TOKENS = 32  # that a label and its end have at most, as classifications go
@@ -73,7 +73,7 @@ def pinned(lock: Lock) -> Path | None:
     return path if path.is_file() else None
 
 
-def run_of(train: Mapping[str, Any], learned: int | None, *, cpu: bool) -> Run:
+def run_of(train: Mapping[str, Any], learned: int | None, *, cpu: bool) -> TrainingSetup:
     """Section `train` as the planner sees it."""
     machine = train["machine"]
     precision = machine["precision"]
@@ -81,7 +81,7 @@ def run_of(train: Mapping[str, Any], learned: int | None, *, cpu: bool) -> Run:
     size = machine["micro_batch"] or train["batch_size"]
     if train["batch_tokens"] and not machine["micro_batch"]:
         size = max(1, train["batch_tokens"] // length)
-    return Run(
+    return TrainingSetup(
         method=train["method"],
         rank=train["rank"],
         targets=train["targets"],
@@ -128,7 +128,7 @@ def _gpu_lines(gpu: dict[str, Any], asked: str) -> Iterator[str]:
         yield f"rules of thumb: {'; '.join(gpu['rules_of_thumb'])}"
 
 
-def _memory(path: Path, shape: Shape, run: Run, asked: Cards | None, here: str) -> Memory:
+def _memory(path: Path, shape: Shape, run: TrainingSetup, asked: Cards | None, here: str) -> Memory:
     found = footprint.estimate(shape, run)
     tflops = asked.tflops if asked else cards.named(here)
     count = asked.count if asked else here.count(";") + 1
@@ -146,7 +146,7 @@ def _memory(path: Path, shape: Shape, run: Run, asked: Cards | None, here: str) 
     )
 
 
-def _against(shape: Shape, run: Run, asked: Cards) -> dict[str, Any]:
+def _against(shape: Shape, run: TrainingSetup, asked: Cards) -> dict[str, Any]:
     fits = fitting.fits(shape, run, asked)
     offered = [] if fits else fitting.suggest(shape, run, asked)
     methods = ("full", "lora", "qlora")
@@ -161,8 +161,8 @@ def _against(shape: Shape, run: Run, asked: Cards) -> dict[str, Any]:
     }
 
 
-def _by(run: Run, method: str) -> Run:
-    return Run(method=method, rank=run.rank, targets=run.targets, length=run.length, learned=run.learned)
+def _by(run: TrainingSetup, method: str) -> TrainingSetup:
+    return TrainingSetup(method=method, rank=run.rank, targets=run.targets, length=run.length, learned=run.learned)
 
 
 def _learned(lock: Lock) -> int | None:

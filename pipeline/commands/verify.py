@@ -141,7 +141,7 @@ def _recomputed(commit: Commit, revision: str | None, store: Store, remote: bool
 
 
 def _tags(
-    revision: str | None, commit: Commit, ancestors: list[Release], every: releases.Known
+    revision: str | None, commit: Commit, ancestors: list[Release], every: releases.ReadTags
 ) -> tuple[list[Finding], list[str]]:
     """What the tags of the release and of its ancestors say otherwise than their commits and origin."""
     held = releases.held_by(commit.lock, _manifest(revision), every.releases)

@@ -15,7 +15,7 @@ LEAVINGS = (
 )  # fmt: skip
 
 
-def of(stage: str) -> dict[str, str]:
+def stage_hashes(stage: str) -> dict[str, str]:
     """Path -> SHA-256 of every file that the stage reads and that no stage writes; report wording left out.
 
     dvc.yaml is no dependency of the stage: where its entry of the stage changes, DVC runs the stage anyway.

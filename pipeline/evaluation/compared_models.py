@@ -40,38 +40,38 @@ class Params:
     lm_eval: Sequence[str]  # of pipeline.evaluation.lm_eval_tasks
 
     @property
-    def decoding(self) -> keys.Judge:
+    def decoding(self) -> keys.Decoding:
         """How answers are decoded and scored."""
-        return keys.Judge(normalize=self.normalize, max_new_tokens=self.max_new_tokens)
+        return keys.Decoding(normalize=self.normalize, max_new_tokens=self.max_new_tokens)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class Side:
+class ModelFiles:
     """One of the models that are compared."""
 
     name: str  # candidate | parent | anchor
     adapter: Path
-    model: keys.Model
+    model: keys.ModelHashes
     labels: Sequence[str]
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class Release:
+class HandedOn:
     """What a release handed on for comparisons."""
 
-    side: Side
+    side: ModelFiles
     predictions: Mapping[str, Any]  # its predictions.json
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class Said:
+class Answers:
     """What models say of items."""
 
     rows: Mapping[str, Mapping[str, Row]]  # side -> item's id -> row
     cost: Mapping[str, Any]  # side -> of pipeline.evaluation.cost.efficiency; absent where a model was not loaded
 
 
-def candidate(base: pinned.Base, adapter: Path = ADAPTER, labels: Sequence[str] | None = None) -> Side:
+def candidate(base: pinned.Base, adapter: Path = ADAPTER, labels: Sequence[str] | None = None) -> ModelFiles:
     """An adapter, served as params.yaml says.
 
     Args:
@@ -80,10 +80,10 @@ def candidate(base: pinned.Base, adapter: Path = ADAPTER, labels: Sequence[str] 
         labels: that it knows; None: those of this tree.
     """
     knows = files.read_json(LABELS) if labels is None else labels
-    return Side(name="candidate", adapter=adapter, model=_served(base, adapter, knows), labels=knows)
+    return ModelFiles(name="candidate", adapter=adapter, model=_served(base, adapter, knows), labels=knows)
 
 
-def _served(base: pinned.Base, adapter: Path, labels: Sequence[str]) -> keys.Model:
+def _served(base: pinned.Base, adapter: Path, labels: Sequence[str]) -> keys.ModelHashes:
     """An adapter as params.yaml serves it today."""
     everything = params.load_all()
     return keys.model(
@@ -96,7 +96,7 @@ def _served(base: pinned.Base, adapter: Path, labels: Sequence[str]) -> keys.Mod
     )
 
 
-def released() -> Iterator[Release]:
+def released() -> Iterator[HandedOn]:
     """Parent and anchor, where there are, as they were when they were released; an adopted adapter as params.yaml says.
 
     Raises:
@@ -108,24 +108,24 @@ def released() -> Iterator[Release]:
             _require_own(folder / PREDICTIONS, lock.parent if name == "parent" else lock.anchor)
             told, labels = predictions.read(folder / PREDICTIONS), files.read_json(folder / LABELS.name)
             model = told["models"]["candidate"]  # null where the adapter was adopted: no Graft has served it yet
-            side = Side(
+            side = ModelFiles(
                 name=name,
                 adapter=folder / ADAPTER.name,
                 model=keys.known(model) if model else _served(pinned.load(), folder / ADAPTER.name, labels),
                 labels=labels,
             )
-            yield Release(side=side, predictions=told)
+            yield HandedOn(side=side, predictions=told)
 
 
 def ask(
-    sides: Sequence[Side],
+    sides: Sequence[ModelFiles],
     items: Sequence[Record],
     known: Mapping[str, Row],
     base: pinned.Base,
     asked: Params,
     *,
     measured: bool = False,
-) -> Said:
+) -> Answers:
     """What each model says of every item: as it was said before, where the key is the same; else now.
 
     Args:
@@ -159,11 +159,11 @@ def ask(
             if side.name not in held and not cost:
                 held[side.name] = predict.load(base, side.adapter, side.model, side.labels)
         cost |= predict.costs(held, items, asked.decoding)
-    return Said(rows=rows, cost=cost)
+    return Answers(rows=rows, cost=cost)
 
 
 def benchmarked(
-    side: Side, before: Sequence[Release], tasks: lm_eval_tasks.Tasks, base: pinned.Base, asked: Params
+    side: ModelFiles, before: Sequence[HandedOn], tasks: lm_eval_tasks.Tasks, base: pinned.Base, asked: Params
 ) -> dict[str, lm_eval_tasks.Results | None]:
     """What a model comes to in standard benchmarks, by side: the releases as they were measured once, or not at all.
 
@@ -202,7 +202,7 @@ def judged(
     ]
 
 
-def _require_own(path: Path, release: lockfile.Parent | lockfile.Anchor | None) -> None:
+def _require_own(path: Path, release: lockfile.LockedParent | lockfile.Anchor | None) -> None:
     named = release.state.get(f"reports/{path.name}") if release else None
     if release and named and files.md5(path) != named["md5"]:
         raise GraftError(

@@ -26,7 +26,7 @@ def read_items(slice_by: Sequence[str], max_items: int | None, folder: Path = SL
     return evaluated.items(slices, item_marks.read(folder), slice_by, max_items)
 
 
-def variants(items: evaluated.Items, robustness: Mapping[str, Any] | None) -> list[perturb.Variant]:
+def variants(items: evaluated.Items, robustness: Mapping[str, Any] | None) -> list[perturb.PerturbedItem]:
     """Badly written variants of some classifications, as `evaluate.robustness` says; none without it."""
     if not robustness or not robustness["items"]:
         return []
@@ -36,7 +36,7 @@ def variants(items: evaluated.Items, robustness: Mapping[str, Any] | None) -> li
 
 def build(
     items: evaluated.Items,
-    varied: Iterable[perturb.Variant],
+    varied: Iterable[perturb.PerturbedItem],
     models: Mapping[str, Mapping[str, Any]],
     labels: Sequence[str],
     rows: Rows,
@@ -78,7 +78,7 @@ def build(
 
 
 def heads(
-    items: evaluated.Items, varied: Iterable[perturb.Variant]
+    items: evaluated.Items, varied: Iterable[perturb.PerturbedItem]
 ) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
     """The fields of every item, and of every variant, that no model says."""
     by_id = {item.record.id: item for item in items.items}

@@ -17,11 +17,11 @@ from pipeline.chain.store.places import Place
 from pipeline.common.errors import GraftError
 from pipeline.garbage import ancestors, candidates, copies, history, inventory, roots
 from pipeline.garbage.candidates import Candidate
-from pipeline.garbage.inventory import Held
+from pipeline.garbage.inventory import HeldObject
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class Plan:
+class Deletions:
     """What stays."""
 
     roots: set[str]  # MD5s; the files of the folders among them stay with them
@@ -43,14 +43,14 @@ class Garbage:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class Rule:
+class UnknownObjects:
     """What becomes of objects that no commit here ever named, in a place that others may use."""
 
     foreign: bool = False  # delete them
     written_before: float = 0.0  # but only those written before this time, seconds since 1970
 
 
-def plan(tree: Tree, newest: int | None, *, thin: bool, heads: Mapping[str, str], foreign: bool) -> Plan:
+def plan(tree: Tree, newest: int | None, *, thin: bool, heads: Mapping[str, str], foreign: bool) -> Deletions:
     """What the newest releases, every other ref, stash and worktree, and the chains below them need.
 
     Args:
@@ -79,10 +79,12 @@ def plan(tree: Tree, newest: int | None, *, thin: bool, heads: Mapping[str, str]
     )  # graft diff --record asks every release of the chain
     needed = {md5: name for md5, name in handed.items() if md5.endswith(".dir")} | _needed(every, foreign)
     needed |= _derived(unthinned(kept))
-    return Plan(roots=named, needed=needed, thin=thinned, folders=folders, released=bool(tree.releases))
+    return Deletions(roots=named, needed=needed, thin=thinned, folders=folders, released=bool(tree.releases))
 
 
-def of(store: Store, plan: Plan, places: Iterable[Place], rule: Rule) -> tuple[list[Garbage], list[str]]:
+def unneeded(
+    store: Store, plan: Deletions, places: Iterable[Place], rule: UnknownObjects
+) -> tuple[list[Garbage], list[str]]:
     """What each place holds beyond what stays, and remarks.
 
     Raises:
@@ -104,11 +106,11 @@ def of(store: Store, plan: Plan, places: Iterable[Place], rule: Rule) -> tuple[l
 def _of(
     store: Store,
     place: Place,
-    held: Mapping[Place, Mapping[str, Held]],
+    held: Mapping[Place, Mapping[str, HeldObject]],
     kept: set[str],
     needed: set[str],
     found: copies.Copies,
-    rule: Rule,
+    rule: UnknownObjects,
 ) -> Garbage:
     there = held[place]
     spare = {md5: one for md5, one in there.items() if md5 not in kept and not (place == "cache" and one.linked)}
@@ -152,7 +154,7 @@ def require_state(thin: list[Release], remote: Garbage) -> None:
 
 def unthinned(releases: Iterable[Release]) -> list[Release]:
     """Those of the releases that are whole in the remote until now."""
-    kept = thinning.of(releases)
+    kept = thinning.kept_as(releases)
     return [release for release in releases if kept[release.tag] == "full"]
 
 
@@ -197,5 +199,5 @@ def _without_derived(thinned: list[Release]) -> set[str]:
     return roots.named_in(candidates.entries(outputs.DERIVED).sub(b"", text) for text in texts)
 
 
-def _may_go(one: Held, rule: Rule) -> bool:
+def _may_go(one: HeldObject, rule: UnknownObjects) -> bool:
     return rule.foreign and one.written is not None and one.written < rule.written_before

@@ -18,7 +18,7 @@ _WRITTEN = ("mtime", "created", "LastModified", "last_modified", "modified", "up
 
 
 @dataclass(frozen=True, slots=True)
-class Held:
+class HeldObject:
     """One object in one place."""
 
     size: int
@@ -26,7 +26,7 @@ class Held:
     linked: bool  # a working tree has it as a hard link, so that deleting it frees nothing
 
 
-def everything(store: Store, place: Place) -> dict[str, Held]:
+def everything(store: Store, place: Place) -> dict[str, HeldObject]:
     """Every object that a place holds, by MD5.
 
     Raises:
@@ -65,9 +65,9 @@ def delete(store: Store, md5s: Iterable[str], place: Place) -> None:
         raise GraftError(error.message, [*error.problems, done], help=error.help) from error
 
 
-def _held(info: Mapping[str, Any]) -> Held:
+def _held(info: Mapping[str, Any]) -> HeldObject:
     times = [time for name in _WRITTEN if (time := _seconds(info.get(name))) is not None]
-    return Held(size=info["size"], written=max(times, default=None), linked=info.get("nlink", 1) > 1)
+    return HeldObject(size=info["size"], written=max(times, default=None), linked=info.get("nlink", 1) > 1)
 
 
 def _seconds(value: object) -> float | None:

@@ -27,7 +27,7 @@ _CLASSIFICATION, _GENERATION = (
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class Base:
+class CardBase:
     """The pretrained model that the adapter was merged into."""
 
     name: str  # a hub's ORG/NAME or a folder
@@ -36,10 +36,10 @@ class Base:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class Facts:
+class CardFacts:
     """What a card is made of."""
 
-    base: Base
+    base: CardBase
     adapter: str  # SHA-256 of its weights
     dtype: str
     increment: str
@@ -50,7 +50,7 @@ class Facts:
     assembled: Mapping[str, Any]  # data/assembled/report.json
 
 
-def markdown(facts: Facts) -> str:
+def markdown(facts: CardFacts) -> str:
     """The card's text; the same facts give the same text."""
     front = ModelCardData(
         base_model=facts.base.name if facts.base.revision else None,  # the hub resolves names of its own only
@@ -80,13 +80,13 @@ _LABELS = "It answers with one of the labels above, as trained; of other questio
 _OPEN = "It was trained on texts and answers like those of the increments; of other questions nothing was measured."
 
 
-def _use(facts: Facts) -> str:
+def _use(facts: CardFacts) -> str:
     measured = facts.metrics["candidate"]["all"]
     labelled = "accuracy" in measured and facts.assembled["labels"]
     return _USE.format(answers=_LABELS if labelled else _OPEN)
 
 
-def _what(facts: Facts) -> Iterator[str]:
+def _what(facts: CardFacts) -> Iterator[str]:
     base = facts.base
     name, method = plain(base.name), facts.training["method"]
     yield f"{name} with what was trained ({method}) merged into it, rounded to {facts.dtype}."
@@ -104,7 +104,7 @@ def _what(facts: Facts) -> Iterator[str]:
     )
 
 
-def _data(facts: Facts) -> Iterator[str]:
+def _data(facts: CardFacts) -> Iterator[str]:
     prepared, assembled = facts.prepared, facts.assembled
     yield "## Data"
     yield (
@@ -116,7 +116,7 @@ def _data(facts: Facts) -> Iterator[str]:
         yield table(["label", "new to train on"], [[code(name, 300), f"{n:,}"] for name, n in labels])
 
 
-def _training(facts: Facts) -> Iterator[str]:
+def _training(facts: CardFacts) -> Iterator[str]:
     training = facts.training
     yield "## Training"
     if not training["steps"]:
@@ -131,7 +131,7 @@ def _training(facts: Facts) -> Iterator[str]:
     )
 
 
-def _scores(facts: Facts) -> Iterator[str]:
+def _scores(facts: CardFacts) -> Iterator[str]:
     candidate, parent = facts.metrics["candidate"], facts.metrics["parent"]
     metrics = [name for name in METRICS if name in candidate["all"]]
     rows = []

@@ -11,7 +11,7 @@ Row = Mapping[str, Any]  # what one model said of one item
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class Example:
+class ChangedExample:
     """One item: what was right, what the parent said, what the candidate says."""
 
     id: str
@@ -26,8 +26,8 @@ class Example:
 class Changes:
     """How many items changed sides, and the first `MOST` of them."""
 
-    broken: Sequence[Example]  # right with the parent, wrong now; without a parent: wrong
-    fixed: Sequence[Example]
+    broken: Sequence[ChangedExample]  # right with the parent, wrong now; without a parent: wrong
+    fixed: Sequence[ChangedExample]
     broken_items: int
     fixed_items: int
 
@@ -62,12 +62,12 @@ def shown(predictions: Mapping[str, Any], verdict: Mapping[str, Any]) -> list[st
     return sorted(example.id for example in (*found.broken, *found.fixed))
 
 
-def _first(items: Iterable[Row], failed: set[str]) -> list[Example]:
+def _first(items: Iterable[Row], failed: set[str]) -> list[ChangedExample]:
     def order(item: Row) -> tuple[bool, bool, str]:
         return not item.get("must_pass"), failed.isdisjoint(item["slices"]), item["id"]
 
     return [
-        Example(
+        ChangedExample(
             id=item["id"],
             slices=item["slices"],
             answer=str(item.get("answer", "the chosen answer")),

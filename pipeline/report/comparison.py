@@ -14,7 +14,7 @@ BETTER, WORSE, SAME, OPEN = ("▲", "better"), ("▼", "worse"), ("=", "the same
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class Row:
+class ComparisonRow:
     """One metric of one slice, against all that it was held against."""
 
     slice: str  # all: every slice pooled
@@ -42,7 +42,7 @@ class Row:
         return self.checks[against].get("reference") if against in self.checks else None
 
 
-def rows(checks: Iterable[Mapping[str, Any]], gate: Mapping[str, Any]) -> list[Row]:
+def rows(checks: Iterable[Mapping[str, Any]], gate: Mapping[str, Any]) -> list[ComparisonRow]:
     """Checks of one slice and metric together: pooled ones first, then by status, then by how much worse.
 
     Args:
@@ -56,11 +56,11 @@ def rows(checks: Iterable[Mapping[str, Any]], gate: Mapping[str, Any]) -> list[R
             **check,
             "lower": check["metric"] in lower,
         }
-    every = [Row(slice=name, metric=metric, checks=found) for (name, metric), found in together.items()]
+    every = [ComparisonRow(slice=name, metric=metric, checks=found) for (name, metric), found in together.items()]
     return sorted(every, key=_order)
 
 
-def compared(rows: Sequence[Row]) -> list[str]:
+def compared(rows: Sequence[ComparisonRow]) -> list[str]:
     """With what of parent and anchor any row compares, in this order."""
     return [against for against in ("parent", "anchor") if any(against in row.checks for row in rows)]
 
@@ -85,7 +85,7 @@ def bound(check: Check) -> str:
     return "" if check.get(side) is None else f"{sign} {signed(check[side])}"
 
 
-def power(row: Row) -> str:
+def power(row: ComparisonRow) -> str:
     """What so many items can tell, and how many would be needed; only where the status is open."""
     if row.status not in ("inconclusive", "undecided"):
         return ""
@@ -102,7 +102,7 @@ def power(row: Row) -> str:
     return ", ".join(filter(None, said))
 
 
-def floor(row: Row) -> str:
+def floor(row: ComparisonRow) -> str:
     """What the value itself must reach, or stay below; empty where nothing is asked of it."""
     check = row.checks.get("floor")
     if check is None or check.get("reference") is None:
@@ -110,7 +110,7 @@ def floor(row: Row) -> str:
     return f"{'≤' if check['lower'] else '≥'} {number(check['reference'])}"
 
 
-def _order(row: Row) -> tuple[bool, int, float, str]:
+def _order(row: ComparisonRow) -> tuple[bool, int, float, str]:
     worse = [
         (check.get("difference") or 0) * (-1 if check["lower"] else 1)
         for against, check in row.checks.items()

@@ -5,8 +5,8 @@ from typing import Any
 
 from pipeline.common.words import counted
 from pipeline.report import changed_examples, comparison, headline, rule_words, tables, training_words
-from pipeline.report.changed_examples import Example
-from pipeline.report.comparison import Check, Row
+from pipeline.report.changed_examples import ChangedExample
+from pipeline.report.comparison import Check, ComparisonRow
 from pipeline.report.data import funnel
 from pipeline.report.facts import Facts
 from pipeline.report.parts.markdown_parts import bullets, code, fitted, plain, table
@@ -97,7 +97,7 @@ def _slices(facts: Facts) -> Iterator[str]:
     )
 
 
-def _cells(row: Row, against: Sequence[str]) -> list[str]:
+def _cells(row: ComparisonRow, against: Sequence[str]) -> list[str]:
     items = "–" if row.items is None else f"{row.items:,}"
     compared = [cell for side in against for cell in _compared(row.checks.get(side))]
     name = "**all**" if row.slice == "all" else code(row.slice)
@@ -122,14 +122,14 @@ def _compared(check: Check | None) -> list[str]:
     return [number(check.get("reference")), ", ".join(filter(None, parts))]
 
 
-def _status(row: Row) -> str:
+def _status(row: ComparisonRow) -> str:
     sign = comparison.SIGNS.get(row.status, "")
     word = f"**{row.status}**" if row.status == "fail" else row.status
     more = comparison.power(row)
     return f"{sign} {word}".strip() + (f": {more}" if more else "")
 
 
-def _rest(rows: Sequence[Row]) -> str:
+def _rest(rows: Sequence[ComparisonRow]) -> str:
     if not rows:
         return ""
     counts = {state: sum(row.status == state for row in rows) for state in comparison.STATES}
@@ -159,7 +159,7 @@ def _examples(facts: Facts) -> Iterator[str]:
             yield _items(kept, facts) if kept else "Texts are shown in report.html; `gate.examples` has none here."
 
 
-def _items(some: Sequence[Example], facts: Facts) -> str:
+def _items(some: Sequence[ChangedExample], facts: Facts) -> str:
     before = [facts.release] if facts.release else []
     return table(
         ["text", "right answer", *before, "candidate", "slice"],

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from pipeline.report import comparison, headline, params_changes
-from pipeline.report.comparison import Row
+from pipeline.report.comparison import ComparisonRow
 from pipeline.report.facts import Facts
 from pipeline.report.parts.measures import NONE, measured, number, share, signed, title
 
@@ -49,7 +49,7 @@ class Table:
 class Judged:
     """What the gate judged, slice by slice."""
 
-    rows: Sequence[Row]
+    rows: Sequence[ComparisonRow]
     against: Sequence[str]  # parent, anchor: those that anything was compared with
     names: Mapping[str, str]  # what to call them
 

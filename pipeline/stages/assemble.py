@@ -30,8 +30,8 @@ from pipeline.data.assemble import (
     suspects,
 )
 from pipeline.data.assemble.fates import Decided
-from pipeline.data.assemble.neighbours import Facts, Flags
-from pipeline.data.assemble.state import Parent
+from pipeline.data.assemble.neighbours import Flags, Neighbours
+from pipeline.data.assemble.state import ParentState
 from pipeline.data.augment import augment, key_samples
 from pipeline.data.index import index
 from pipeline.data.index.runs import EVAL, ID, KEY, LABEL, STATE, Rows
@@ -66,7 +66,7 @@ class Params:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class Increment:
+class NewRecords:
     """What a candidate brings, and how it asks to be treated."""
 
     name: str  # names its slice and salts its replay
@@ -103,7 +103,7 @@ class Assembled:
     report: dict[str, Any]
 
 
-def assemble(new: Increment, parent: Parent, options: Params) -> Assembled:
+def assemble(new: NewRecords, parent: ParentState, options: Params) -> Assembled:
     """Decide every record's fate and draw the replay; writes nothing.
 
     Raises:
@@ -133,7 +133,7 @@ def assemble(new: Increment, parent: Parent, options: Params) -> Assembled:
     old = old_records(new, parent, found, decided)
     of_use = old.filter(pc.is_in(old.column("kind"), pa.array(new.replayable, pa.string())))  # another objective's wait
     trained = augmented.training(
-        learned, evaluated, augment.Options.of(options.augment), new.seed, new.similarity or SIMILARITY
+        learned, evaluated, augment.AugmentOptions.of(options.augment), new.seed, new.similarity or SIMILARITY
     )
     known = parent.index.labels if "classification" in new.replayable else {}
     chosen = replay.choose(new.replay, learned, of_use, known, fresh=new.fresh)
@@ -152,7 +152,7 @@ def assemble(new: Increment, parent: Parent, options: Params) -> Assembled:
         counts=message_columns.counted(labels.filter(pa.array(unknown))),
         rows_CN=_index_rows(found, fate, unknown, decided),
         lineage=[
-            *lineage.of(new.name, table, fate, decided.near, new.rejects, replayed),
+            *lineage.lineage_table(new.name, table, fate, decided.near, new.rejects, replayed),
             trained.lineage,
             lineage.ended(decided.endings),
         ],
@@ -171,7 +171,7 @@ def assemble(new: Increment, parent: Parent, options: Params) -> Assembled:
     )
 
 
-def evaluation(new: Increment, parent: Parent, decided: Decided, options: Params) -> dict[str, pa.Table]:
+def evaluation(new: NewRecords, parent: ParentState, decided: Decided, options: Params) -> dict[str, pa.Table]:
     """Every slice to evaluate on: the chain's without what was replaced, the increment's own, the golden ones."""
     items = new.table.filter(pa.array(np.array(decided.fates, dtype=object) == "eval"))
     old = {name: slice_.filter(_stays(slice_, decided.ended_CM)) for name, slice_ in parent.slices.items()}
@@ -185,7 +185,7 @@ def evaluation(new: Increment, parent: Parent, decided: Decided, options: Params
     return chain | dict(new.golden)
 
 
-def old_records(new: Increment, parent: Parent, found: Facts, decided: Decided) -> pa.Table:
+def old_records(new: NewRecords, parent: ParentState, found: Neighbours, decided: Decided) -> pa.Table:
     """What may be kept and replayed: the reservoir without what was replaced, and what golden items ask."""
     if new.fresh:
         return SCHEMA.empty_table()
@@ -194,7 +194,7 @@ def old_records(new: Increment, parent: Parent, found: Facts, decided: Decided) 
     )
 
 
-def load_increment(folder: Path, table: pa.Table, rejected: pa.Table) -> Increment:
+def load_increment(folder: Path, table: pa.Table, rejected: pa.Table) -> NewRecords:
     """What the open increment brings.
 
     Args:
@@ -207,7 +207,7 @@ def load_increment(folder: Path, table: pa.Table, rejected: pa.Table) -> Increme
     """
     increment, asked = increments.read(folder), params.load_all()
     policy, kept_by_hand = asked["prepare"]["conflicts"], golden.load(GOLDEN, increment.instruction, asked["prepare"])
-    return Increment(
+    return NewRecords(
         name=increment.name,
         table=table,
         rejects=rejected,
@@ -269,7 +269,7 @@ def main() -> None:
         print(f"assemble: {questions} contradictions are open: {OUT}/review.csv; answers go to {conflicts.REVIEW}")
 
 
-def write(made: Assembled, parent: Parent, name: str, out: Path = OUT) -> None:
+def write(made: Assembled, parent: ParentState, name: str, out: Path = OUT) -> None:
     """Write every output of the stage below `out`."""
     arrow.write_table(out / "train.arrow", made.train)
     slices.write(out / "slices", made.slices, made.golden)
@@ -293,7 +293,7 @@ def summary(report: Mapping[str, Any]) -> Iterator[str]:
     yield "evaluate on " + (", ".join(f"{name} {items}" for name, items in report["slices"].items()) or "nothing")
 
 
-def _rules(new: Increment, parent: Parent, options: Params) -> fates.Rules:
+def _rules(new: NewRecords, parent: ParentState, options: Params) -> fates.Rules:
     names = list(parent.index.labels)
     hashes = message_columns.hashes(pa.array(names, pa.string())) & LABEL
     return fates.Rules(
@@ -315,7 +315,7 @@ def _suspects(table: pa.Table, predictions: str | None) -> list[dict[str, Any]]:
     return [asdict(suspect) for suspect in suspects.find({id_: labels[id_] for id_ in told if labels.get(id_)}, told)]
 
 
-def _index_rows(found: Facts, fate: Any, unknown: Flags, decided: Decided) -> Rows:
+def _index_rows(found: Neighbours, fate: Any, unknown: Flags, decided: Decided) -> Rows:
     moved = found.known.seen & (found.rows_CN[KEY] != 0) & (found.rows_CN[KEY] != found.known.keys_N)
     added_CN = found.rows_CN[:, unknown | moved]  # a record that comes under another key is known by that from now on
     held_out = np.where(moved, found.known.evaluated, fate != "train_new")

@@ -25,7 +25,7 @@ class Params:
     corpus: list[str]  # what `make base` builds the embedded base from; not this stage's
 
 
-def pin_of(asked: Params, locked: lockfile.Base) -> Pin:
+def pin_of(asked: Params, locked: lockfile.LockedBase) -> Pin:
     """The pin to write.
 
     Raises:

@@ -52,7 +52,7 @@ def main() -> None:
             told |= {"lm_eval": compared_models.benchmarked(compared[0], before, tasks, base, asked)}
             for line in lm_eval_tasks.lines(told["lm_eval"]["candidate"]):
                 print(f"evaluate: {line}", flush=True)
-        told |= {"sources": sources.of("evaluate")}
+        told |= {"sources": sources.stage_hashes("evaluate")}
         predictions.write(PREDICTIONS, told)
         made = write_figures.write(told, found.slices, asked.language)
         timings["adapter"] = files.sha256(ADAPTER / saved_adapter.WEIGHTS)  # whose timings these are

@@ -36,7 +36,7 @@ def said(verdict: Mapping[str, Any]) -> str:
 def main() -> None:
     """Read predictions and reports; write verdict, decision, reasons and the report; print the verdict."""
     asked, found = params.load("gate", Params), predictions.read(REPORTS / "predictions.json")
-    decided, section, code = decide(found, asked), asdict(asked), sources.of("gate")
+    decided, section, code = decide(found, asked), asdict(asked), sources.stage_hashes("gate")
     ours, theirs = basis.candidate(section, code, found), basis.parent(PARENT)
     changed = changes.compare(ours, theirs, (found.get("releases") or {}).get("parent"), found)
     facts = gathered.read(decided, section, found, Path(lockfile.load().increment).name, changed)

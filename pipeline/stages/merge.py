@@ -73,14 +73,14 @@ def publish(asked: Params, threads: int, template: str | None, prompts: list[Mes
     if template is not None:
         publish_template(talk, merged.generation_config, folder)
     adapter = files.sha256(ADAPTER / "adapter_model.safetensors")
-    named = card.Base(name=base.name, revision=base.revision, fingerprint=base.fingerprint)
+    named = card.CardBase(name=base.name, revision=base.revision, fingerprint=base.fingerprint)
     files.write_text(folder / "README.md", card.markdown(facts(named, adapter, asked.dtype)))
 
 
-def facts(base: card.Base, adapter: str, dtype: str) -> card.Facts:
+def facts(base: card.CardBase, adapter: str, dtype: str) -> card.CardFacts:
     """What the model card tells, from the lock and the reports of the stages before."""
     lock = lockfile.load()
-    return card.Facts(
+    return card.CardFacts(
         base=base,
         adapter=adapter,
         dtype=dtype,

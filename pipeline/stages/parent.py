@@ -8,7 +8,7 @@ from pathlib import Path
 
 from pipeline.chain import reindex
 from pipeline.chain.lock import lockfile
-from pipeline.chain.lock.lockfile import Anchor, Parent
+from pipeline.chain.lock.lockfile import Anchor, LockedParent
 from pipeline.chain.store.objects import Store
 from pipeline.common import errors, files, params
 from pipeline.common.errors import GraftError
@@ -41,7 +41,7 @@ def require_current(asked: str | None, locked: lockfile.Anchor | None) -> None:
         raise GraftError("models.lock is older than params.yaml", [difference], help="graft lock")
 
 
-def lay_out(release: Parent | Anchor | None, store: Store, out: Path) -> None:
+def lay_out(release: LockedParent | Anchor | None, store: Store, out: Path) -> None:
     """Make the folder of a release's state anew; raises like `bring`."""
     files.empty_dir(out)
     if release is None:
@@ -50,7 +50,7 @@ def lay_out(release: Parent | Anchor | None, store: Store, out: Path) -> None:
         bring(release, store, out)
 
 
-def bring(release: Parent | Anchor, store: Store, out: Path) -> None:
+def bring(release: LockedParent | Anchor, store: Store, out: Path) -> None:
     """Fetch, check out and verify a release's state.
 
     Raises:
@@ -77,7 +77,7 @@ def bring(release: Parent | Anchor, store: Store, out: Path) -> None:
         )
 
 
-def _said(release: Parent | Anchor) -> str:
+def _said(release: LockedParent | Anchor) -> str:
     return f"{release.release}, {len(release.state)} outputs verified"
 
 

@@ -80,11 +80,11 @@ def prepare(increment: Increment, folder: Path, options: Params, out: Path) -> d
 def read(increment: Increment, folder: Path, options: Params, waiting: Spool) -> Iterator[Survey]:
     """Clean every row of every file and put it on the spool; a survey of each batch."""
     limits = rows.Limits(max_bytes=options.max_bytes, max_line=options.max_line)
-    cleaning = clean.Options.of(asdict(options), _tokenizer(options))
+    cleaning = clean.CleanOptions.of(asdict(options), _tokenizer(options))
     for file, spec in sorted(increment.files.items()):
         for batch in rows.batches(folder / file, file, spec, increment, limits):
             cleaned = message_columns.instructed(clean.clean(batch, cleaning), increment.instruction)
-            yield survey.of(cleaned, increment.evaluation)
+            yield survey.survey_batch(cleaned, increment.evaluation)
             waiting.append(cleaned)
 
 
@@ -110,7 +110,7 @@ def sort_out(
             known_ids = pc.if_else(pa.array(known.usable_N[start:stop]), ids, None)
             lost = batch.append_column("id", known_ids).append_column("near", near).filter(left)
             why = [reason for reason in reasons if reason is not None]
-            rejects.write(sink, rejects.of(lost, why))
+            rejects.write(sink, rejects.rejected(lost, why))
             tally.rejects(lost, why)
     return tally.report(increment, chosen)
 

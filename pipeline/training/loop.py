@@ -12,7 +12,7 @@ import torch
 from pipeline.common.errors import GraftError
 from pipeline.training import batches, rates, validation
 from pipeline.training.checkpoints import snapshot
-from pipeline.training.checkpoints.checkpoint import Saved
+from pipeline.training.checkpoints.checkpoint import SavedRun
 from pipeline.training.checkpoints.save_policy import Keeper
 from pipeline.training.examples.example import Example
 from pipeline.training.losses import losses
@@ -23,7 +23,7 @@ from pipeline.training.methods.methods import Trainable
 from pipeline.training.parent.pull import Hold
 from pipeline.training.settings import Machine, Params
 from pipeline.training.steps import Step
-from pipeline.training.validation import Held
+from pipeline.training.validation import HeldOut
 from pipeline.training.watch import callbacks, stop, watch
 
 
@@ -47,7 +47,7 @@ class Run:
     asked: Params
     optimizer: torch.optim.Optimizer
     micro: Micro
-    held: Held | None
+    held: HeldOut | None
     hold: Hold | None
     steps: list[Step]
     group: Group
@@ -64,14 +64,14 @@ class Run:
             return self.objective
         return replace(self.objective, loss=partial(self.hold.loss, loss=self.objective.loss))
 
-    def saved(self) -> Saved:
+    def saved(self) -> SavedRun:
         """For a checkpoint."""
         tensors = snapshot.tensors(self.parameters, self.optimizer) | {"curve": snapshot.curve(self.steps)}
         for kept in (self.held, self.hold):
             tensors |= kept.tensors() if kept else {}
-        return Saved(step=len(self.steps), tensors=tensors, plain={"micro_batch": self.micro.size})
+        return SavedRun(step=len(self.steps), tensors=tensors, plain={"micro_batch": self.micro.size})
 
-    def go_on_from(self, saved: Saved) -> None:
+    def go_on_from(self, saved: SavedRun) -> None:
         """Undo `saved`."""
         snapshot.put_back(saved.tensors, self.parameters, self.optimizer)
         self.steps = snapshot.steps(saved.tensors["curve"])
@@ -90,7 +90,7 @@ def fit(
     peak: float,
     objective: Objective = ANSWERS,
     continued: bool = False,
-    held: Held | None = None,
+    held: HeldOut | None = None,
     hold: Hold | None = None,
     keeper: Keeper | None = None,
     micro: Micro | None = None,
@@ -234,7 +234,7 @@ def _step(run: Run, number: int, batch: Sequence[Example], learning_rate: float)
 
 
 def held_loss(
-    made: Trainable, held: Held, objective: Objective, micro: Micro, most: int, group: Group = ALONE
+    made: Trainable, held: HeldOut, objective: Objective, micro: Micro, most: int, group: Group = ALONE
 ) -> float:
     """Mean loss of the validation part.
 

@@ -4,7 +4,7 @@ import dataclasses
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields
 
-from pipeline.model.adapter.lora_settings import Settings
+from pipeline.model.adapter.lora_settings import AdapterSettings
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -127,9 +127,9 @@ class Params:
         return dataclasses.replace(self, epochs=max(1, round(self.epochs * self.continued_epochs)))
 
     @property
-    def lora(self) -> Settings:
+    def lora(self) -> AdapterSettings:
         """What is asked of what is trained."""
-        return Settings(**{field.name: getattr(self, field.name) for field in fields(Settings)})
+        return AdapterSettings(**{field.name: getattr(self, field.name) for field in fields(AdapterSettings)})
 
     @property
     def encoding(self) -> Encoding:

@@ -14,14 +14,14 @@ from pipeline.training.examples.example import Example
 from pipeline.training.settings import Validation
 
 
-def hold(examples: Sequence[Example], asked: Validation) -> tuple[list[Example], "Held | None"]:
+def hold(examples: Sequence[Example], asked: Validation) -> tuple[list[Example], "HeldOut | None"]:
     """(learned, the held-out part if one is asked for); raises like `held_out.split`."""
     learned, held = held_out.split(examples, asked.share)
-    return learned, Held(examples=held, asked=asked) if held else None
+    return learned, HeldOut(examples=held, asked=asked) if held else None
 
 
 @dataclass(kw_only=True, slots=True)
-class Held:
+class HeldOut:
     """The part, what was seen of it so far, and the best weights."""
 
     examples: Sequence[Example]

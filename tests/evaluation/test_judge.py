@@ -560,7 +560,7 @@ def test_a_rating_taken_back_is_not_found_again_in_the_parents_state(work):
 
 def test_the_list_is_bounded_and_no_spreadsheet_runs_it(work):
     rows = [
-        ratings.Row(id=f"{n:064x}", hash=ratings.hashed(text), question="=1+1", reference="-", answer=text)
+        ratings.Unrated(id=f"{n:064x}", hash=ratings.hashed(text), question="=1+1", reference="-", answer=text)
         for n, text in enumerate(["=cmd", "@x", "fine", "two\nlines", "\ud800"])
     ]
     found = list(csv.reader(io.StringIO(ratings.listed(rows, 4).removeprefix("\ufeff"), newline="")))
@@ -575,7 +575,7 @@ def test_a_list_with_any_texts_can_be_read_again(tmp_path_factory, texts, longer
     path = tmp_path_factory.mktemp("list") / "unrated.csv"
     texts = [text * (ratings.LONGEST if longer else 1) for text in texts]
     rows = [
-        ratings.Row(id=f"{n:064x}", hash=ratings.hashed(text), question=text, reference=text, answer=text)
+        ratings.Unrated(id=f"{n:064x}", hash=ratings.hashed(text), question=text, reference=text, answer=text)
         for n, text in enumerate(texts)
     ]
     files.write_text(path, ratings.listed(rows, 10))

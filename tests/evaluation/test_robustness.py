@@ -1,7 +1,7 @@
 import random
 
 from pipeline.evaluation.metrics import robustness
-from pipeline.evaluation.metrics.robustness import Source
+from pipeline.evaluation.metrics.robustness import VariedItem
 
 
 def item(n: int, right: bool = True, slices=("winter",), parent=None, **more) -> dict:
@@ -82,7 +82,7 @@ def test_the_parent_is_measured_where_it_was_asked():
 
 def test_items_that_share_a_cluster_are_not_independent():
     def width(cluster):
-        sources = [Source(slices=(), cluster=cluster(n), right=True, varied=[n % 20 > 4]) for n in range(100)]
+        sources = [VariedItem(slices=(), cluster=cluster(n), right=True, varied=[n % 20 > 4]) for n in range(100)]
         low, high = robustness.interval(sources)
         return high - low
 
@@ -96,15 +96,15 @@ def test_the_interval_holds_the_true_drop_in_95_of_100():
         for n in range(60):
             right = dice.random() < 0.9
             varied = [(right and dice.random() < 0.9) or (not right and dice.random() < 0.1)]
-            sources.append(Source(slices=(), cluster=str(n), right=right, varied=varied))
+            sources.append(VariedItem(slices=(), cluster=str(n), right=right, varied=varied))
         low, high = robustness.interval(sources)
         held += low <= 0.9 - (0.81 + 0.01) <= high
     assert 0.94 <= held / 2000 <= 0.99
 
 
 def test_no_difference_in_few_items_is_no_certainty():
-    few = [Source(slices=(), cluster=str(n), right=True, varied=[True]) for n in range(10)]
+    few = [VariedItem(slices=(), cluster=str(n), right=True, varied=[True]) for n in range(10)]
     assert robustness.interval(few)[1] > 0.2
     assert robustness.interval(few * 100)[1] > 0.2  # still ten clusters
-    many = [Source(slices=(), cluster=str(n), right=True, varied=[True]) for n in range(1000)]
+    many = [VariedItem(slices=(), cluster=str(n), right=True, varied=[True]) for n in range(1000)]
     assert robustness.interval(many)[1] < 0.005

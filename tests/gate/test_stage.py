@@ -23,7 +23,7 @@ def folder(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     shutil.copy2(ROOT / "params.yaml", tmp_path)
     requested = lockfile.Requested(source="builtin", revision=None)
-    base = lockfile.Base(requested=requested, resolved=lockfile.Resolved(revision=None, sha256={"a": "0" * 64}))
+    base = lockfile.LockedBase(requested=requested, resolved=lockfile.Resolved(revision=None, sha256={"a": "0" * 64}))
     lock = lockfile.Lock(base=base, parent=None, anchor=None, increment="data/increments/winter", toolchain={})
     lockfile.save(lock, tmp_path / "models.lock")
     files.write_json(tmp_path / "data/prepared/report.json", {"read": 63, "records": 60, "rejects": {"empty text": 3}})

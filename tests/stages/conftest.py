@@ -120,7 +120,7 @@ def blank(tiny_base: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
         folder / "data/assembled/report.json", {"records": 60, **fates, "replayed": 0, "labels": {"Toy": 48}}
     )
     requested = lockfile.Requested(source="builtin", revision=None)
-    base = lockfile.Base(requested=requested, resolved=lockfile.Resolved(revision=None, sha256=sha256))
+    base = lockfile.LockedBase(requested=requested, resolved=lockfile.Resolved(revision=None, sha256=sha256))
     increment = "data/increments/winter"
     lock = lockfile.Lock(base=base, parent=None, anchor=None, increment=increment, toolchain={})
     lockfile.save(lock, folder / "models.lock")

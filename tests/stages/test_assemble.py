@@ -16,7 +16,7 @@ from pipeline.data.records import arrow, item_marks, jsonl, kinds, records
 from pipeline.data.records.records import Record
 from pipeline.model.base import base_files
 from pipeline.stages import assemble
-from pipeline.stages.assemble import Increment, Params
+from pipeline.stages.assemble import NewRecords, Params
 from tests.stages.conftest import set_params
 
 OPTIONS = Params(eval_share=0.3, slice_items=20, max_slices=4, reservoir=50, suspects=None, augment={})
@@ -63,12 +63,12 @@ class Chain:
     """Releases on disk: each step assembles onto the one before."""
 
     def __init__(self, folder: Path) -> None:
-        self.folder, self.parent, self.steps = folder, state.Parent(), 0
+        self.folder, self.parent, self.steps = folder, state.ParentState(), 0
 
     def add(self, name: str, items, options: Params = OPTIONS, golden=None, **asked):
         golden_tables = {key: table(value) for key, value in (golden or {}).items()}
         done = assemble.assemble(
-            Increment(name=name, table=table(items), golden=golden_tables, **asked), self.parent, options
+            NewRecords(name=name, table=table(items), golden=golden_tables, **asked), self.parent, options
         )
         report = done.report
         assert report["records"] == sum(report[fate] for fate in FATES) == len(items)

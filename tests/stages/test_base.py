@@ -43,7 +43,7 @@ class Tree:
         """Ask for a base and lock it, as `graft lock` does."""
         self.ask(source=source, revision=revision)
         hashes = {name: sha256(data) for name, data in content.items()}
-        base = lockfile.Base(
+        base = lockfile.LockedBase(
             requested=lockfile.Requested(source=source, revision=revision),
             resolved=lockfile.Resolved(revision=commit, sha256=hashes),
         )

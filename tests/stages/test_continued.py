@@ -8,7 +8,7 @@ from safetensors.torch import load_file
 
 from pipeline.common.errors import GraftError
 from pipeline.stages import train
-from pipeline.training.validation import Held
+from pipeline.training.validation import HeldOut
 from tests.stages.conftest import set_params
 
 NAME = "adapter_model.safetensors"
@@ -60,13 +60,13 @@ def test_share_kept_of_a_training_is_chosen_on_the_validation_part(child, run):
 
 def test_what_is_saved_of_an_average_is_what_validation_saw_as_the_best(child, run, monkeypatch):
     seen = {}
-    look = Held.look
+    look = HeldOut.look
 
     def looked(held, step, loss, parameters):
         seen[step] = [parameter.detach().clone() for parameter in parameters]
         look(held, step, loss, parameters)
 
-    monkeypatch.setattr(Held, "look", looked)
+    monkeypatch.setattr(HeldOut, "look", looked)
     set_params(
         child,
         train__learning_rate=0.3,

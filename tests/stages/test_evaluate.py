@@ -177,7 +177,7 @@ def test_one_changed_byte_invalidates_the_predictions_that_depend_on_it_and_no_o
 
 
 def test_a_key_holds_the_tokenizer_and_the_kind_of_a_record(done):
-    base, judge = pinned.load(), keys.Judge(normalize="none", max_new_tokens=8)
+    base, judge = pinned.load(), keys.Decoding(normalize="none", max_new_tokens=8)
     model = keys.model(compared_models.ADAPTER, base, LABELS, template=None, dtype="float32", max_length=64)
     sha256 = dict(base.sha256) | {"tokenizer.json": "0" * 64}
     other = keys.model(

@@ -22,7 +22,7 @@ from pipeline.common import files
 from pipeline.common.errors import GraftError
 from pipeline.stages import train
 from pipeline.training.checkpoints import checkpoint, mirror
-from pipeline.training.checkpoints.checkpoint import Saved, Store
+from pipeline.training.checkpoints.checkpoint import CheckpointStore, SavedRun
 from tests.conftest import ENVIRONMENT, ROOT
 from tests.remotes import servers
 from tests.remotes.conftest import needs
@@ -216,9 +216,11 @@ def flip(path: Path) -> None:
 @pytest.mark.parametrize("damage", [half, flip, Path.unlink])
 @pytest.mark.parametrize("name", ["000000004.safetensors", "000000004.json"])
 def test_a_damaged_checkpoint_is_skipped_for_the_one_before(name, damage, tmp_path, capsys):
-    store = Store(folder=tmp_path / "run", keep=2)
+    store = CheckpointStore(folder=tmp_path / "run", keep=2)
     for step in (2, 4):
-        store.save(Saved(step=step, tensors={"a": torch.full((9,), step)}, plain={"micro_batch": step, "x": "y" * 9}))
+        store.save(
+            SavedRun(step=step, tensors={"a": torch.full((9,), step)}, plain={"micro_batch": step, "x": "y" * 9})
+        )
     damage(store.folder / name)
     found = store.newest()
     assert found is not None
@@ -241,10 +243,10 @@ def small_disk(folder: Path, size: str) -> Iterator[None]:
 
 def test_a_full_disk_stops_with_the_last_checkpoint_whole(tmp_path):
     with small_disk(tmp_path / "run", "256k"):
-        store = Store(folder=tmp_path / "run", keep=2)
-        store.save(Saved(step=2, tensors={"a": torch.ones(25_000)}, plain={"micro_batch": None}))
+        store = CheckpointStore(folder=tmp_path / "run", keep=2)
+        store.save(SavedRun(step=2, tensors={"a": torch.ones(25_000)}, plain={"micro_batch": None}))
         with pytest.raises(GraftError) as error:
-            store.save(Saved(step=4, tensors={"a": torch.ones(50_000)}, plain={"micro_batch": None}))
+            store.save(SavedRun(step=4, tensors={"a": torch.ones(50_000)}, plain={"micro_batch": None}))
         assert "checkpoint of step 4 could not be written" in error.value.message
         assert "No space left on device" in error.value.message
         assert error.value.problems == ("the one of step 2 is whole",)

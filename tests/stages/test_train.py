@@ -11,7 +11,7 @@ from pipeline.common import files, params, scratch
 from pipeline.common.errors import GraftError
 from pipeline.data.records import arrow
 from pipeline.model.adapter import lora_settings
-from pipeline.model.adapter.lora_settings import Settings
+from pipeline.model.adapter.lora_settings import AdapterSettings
 from pipeline.model.base import base_files, pinned
 from pipeline.model.chat import chat
 from pipeline.model.weights import base_model, weights
@@ -342,7 +342,7 @@ def test_curve_is_condensed_to_means_over_equal_spans():
 
 
 def test_settings_are_compared_as_numbers(finished):
-    asked = Settings(rank=2, alpha=4.0, dropout=0, targets="all-linear")
+    asked = AdapterSettings(rank=2, alpha=4.0, dropout=0, targets="all-linear")
     assert lora_settings.differences(asked, finished / "models/adapter") == []
 
 

@@ -251,7 +251,7 @@ def test_out_of_memory_while_blending_halves_the_micro_batch_too():
     shipped = params.load("train", Params)
     model, micro = torch.nn.Linear(1, 1), memory.Micro(size=None)
     hold = pull.Hold(list(model.parameters()), Pull(kl=0.0, l2=0.0, ema=None, average=True))
-    held = validation.Held(examples=learned, asked=shipped.validation)
+    held = validation.HeldOut(examples=learned, asked=shipped.validation)
     objective = loop.Objective(count=len, loss=with_room_for(2, computed))
     blending.blend(methods.Trainable(model=model, groups=[], save=lambda _: {}), hold, held, objective, micro, 8)
     assert (micro.size, max(computed)) == (2, 2)

@@ -33,8 +33,8 @@ def tree(tmp_path: Path) -> Path:
 def test_a_gate_that_always_passes_decides_in_its_own_tree_alone(tree: Path, tmp_path: Path) -> None:
     with (tree / "pipeline/gate/decide.py").open("a") as file:
         file.write(NEVER_REFUSES)
-    assert verdicts.of(tree, tmp_path / "predictions.json").word == "pass"
-    ours = verdicts.of(ROOT, tmp_path / "predictions.json")
+    assert verdicts.tree_verdict(tree, tmp_path / "predictions.json").word == "pass"
+    ours = verdicts.tree_verdict(ROOT, tmp_path / "predictions.json")
     assert (ours.word, ours.error) == ("fail", "")
     assert ours.reasons[0].startswith("all accuracy: 0.5500, needs at least 0.6000")
 
@@ -54,11 +54,11 @@ def test_a_gate_that_gives_no_verdict_says_why(
     text = (tree / name).read_text(encoding="utf-8")
     assert old in text
     (tree / name).write_text(text.replace(old, new, 1), encoding="utf-8")
-    verdict = verdicts.of(tree, tmp_path / "predictions.json")
+    verdict = verdicts.tree_verdict(tree, tmp_path / "predictions.json")
     assert verdict.word == ""
     assert error in verdict.error
 
 
 def test_a_tree_without_a_gate_never_takes_another_trees(tmp_path: Path) -> None:
-    verdict = verdicts.of(tmp_path, tmp_path / "predictions.json")
+    verdict = verdicts.tree_verdict(tmp_path, tmp_path / "predictions.json")
     assert (verdict.word, verdict.error) == ("", "it has no pipeline/")

@@ -12,7 +12,7 @@ from safetensors.torch import load
 
 from pipeline.common.errors import GraftError
 from pipeline.model.adapter import lora_settings
-from pipeline.model.adapter.lora_settings import Settings
+from pipeline.model.adapter.lora_settings import AdapterSettings
 from pipeline.model.base.pinned import Base
 from pipeline.training.methods import lora
 
@@ -24,7 +24,7 @@ _FREE = {"r", "lora_alpha", "lora_dropout", "target_modules", "task_type", "auto
 _INITIAL = (True, False, "gaussian", "eva", "orthogonal")  # the others change the base's own weights
 
 
-def rewrite(source: Path, base: Base, asked: Settings, target: Path) -> list[str]:
+def rewrite(source: Path, base: Base, asked: AdapterSettings, target: Path) -> list[str]:
     """Write an adapter that continues the one in `source` to `target`: same tensors, as `train` would save them.
 
     Args:

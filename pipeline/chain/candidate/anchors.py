@@ -3,7 +3,7 @@
 from pipeline.chain.candidate import candidate
 from pipeline.chain.candidate.candidate import Tree
 from pipeline.chain.commits import git, outputs
-from pipeline.chain.lock.lockfile import Anchor, Base
+from pipeline.chain.lock.lockfile import Anchor, LockedBase
 from pipeline.chain.store.objects import Store
 from pipeline.chain.store.places import Place
 from pipeline.common import params
@@ -12,7 +12,7 @@ from pipeline.common.errors import GraftError
 HELP = "set gate.anchor in params.yaml to null or to another release, then graft lock"
 
 
-def resolve(tree: Tree, base: Base | None = None) -> Anchor | None:
+def resolve(tree: Tree, base: LockedBase | None = None) -> Anchor | None:
     """The anchor that params.yaml asks for.
 
     An anchor that models.lock holds already stays, also where this clone lacks its tag: its hashes are enough.
@@ -51,7 +51,7 @@ def differences(tree: Tree) -> list[str]:
     ]
 
 
-def _found(asked: str, tree: Tree, base: Base) -> Anchor:
+def _found(asked: str, tree: Tree, base: LockedBase) -> Anchor:
     """The anchor, from what git holds."""
     release = next((release for release in tree.releases if release.tag == asked), None)
     if release is None:

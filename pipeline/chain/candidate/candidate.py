@@ -91,9 +91,9 @@ def _withdrawn(text: bytes | None, where: str) -> dict[str, str]:
     return dict(withdrawn)
 
 
-def parent_of(release: Release) -> lockfile.Parent:
+def parent_of(release: Release) -> lockfile.LockedParent:
     """A release as the parent of a new candidate. Raises like `state_of`."""
-    return lockfile.Parent(release=release.tag, commit=release.commit, state=state_of(release, outputs.STATE))
+    return lockfile.LockedParent(release=release.tag, commit=release.commit, state=state_of(release, outputs.STATE))
 
 
 def state_of(release: Release, paths: Sequence[str]) -> dict[str, dict[str, str]]:
@@ -115,7 +115,7 @@ def state_of(release: Release, paths: Sequence[str]) -> dict[str, dict[str, str]
     return state
 
 
-def reopened(lock: Lock, parent: lockfile.Parent | None, name: str) -> Lock:
+def reopened(lock: Lock, parent: lockfile.LockedParent | None, name: str) -> Lock:
     """The lock of a new candidate: the increment in folder `name` on that parent, with today's toolchain."""
     return replace(lock, parent=parent, increment=name, toolchain=environment.toolchain())
 

@@ -32,7 +32,7 @@ class Slice:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class Example:
+class PairedItem:
     """One item whose answer turned right or wrong."""
 
     slices: list[str]
@@ -44,7 +44,7 @@ class Example:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class Said:
+class ItemAnswer:
     """What a model said of an item, and whether that is right."""
 
     metric: str
@@ -75,7 +75,7 @@ def slices(before: Items, after: Items) -> list[Slice]:
     return [found for name in names for found in _slice(name, old.get(name, {}), new.get(name, {}))]
 
 
-def turned(before: Items, after: Items, texts: Mapping[str, str]) -> tuple[list[Example], list[Example]]:
+def turned(before: Items, after: Items, texts: Mapping[str, str]) -> tuple[list[PairedItem], list[PairedItem]]:
     """The very items that were fixed, and those that broke, by slice and id.
 
     Args:
@@ -83,13 +83,13 @@ def turned(before: Items, after: Items, texts: Mapping[str, str]) -> tuple[list[
         after: what the other one said.
         texts: what the models were given, by id.
     """
-    fixed: list[Example] = []
-    broken: list[Example] = []
+    fixed: list[PairedItem] = []
+    broken: list[PairedItem] = []
     for key in sorted(before.keys() & after.keys(), key=lambda key: (list(after[key]["slices"]), key)):
         old, new = said(before[key]), said(after[key])
         if old is None or new is None or old.metric != new.metric or old.right == new.right:
             continue
-        example = Example(
+        example = PairedItem(
             slices=list(after[key]["slices"]),
             id=key,
             text=texts.get(key, ""),
@@ -101,17 +101,17 @@ def turned(before: Items, after: Items, texts: Mapping[str, str]) -> tuple[list[
     return fixed, broken
 
 
-def said(item: Item) -> Said | None:
+def said(item: Item) -> ItemAnswer | None:
     """What the release's model answered; None where it only said how likely it finds what stands there."""
     row = item["candidate"]
     if "predicted" in row:
-        return Said(metric="accuracy", words=row["predicted"], right=row["predicted"] == item["answer"])
+        return ItemAnswer(metric="accuracy", words=row["predicted"], right=row["predicted"] == item["answer"])
     if "chosen" in row:
         margin = row["chosen"] - row["rejected"]  # of the logarithms of their probabilities
         words = f"the {'chosen' if margin > 0 else 'rejected'} one, by {abs(margin):.2f} nats"
-        return Said(metric="preference_accuracy", words=words, right=margin > 0)
+        return ItemAnswer(metric="preference_accuracy", words=words, right=margin > 0)
     if "text" in row and "answer" in item and row.get("desirable") is not False:
-        return Said(metric="exact_match", words=row["text"], right=row["text"].split() == item["answer"].split())
+        return ItemAnswer(metric="exact_match", words=row["text"], right=row["text"].split() == item["answer"].split())
     return None
 
 

@@ -29,7 +29,7 @@ _HELP = "docs/how-to/data.md says how to find the id of a text"
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class Step:
+class RecordEvent:
     """What one release did with the record, or with one that stands for it; one row of its lineage."""
 
     release: str  # v1.0.0 | candidate
@@ -48,8 +48,8 @@ class History:
     """A record's way through the chain, oldest release first."""
 
     id: str
-    steps: list[Step]
-    related: list[Step]  # other records whose `near` is this one: made from it, or left out beside it
+    steps: list[RecordEvent]
+    related: list[RecordEvent]  # other records whose `near` is this one: made from it, or left out beside it
     not_recorded: list[str]  # releases from before lineage was kept
     gone: list[str]  # releases whose lineage is neither in the cache nor in the remote
 
@@ -157,12 +157,12 @@ def _may_hold(file: Any, group: int, name: str, prefix: str) -> bool:
     return bool(statistics.min[: len(prefix)] <= prefix <= statistics.max[: len(prefix)])
 
 
-def _step(release: str, row: Mapping[str, Any], withdrawn: Mapping[str, str]) -> Step:
+def _step(release: str, row: Mapping[str, Any], withdrawn: Mapping[str, str]) -> RecordEvent:
     columns = {name: row[name] for name in COLUMNS}
-    return Step(release=release, withdrawn=withdrawn.get(release), **columns)
+    return RecordEvent(release=release, withdrawn=withdrawn.get(release), **columns)
 
 
-def _identity(prefix: str, steps: Sequence[Step], unread: list[str]) -> str:
+def _identity(prefix: str, steps: Sequence[RecordEvent], unread: list[str]) -> str:
     """The one id that begins with the prefix."""
     named = sorted({step.id for step in steps} | {step.near for step in steps if step.near})
     ids = [name for name in named if name.startswith(prefix) or _names(name, prefix)]

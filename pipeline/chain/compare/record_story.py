@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable, Iterator, Sequence
 
-from pipeline.chain.compare.record_history import History, Step
+from pipeline.chain.compare.record_history import History, RecordEvent
 from pipeline.common.words import counted
 
 TRAINED = {"train": "trained on", "replay": "replayed", "augmented": "trained on, made by augmentation"}
@@ -40,16 +40,16 @@ def summary(history: History) -> Iterator[str]:
         yield f"not known: {_named(history.gone)}, whose lineage is neither in the cache nor in the remote"
 
 
-def _cells(step: Step) -> list[str]:
+def _cells(step: RecordEvent) -> list[str]:
     release = f"{step.release} (withdrawn)" if step.withdrawn is not None else step.release
     return [release, step.increment or "", _place(step), fate(step)]
 
 
-def _place(step: Step) -> str:
+def _place(step: RecordEvent) -> str:
     return f"{step.file}:{step.line}" if step.file else ""
 
 
-def fate(step: Step) -> str:
+def fate(step: RecordEvent) -> str:
     """What one release did with it."""
     if step.fate == "eval":
         return f"held out for evaluation, slice {step.reason}"
@@ -59,7 +59,7 @@ def fate(step: Step) -> str:
     return f"dropped: {step.reason}" + (f", beside {beside}" if beside else "")
 
 
-def _origin(steps: Sequence[Step]) -> Iterator[str]:
+def _origin(steps: Sequence[RecordEvent]) -> Iterator[str]:
     if not steps:
         yield "never a record of its own in what is recorded here"
         return
@@ -75,13 +75,13 @@ def _origin(steps: Sequence[Step]) -> Iterator[str]:
         yield f"brought again by {', '.join(later)}"
 
 
-def _evaluation(steps: Sequence[Step]) -> Iterator[str]:
+def _evaluation(steps: Sequence[RecordEvent]) -> Iterator[str]:
     for name in dict.fromkeys(step.reason for step in steps if step.fate == "eval"):
         since = next(step.release for step in steps if step.fate == "eval" and step.reason == name)
         yield f"evaluated on in slice {name}, since {since}"
 
 
-def _leaving(steps: Sequence[Step]) -> Iterator[str]:
+def _leaving(steps: Sequence[RecordEvent]) -> Iterator[str]:
     for place, step in enumerate(steps):
         reason = step.reason or ""
         if step.fate == "dropped" and reason.startswith((SUPERSEDED, WITHDRAWN)):
@@ -92,7 +92,7 @@ def _leaving(steps: Sequence[Step]) -> Iterator[str]:
             yield f"{word} in {step.release}{by}: from there on neither replayed nor evaluated{end}"
 
 
-def _related(related: Sequence[Step]) -> Iterator[str]:
+def _related(related: Sequence[RecordEvent]) -> Iterator[str]:
     for title, wanted in (("made from it", "augmented"), ("left out beside it", "dropped")):
         first = {step.id: step.release for step in reversed(related) if step.fate == wanted}
         if first:

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from pipeline.chain.compare.pairs import Example, Slice
+from pipeline.chain.compare.pairs import PairedItem, Slice
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -28,8 +28,8 @@ class Diff:
     training: list[Changed]  # records, steps, tokens, ...
     bytes: list[Changed]  # per output
     slices: list[Slice]
-    fixed: list[Example]
-    broken: list[Example]
+    fixed: list[PairedItem]
+    broken: list[PairedItem]
     notes: list[str]  # what could not be compared, and why
 
 

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from itertools import groupby
 from typing import Any
 
-from pipeline.chain.compare.pairs import Example
+from pipeline.chain.compare.pairs import PairedItem
 from pipeline.chain.compare.release_comparison import Changed, Diff
 from pipeline.report.parts.markdown_parts import code, plain
 
@@ -77,7 +77,7 @@ def _sections(found: Diff) -> list[tuple[str, list[Changed]]]:
     return [(name, changes) for name in names if (changes := getattr(found, name))]
 
 
-def _chosen(examples: list[Example]) -> list[tuple[str, list[Example]]]:
+def _chosen(examples: list[PairedItem]) -> list[tuple[str, list[PairedItem]]]:
     """The first examples of the first slices; each stands in the first of its slices."""
     groups = groupby(examples, key=lambda example: example.slices[0] if example.slices else "")
     return [(name, list(group)[:SHOWN]) for name, group in groups][:GROUPS]

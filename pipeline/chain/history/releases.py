@@ -62,7 +62,7 @@ class Unreadable:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class Known:
+class ReadTags:
     """What the v* tags of this clone are, each lowest version first."""
 
     releases: list[Release]
@@ -80,7 +80,7 @@ def format_tag(version: Version) -> str:
     return "v{}.{}.{}".format(*version)
 
 
-def read() -> Known:
+def read() -> ReadTags:
     """Every v* tag, as a release or as unreadable. Two git processes in all, however long the chain.
 
     A v* tag on a commit that the gate refused is no release, nor is one on a commit that holds nothing of Graft.
@@ -100,7 +100,7 @@ def read() -> Known:
             unreadable.append(Unreadable(tag=tag, commit=commit, date=date, why=error.message, help=_way_out(tag)))
             continue
         found += [release] if release else []
-    return Known(releases=sorted(found, key=_version), unreadable=sorted(unreadable, key=_version))
+    return ReadTags(releases=sorted(found, key=_version), unreadable=sorted(unreadable, key=_version))
 
 
 def all_releases() -> list[Release]:

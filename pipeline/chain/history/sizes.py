@@ -28,7 +28,7 @@ class Sizes:
     full: int  # of a full copy: models/merged
 
 
-def of(releases: Iterable[Release], kept: Mapping[str, Keep]) -> tuple[dict[str, Sizes], dict[str, str]]:
+def release_sizes(releases: Iterable[Release], kept: Mapping[str, Keep]) -> tuple[dict[str, Sizes], dict[str, str]]:
     """Sizes by tag, and by tag why there are none. One git process in all.
 
     Args:

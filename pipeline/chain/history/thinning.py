@@ -18,7 +18,7 @@ MARK = "thin/"
 PARAMS = "params.yaml"
 
 
-def of(releases: Iterable[Release]) -> dict[str, Keep]:
+def kept_as(releases: Iterable[Release]) -> dict[str, Keep]:
     """How each release is kept, by tag. Two git processes in all."""
     releases, thin = list(releases), thinned()
     params = git.contents(f"{release.commit}:{PARAMS}" for release in releases) if releases else iter(())

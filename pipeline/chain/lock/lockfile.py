@@ -39,7 +39,7 @@ class Resolved:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class Base:
+class LockedBase:
     """The pretrained model, pinned."""
 
     requested: Requested
@@ -47,7 +47,7 @@ class Base:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class Parent:
+class LockedParent:
     """The release before this candidate."""
 
     release: str  # v1.0.0
@@ -67,8 +67,8 @@ class Anchor:
 class Lock:
     """The whole of models.lock."""
 
-    base: Base
-    parent: Parent | None
+    base: LockedBase
+    parent: LockedParent | None
     anchor: Anchor | None
     increment: str  # data/increments/NAME
     toolchain: dict[str, str]  # what changes bytes -> version
@@ -118,8 +118,10 @@ def save(lock: Lock, path: Path = PATH) -> None:
 def _from_json(value: dict[str, Any]) -> Lock:
     parent, anchor = value["parent"], value["anchor"]
     return Lock(
-        base=Base(requested=Requested(**value["base"]["requested"]), resolved=Resolved(**value["base"]["resolved"])),
-        parent=None if parent is None else Parent(**parent),
+        base=LockedBase(
+            requested=Requested(**value["base"]["requested"]), resolved=Resolved(**value["base"]["resolved"])
+        ),
+        parent=None if parent is None else LockedParent(**parent),
         anchor=None if anchor is None else Anchor(**anchor),
         increment=value["increment"],
         toolchain=value["toolchain"],

@@ -75,7 +75,7 @@ def check_origin(tags: Iterable[str]) -> tuple[list[Finding], list[str]]:
     return findings, notes
 
 
-def no_release(revision: str, known: releases.Known) -> Iterator[Finding]:
+def no_release(revision: str, known: releases.ReadTags) -> Iterator[Finding]:
     """The finding where REV is a v* tag and no release."""
     if releases.parse(revision) is None or any(release.tag == revision for release in known.releases):
         return

@@ -60,7 +60,7 @@ class Difference:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class Compared:
+class ComparedRow:
     """A row compared."""
 
     id: str
@@ -69,7 +69,7 @@ class Compared:
     tie: bool = False  # another label or answer is the likeliest now, by less than is allowed
 
 
-def compare(id_: str, side: str, recorded: Row | None, fresh: Fresh, *, bound: float, tie: float) -> Compared:
+def compare(id_: str, side: str, recorded: Row | None, fresh: Fresh, *, bound: float, tie: float) -> ComparedRow:
     """Compare one row.
 
     Args:
@@ -81,16 +81,16 @@ def compare(id_: str, side: str, recorded: Row | None, fresh: Fresh, *, bound: f
         tie: nats; labels and answers that are closer may take each other's place.
     """
     if recorded is None:
-        return Compared(id=id_, differences=[_difference(id_, side, "row", None, dict(fresh.row))])
+        return ComparedRow(id=id_, differences=[_difference(id_, side, "row", None, dict(fresh.row))])
     changed = [name for name in ANSWERS if name in fresh.row and recorded.get(name) != fresh.row[name]]
     if changed and not fresh.gap < tie:
         shown = (_answer(row, changed[0]) for row in (recorded, fresh.row))
-        return Compared(id=id_, differences=[_difference(id_, side, changed[0], *shown)])
+        return ComparedRow(id=id_, differences=[_difference(id_, side, changed[0], *shown)])
     values = dict(_values(fresh, tied=bool(changed)))
     distances = {name: distance(recorded.get(name), values[name]) for name in FIGURES if name in values}
     wrong = [name for name, apart in distances.items() if not apart <= bound]
     wrong += [name for name in EXACT if name in values and recorded.get(name) != values[name]]
-    return Compared(
+    return ComparedRow(
         id=id_,
         differences=[_difference(id_, side, name, recorded.get(name), values[name]) for name in wrong],
         largest=max((apart for apart in distances.values() if math.isfinite(apart)), default=0.0),

@@ -7,7 +7,7 @@ from typing import Any
 
 from pipeline.chain.rescore import agreement
 from pipeline.chain.rescore.agreement import Difference, Row
-from pipeline.chain.rescore.release_files import Settings
+from pipeline.chain.rescore.release_files import ReleaseSettings
 from pipeline.common import files
 from pipeline.data.records.records import Record
 from pipeline.evaluation import predictions, predictions_content
@@ -30,7 +30,7 @@ CHOSEN = ("item", "slices")  # fields that depend on that code
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class Entry:
+class RecordedItem:
     """An item or a variant of one, with its recorded rows."""
 
     name: str  # its id; of a variant its source's, with kind and strength
@@ -42,13 +42,13 @@ class Entry:
 class Evaluated:
     """What a release was evaluated on, and what predictions.json says otherwise."""
 
-    entries: list[Entry]
+    entries: list[RecordedItem]
     labels: list[str]  # that the candidate knows
     models: Mapping[str, Any]  # of predictions.json
     differences: list[Difference]  # of fields that no model says
 
 
-def read(folder: Path, settings: Settings) -> Evaluated:
+def read(folder: Path, settings: ReleaseSettings) -> Evaluated:
     """Choose the items as `evaluate` does, and match them with predictions.json.
 
     Args:
@@ -72,7 +72,7 @@ def read(folder: Path, settings: Settings) -> Evaluated:
         differences += agreement.compare_fields(_name(key), found.get(key), head)
     return Evaluated(
         entries=[
-            Entry(name=_name(key), record=record, rows=_rows(found[key]))
+            RecordedItem(name=_name(key), record=record, rows=_rows(found[key]))
             for key, (_, record) in expected.items()
             if key in found
         ],

@@ -20,7 +20,7 @@ LEFT_OUT = {"custom": "metrics of your own", "judge": "the judge's scores", "lm_
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class Settings:
+class ReleaseSettings:
     """The params of one commit that its predictions follow from."""
 
     normalize: Any
@@ -37,7 +37,7 @@ class Settings:
     left_out: Sequence[str]  # parts of predictions.json that no model says
 
 
-def settings(revision: str | None) -> Settings:
+def settings(revision: str | None) -> ReleaseSettings:
     """The settings of a revision; of the working tree for None.
 
     Raises:
@@ -47,7 +47,7 @@ def settings(revision: str | None) -> Settings:
     try:
         everything = YAML(typ="safe", pure=True).load(text(revision, PARAMS) or b"")
         evaluate, train, merge = (everything[section] for section in ("evaluate", "train", "merge"))
-        return Settings(
+        return ReleaseSettings(
             **{key: evaluate[key] for key in ("normalize", "max_new_tokens", "batch_size", "slice_by", "max_items")},
             robustness=evaluate["robustness"],
             max_length=int(train["max_length"]),

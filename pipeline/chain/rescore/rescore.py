@@ -17,11 +17,11 @@ from typing import Any
 from pipeline.chain.commits import git
 from pipeline.chain.lock import environment
 from pipeline.chain.rescore import agreement, recorded_rows, release_files, served_models
-from pipeline.chain.rescore.agreement import Compared, Difference
-from pipeline.chain.rescore.recorded_rows import Entry, Evaluated
-from pipeline.chain.rescore.release_files import Settings
-from pipeline.chain.rescore.rescore_report import Rescored, Side
-from pipeline.chain.rescore.served_models import MERGED, Release
+from pipeline.chain.rescore.agreement import ComparedRow, Difference
+from pipeline.chain.rescore.recorded_rows import Evaluated, RecordedItem
+from pipeline.chain.rescore.release_files import ReleaseSettings
+from pipeline.chain.rescore.rescore_report import Rescored, RescoredSide
+from pipeline.chain.rescore.served_models import MERGED, ReleaseFiles
 from pipeline.chain.verify.manifest_check import Commit
 from pipeline.common import files, scratch, sources
 from pipeline.common.errors import GraftError
@@ -62,7 +62,9 @@ def rescore(commit: Commit, revision: str | None, sample: int | None = None, see
             shutil.rmtree(FOLDER)
 
 
-def _score_again(release: Release, items: Evaluated, revision: str | None, sample: int, seed: int | None) -> Rescored:
+def _score_again(
+    release: ReleaseFiles, items: Evaluated, revision: str | None, sample: int, seed: int | None
+) -> Rescored:
     drawn = randbelow(2**31) if seed is None else seed
     entries = sorted(items.entries, key=lambda entry: hashlib.sha256(f"{drawn} {entry.name}".encode()).digest())
     parent, models = release.commit.lock.parent, list(served_models.models(release, items.labels))
@@ -105,14 +107,14 @@ def _score_again(release: Release, items: Evaluated, revision: str | None, sampl
 
 
 def _run(
-    settings: Settings, tie: float, side: str, model: Any, entries: Sequence[Entry], bound: float
-) -> list[Compared]:
+    settings: ReleaseSettings, tie: float, side: str, model: Any, entries: Sequence[RecordedItem], bound: float
+) -> list[ComparedRow]:
     """Score items with a model and compare, chunk by chunk."""
     from pipeline.chain.rescore import scored_again as scoring
 
     entries = [entry for entry in entries if side in entry.rows]
-    decoding = keys.Judge(normalize=settings.normalize, max_new_tokens=settings.max_new_tokens)
-    compared: list[Compared] = []
+    decoding = keys.Decoding(normalize=settings.normalize, max_new_tokens=settings.max_new_tokens)
+    compared: list[ComparedRow] = []
     for start in range(0, len(entries), CHUNK):
         chunk = entries[start : start + CHUNK]
         rows = [entry.rows[side] for entry in chunk]
@@ -125,8 +127,8 @@ def _run(
     return compared
 
 
-def _side(name: str, bound: float, compared: Sequence[Compared]) -> Side:
-    return Side(
+def _side(name: str, bound: float, compared: Sequence[ComparedRow]) -> RescoredSide:
+    return RescoredSide(
         name=name,
         bound=bound,
         largest=max((row.largest for row in compared), default=0.0),
@@ -135,7 +137,7 @@ def _side(name: str, bound: float, compared: Sequence[Compared]) -> Side:
     )
 
 
-def _unexpected(entries: Iterable[Entry], names: Sequence[str]) -> Iterator[Difference]:
+def _unexpected(entries: Iterable[RecordedItem], names: Sequence[str]) -> Iterator[Difference]:
     """Rows of a parent or an anchor that the release does not have."""
     for entry in entries:
         for side, row in entry.rows.items():

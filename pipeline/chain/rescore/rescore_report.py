@@ -11,7 +11,7 @@ SHOWN = 20  # differences in a message
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class Side:
+class RescoredSide:
     """What scoring one model again gave."""
 
     name: str  # candidate | parent | anchor
@@ -29,7 +29,7 @@ class Rescored:
     of: int
     seed: int | None  # that they were drawn by; None: all
     weights: str  # models/merged, or base and adapter where a release publishes no weights
-    sides: list[Side]
+    sides: list[RescoredSide]
     differences: list[Difference]  # of all items, in fields that no model says
     machine: dict[str, list[Any]]  # part of the machine class that differs -> [released, here]
     code: list[str]  # modules and libraries that score here and are not the release's

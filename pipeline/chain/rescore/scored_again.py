@@ -57,7 +57,7 @@ def machine_class(served: Served) -> dict[str, Any]:
 
 
 def score(
-    served: Served, records: Sequence[Record], recorded: Sequence[Row | None], decoding: keys.Judge, batch_size: int
+    served: Served, records: Sequence[Record], recorded: Sequence[Row | None], decoding: keys.Decoding, batch_size: int
 ) -> list[Fresh]:
     """Score records again.
 
@@ -118,7 +118,7 @@ def _served(model: Any, talk: chat.Chat, labels: Sequence[str], max_length: int)
 
 
 def _labels(
-    served: Served, records: Sequence[Record], recorded: Sequence[Row], decoding: keys.Judge, batch_size: int
+    served: Served, records: Sequence[Record], recorded: Sequence[Row], decoding: keys.Decoding, batch_size: int
 ) -> Iterator[Fresh]:
     if not records:
         return
@@ -142,7 +142,7 @@ def _labels(
 
 
 def _others(
-    served: Served, records: Sequence[Record], recorded: Sequence[Row], decoding: keys.Judge, batch_size: int
+    served: Served, records: Sequence[Record], recorded: Sequence[Row], decoding: keys.Decoding, batch_size: int
 ) -> Iterator[Fresh]:
     rows = predict.predict(served, records, decoding, batch_size)
     for record, old in zip(records, recorded, strict=True):

@@ -8,7 +8,7 @@ from typing import Any
 
 from pipeline.chain.commits import outputs
 from pipeline.chain.rescore import recorded_rows, release_files
-from pipeline.chain.rescore.release_files import Settings
+from pipeline.chain.rescore.release_files import ReleaseSettings
 from pipeline.chain.store.objects import Store
 from pipeline.chain.verify.manifest_check import Commit
 from pipeline.common import files
@@ -20,24 +20,24 @@ MERGED, ADAPTER, BASE = "models/merged", "models/adapter", "models/base"
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class Release:
+class ReleaseFiles:
     """A release's files in a scratch folder."""
 
     commit: Commit
     folder: Path
-    settings: Settings
+    settings: ReleaseSettings
     merged: bool  # whether its merged weights are stored; else base and adapter make them
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class Model:
+class ComparedModel:
     """One of the models that were compared."""
 
     name: str  # candidate | parent | anchor
     load: Callable[[], Any]  # returns a pipeline.evaluation.predict.predict.Served; imports torch
 
 
-def bring(commit: Commit, revision: str | None, folder: Path) -> Release:
+def bring(commit: Commit, revision: str | None, folder: Path) -> ReleaseFiles:
     """Check out what scoring reads.
 
     Args:
@@ -54,10 +54,10 @@ def bring(commit: Commit, revision: str | None, folder: Path) -> Release:
     paths += [BASE] if _before(commit) or not merged else []
     state = {path: md5 for name in _before(commit) for path, md5 in _state(commit, name).items()}
     release_files.check_out(commit, {path: md5s[path] for path in paths} | state, store, folder)
-    return Release(commit=commit, folder=folder, settings=release_files.settings(revision), merged=merged)
+    return ReleaseFiles(commit=commit, folder=folder, settings=release_files.settings(revision), merged=merged)
 
 
-def models(release: Release, labels: Sequence[str]) -> Iterator[Model]:
+def models(release: ReleaseFiles, labels: Sequence[str]) -> Iterator[ComparedModel]:
     """The candidate, then parent and anchor where there are.
 
     Args:
@@ -67,18 +67,20 @@ def models(release: Release, labels: Sequence[str]) -> Iterator[Model]:
     settings, folder = release.settings, release.folder
     own = {"template": settings.template, "dtype": settings.dtype, "max_length": settings.max_length}
     if release.merged:
-        yield Model(name="candidate", load=partial(_published, folder / MERGED, labels, settings))
+        yield ComparedModel(name="candidate", load=partial(_published, folder / MERGED, labels, settings))
     else:
-        yield Model(name="candidate", load=partial(_adapted, folder, folder / ADAPTER, labels, own, settings.threads))
+        yield ComparedModel(
+            name="candidate", load=partial(_adapted, folder, folder / ADAPTER, labels, own, settings.threads)
+        )
     for name in _before(release.commit):
         state = folder / "models" / name
         known = predictions.read(state / "predictions.json")["models"]["candidate"]
         form = own if known is None else _form(known)  # an adopted adapter was never evaluated
         knows = files.read_json(state / "labels.json")
-        yield Model(name=name, load=partial(_adapted, folder, state / "adapter", knows, form, settings.threads))
+        yield ComparedModel(name=name, load=partial(_adapted, folder, state / "adapter", knows, form, settings.threads))
 
 
-def _published(folder: Path, labels: Sequence[str], settings: Settings) -> Any:
+def _published(folder: Path, labels: Sequence[str], settings: ReleaseSettings) -> Any:
     from pipeline.chain.rescore import scored_again
 
     return scored_again.load_published(folder, labels, settings.max_length, settings.threads)

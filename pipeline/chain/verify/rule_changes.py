@@ -43,7 +43,7 @@ def unjudged(release: str | None) -> dict[str, Any]:
 def evaluated(revision: str | None) -> dict[str, str]:
     """Path -> SHA-256 of the files in git that the stage `evaluate` reads at a revision; None: in the working tree."""
     if revision is None:
-        return sources.of("evaluate")
+        return sources.stage_hashes("evaluate")
     return _hashes(revision, sources.dependencies(git.show(revision, "dvc.yaml") or b"", "evaluate"))
 
 
@@ -51,8 +51,8 @@ def _compare(theirs: Basis, release: str | None, content: Any, *more: str) -> di
     from pipeline.gate import changes  # numpy: only where something is compared
 
     everything = params.load_all()
-    ours = basis.candidate(everything["gate"], sources.of("gate"), content or EMPTY)
-    evaluated = sources.of("evaluate") | sources.hashes(more)
+    ours = basis.candidate(everything["gate"], sources.stage_hashes("gate"), content or EMPTY)
+    evaluated = sources.stage_hashes("evaluate") | sources.hashes(more)
     ours = replace(ours, evaluated=evaluated, settings=basis.settings(everything))
     return changes.compare(ours, theirs, release, content)
 

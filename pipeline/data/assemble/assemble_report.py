@@ -10,7 +10,7 @@ import orjson
 import pyarrow as pa
 
 from pipeline.data.assemble.fates import FATES, Decided
-from pipeline.data.assemble.neighbours import Facts
+from pipeline.data.assemble.neighbours import Neighbours
 from pipeline.data.clean import pii
 from pipeline.data.index.index import Index
 from pipeline.data.index.runs import KEY, Rows
@@ -23,7 +23,7 @@ _STAY = ("train_new", "eval")
 def report(
     name: str,
     table: pa.Table,
-    found: Facts,
+    found: Neighbours,
     decided: Decided,
     fates: Sequence[str],
     labels: Sequence[str],
@@ -76,7 +76,7 @@ def write_lines(path: Path, rows: Iterable[Mapping[str, Any]]) -> None:
             sink.write(orjson.dumps(row, option=orjson.OPT_APPEND_NEWLINE))
 
 
-def _keys(found: Facts, decided: Decided, fates: Sequence[str], leaving_CM: Rows) -> dict[str, int] | None:
+def _keys(found: Neighbours, decided: Decided, fates: Sequence[str], leaving_CM: Rows) -> dict[str, int] | None:
     has_key = found.rows_CN[KEY] != 0
     if not has_key.any() and not leaving_CM.shape[1]:
         return None
@@ -91,7 +91,7 @@ def _keys(found: Facts, decided: Decided, fates: Sequence[str], leaving_CM: Rows
     }
 
 
-def _examples(table: pa.Table, found: Facts, fates: Sequence[str]) -> dict[str, list[dict[str, Any]]]:
+def _examples(table: pa.Table, found: Neighbours, fates: Sequence[str]) -> dict[str, list[dict[str, Any]]]:
     shown: dict[str, list[dict[str, Any]]] = {}
     counts = Counter[str]()
     for place, fate in enumerate(fates):

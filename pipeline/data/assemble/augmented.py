@@ -9,13 +9,13 @@ import pyarrow as pa
 from pipeline.data.assemble import lineage
 from pipeline.data.assemble.slices import united
 from pipeline.data.augment import augment
-from pipeline.data.augment.augment import Options
+from pipeline.data.augment.augment import AugmentOptions
 from pipeline.data.index import near, sketch
 from pipeline.data.records import message_columns
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class Training:
+class TrainingRecords:
     """What is trained on of an increment."""
 
     learned: pa.Table  # its records, with weights where they are asked for
@@ -23,7 +23,9 @@ class Training:
     lineage: pa.Table  # of the variants
 
 
-def training(learned: pa.Table, evaluated: pa.Table, options: Options, seed: int, similarity: float) -> Training:
+def training(
+    learned: pa.Table, evaluated: pa.Table, options: AugmentOptions, seed: int, similarity: float
+) -> TrainingRecords:
     """Records of the training side and their variants.
 
     Args:
@@ -38,12 +40,12 @@ def training(learned: pa.Table, evaluated: pa.Table, options: Options, seed: int
     """
     if not options.max_share and options.weights == "none":
         empty = learned.slice(0, 0)
-        return Training(learned=learned, added=empty, lineage=lineage.rows(empty, "augmented"))
+        return TrainingRecords(learned=learned, added=empty, lineage=lineage.rows(empty, "augmented"))
     avoid = set(message_columns.hexes(message_columns.digests(evaluated)[0]).to_pylist())
     made = augment.augment(learned, options, seed, avoid)
     apart = pa.array(_apart(made.table, evaluated, similarity), pa.bool_())
     added = made.table.filter(apart)
-    return Training(
+    return TrainingRecords(
         learned=learned.set_column(learned.column_names.index("weight"), "weight", made.weights),
         added=added,
         lineage=lineage.rows(added, "augmented", _column(made.methods, apart), _column(made.made_from, apart)),

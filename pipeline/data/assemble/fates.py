@@ -12,7 +12,7 @@ import numpy as np
 import numpy.typing as npt
 
 from pipeline.data.assemble import split
-from pipeline.data.assemble.neighbours import Facts, Flags
+from pipeline.data.assemble.neighbours import Flags, Neighbours
 from pipeline.data.index import near
 from pipeline.data.index.runs import EVAL, GONE, ID, KEY, LABEL, P0, P1, STATE, Rows
 from pipeline.data.prepare import conflicts
@@ -69,7 +69,7 @@ class Decided:
     updated: Flags  # records that bring something new of a known item
 
 
-def decide(facts: Facts, rules: Rules, *, withdrawn: Flags, evaluation: Flags, leaving_CM: Rows) -> Decided:
+def decide(facts: Neighbours, rules: Rules, *, withdrawn: Flags, evaluation: Flags, leaving_CM: Rows) -> Decided:
     """Decide for every record.
 
     Args:
@@ -116,7 +116,7 @@ def decide(facts: Facts, rules: Rules, *, withdrawn: Flags, evaluation: Flags, l
     )
 
 
-def _replaced(facts: Facts, fate_N: npt.NDArray[np.object_], withdrawn: Flags) -> Flags:
+def _replaced(facts: Neighbours, fate_N: npt.NDArray[np.object_], withdrawn: Flags) -> Flags:
     """History's rows of items that now come with other content, and that the increment holds under no other key."""
     at_M, ids_M = facts.same_key.query_M, facts.same_key.rows_CM[ID]
     stays_N = (fate_N == None) | (fate_N == "seen")  # noqa: E711 - elementwise
@@ -125,7 +125,7 @@ def _replaced(facts: Facts, fate_N: npt.NDArray[np.object_], withdrawn: Flags) -
 
 
 def _settle(
-    facts: Facts, rules: Rules, fate_N: npt.NDArray[np.object_], leaves_M: Flags
+    facts: Neighbours, rules: Rules, fate_N: npt.NDArray[np.object_], leaves_M: Flags
 ) -> tuple[list[tuple[Conflict, str | None]], Flags, Flags]:
     """Contradictions with history: settled how, which records lost, which of the rows that contradict did."""
     found = sorted(_contradictions(facts, rules, fate_N, leaves_M), key=lambda item: item[1].text)
@@ -143,7 +143,7 @@ def _settle(
 
 
 def _contradictions(
-    facts: Facts, rules: Rules, fate_N: npt.NDArray[np.object_], leaves_M: Flags
+    facts: Neighbours, rules: Rules, fate_N: npt.NDArray[np.object_], leaves_M: Flags
 ) -> Iterator[tuple[int, Conflict]]:
     """Each record with its conflict; what leaves, or is updated, contradicts nothing."""
     others = facts.known.others
@@ -159,7 +159,7 @@ def _contradictions(
         yield row, Conflict(text=facts.view.texts[row].as_py(), claims=(*older, mine))
 
 
-def _near_duplicates(facts: Facts, rules: Rules, live_M: Flags) -> dict[int, str]:
+def _near_duplicates(facts: Neighbours, rules: Rules, live_M: Flags) -> dict[int, str]:
     """Records that are near something seen with the same label -> the nearest one's id, 16 digits."""
     if rules.similarity is None:
         return {}
@@ -174,7 +174,7 @@ def _near_duplicates(facts: Facts, rules: Rules, live_M: Flags) -> dict[int, str
     return nearest
 
 
-def _followed(facts: Facts) -> tuple[Flags, Flags]:
+def _followed(facts: Neighbours) -> tuple[Flags, Flags]:
     """Which sides each record has neighbours on, that are gone, too: training, evaluation."""
     known, count = facts.known, len(facts.golden)
     trained, evaluated = known.trained.copy(), known.evaluated | facts.in_slices
@@ -186,7 +186,7 @@ def _followed(facts: Facts) -> tuple[Flags, Flags]:
 
 
 def _divide(
-    facts: Facts, rules: Rules, fate_N: npt.NDArray[np.object_], evaluation: Flags, sides: tuple[Flags, Flags]
+    facts: Neighbours, rules: Rules, fate_N: npt.NDArray[np.object_], evaluation: Flags, sides: tuple[Flags, Flags]
 ) -> None:
     """Give each record that is left a side, with all that it is near to."""
     left = fate_N == None  # noqa: E711 - elementwise
@@ -206,7 +206,7 @@ def _divide(
     _mark(fate_N, left, "train_new")
 
 
-def _clusters(facts: Facts, left: Flags) -> npt.NDArray[np.int64]:
+def _clusters(facts: Neighbours, left: Flags) -> npt.NDArray[np.int64]:
     """Records that must stand on one side: near-duplicates, and those that ask the same."""
     pairs_2M = facts.pairs_2M[:, left[facts.pairs_2M[0]] & left[facts.pairs_2M[1]]]
     prompts_2N = facts.rows_CN[[P0, P1]]
@@ -216,7 +216,7 @@ def _clusters(facts: Facts, left: Flags) -> npt.NDArray[np.int64]:
     return near.clusters(len(left), [*pairs_2M.T.tolist(), *asks.T.tolist()])
 
 
-def _superseded(facts: Facts, by: npt.NDArray[np.int64], rows_CM: Rows) -> Iterator[Ending]:
+def _superseded(facts: Neighbours, by: npt.NDArray[np.int64], rows_CM: Rows) -> Iterator[Ending]:
     for row, record in zip(rows_CM[ID], by.tolist(), strict=True):
         yield Ending(id=_name(row), reason="superseded", by=_name(facts.rows_CN[ID, record]))
 

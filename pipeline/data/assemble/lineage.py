@@ -34,7 +34,7 @@ def rows(records: pa.Table, fate: str, reasons: pa.Array | str | None = None, ne
     return pa.table([*columns, pa.array([fate] * count, pa.string()), given, near], schema=LINEAGE)
 
 
-def of(
+def lineage_table(
     increment: str,
     records: pa.Table,
     fates: npt.NDArray[np.object_],

@@ -8,7 +8,7 @@ import numpy.typing as npt
 import pyarrow as pa
 
 from pipeline.data.index import index, near, sketch
-from pipeline.data.index.index import Index, Known
+from pipeline.data.index.index import Index, KnownRecords
 from pipeline.data.index.near import Pairs
 from pipeline.data.index.runs import KEY, Matches, Rows
 from pipeline.data.index.sketch import Sketches
@@ -33,14 +33,14 @@ class Others:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class Facts:
+class Neighbours:
     """What `decide` decides by."""
 
     view: View
     prompts_N4: Digests
     ids_N4: Digests
     rows_CN: Rows  # for the index; the side is not in them yet
-    known: Known
+    known: KnownRecords
     near: Matches  # rows of the index that are near, those that are gone, too
     how_near_M: npt.NDArray[np.float64]  # their estimated similarity
     same_key: Matches  # live rows of the index of the same item
@@ -50,7 +50,7 @@ class Facts:
     unfit_R: Flags  # a golden item, or near one
 
 
-def gather(table: pa.Table, chain: Index, others: Others, similarity: float) -> Facts:
+def gather(table: pa.Table, chain: Index, others: Others, similarity: float) -> Neighbours:
     """Compare records with all that they could meet; reads the index and writes nothing.
 
     Args:
@@ -82,7 +82,7 @@ def gather(table: pa.Table, chain: Index, others: Others, similarity: float) -> 
     group = np.repeat(np.arange(4), sizes)
     pairs_2M = near.pairs(all_sketches, _some(forms), similarity, of=group <= GOLDEN, hang_together=True)
     met = _Met(pairs_2M, group)
-    return Facts(
+    return Neighbours(
         view=view,
         prompts_N4=prompts_N4,
         ids_N4=ids_N4,

@@ -17,7 +17,7 @@ PARENT = Path("models/parent")
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class Parent:
+class ParentState:
     """The state of a parent; empty before the first release."""
 
     index: Index = field(default_factory=Index)
@@ -26,15 +26,15 @@ class Parent:
     labels: Sequence[str] = ()
 
 
-def load(folder: Path = PARENT) -> Parent:
+def load(folder: Path = PARENT) -> ParentState:
     """The parent's state, as the stage `parent` laid it out.
 
     Raises:
         GraftError: its index is damaged or of another kind.
     """
     if (folder / "NONE").exists():
-        return Parent()
-    return Parent(
+        return ParentState()
+    return ParentState(
         index=index.load(folder / "index"),
         reservoir=arrow.read_table(folder / "reservoir.arrow"),
         slices=slices.read(folder / "slices"),

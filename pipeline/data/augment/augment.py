@@ -20,7 +20,7 @@ from pipeline.data.records import arrow, records
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class Options:
+class AugmentOptions:
     """Section `assemble.augment` of params.yaml."""
 
     max_share: float = 0.0  # records added, at most, as a share of the training records; 0: none
@@ -51,7 +51,7 @@ class Augmented:
     weights: pa.Array  # float32, one for each training record given; null: once
 
 
-def augment(train: pa.Table, options: Options, seed: int, avoid: Collection[str] = frozenset()) -> Augmented:
+def augment(train: pa.Table, options: AugmentOptions, seed: int, avoid: Collection[str] = frozenset()) -> Augmented:
     """Records to add to `train`, and weights for all.
 
     Args:
@@ -88,7 +88,9 @@ def _sources(train: pa.Table) -> list[Source]:
     return sorted(found, key=lambda source: source.id)
 
 
-def _chosen(sources: list[Source], options: Options, seed: int, avoid: Collection[str]) -> list[tuple[str, Variant]]:
+def _chosen(
+    sources: list[Source], options: AugmentOptions, seed: int, avoid: Collection[str]
+) -> list[tuple[str, Variant]]:
     """Variants with their ids, as many as params allow: those of rare labels first; none stands there twice."""
     most = int(options.max_share * len(sources))
     taken = {source.id for source in sources}
@@ -106,7 +108,7 @@ def _chosen(sources: list[Source], options: Options, seed: int, avoid: Collectio
     return sorted(chosen, key=lambda item: item[0])
 
 
-def _keys(sources: list[Source], options: Options) -> list[Source]:
+def _keys(sources: list[Source], options: AugmentOptions) -> list[Source]:
     """The sources to vary: all, or the key samples."""
     if not options.key_samples:
         return sources
@@ -116,7 +118,7 @@ def _keys(sources: list[Source], options: Options) -> list[Source]:
     return [source for source in sources if source.id in chosen]
 
 
-def _changes(options: Options) -> dict[str, variants.Change]:
+def _changes(options: AugmentOptions) -> dict[str, variants.Change]:
     changes: dict[str, variants.Change] = {}
     if options.synonyms:
         dictionary = synonyms.load(Path(options.synonyms))

@@ -8,22 +8,22 @@ from typing import Any, Self
 import pyarrow as pa
 
 from pipeline.data.clean import normalize, pii, quality, unusable
-from pipeline.data.clean.normalize import Options as Normalize
-from pipeline.data.clean.pii import Options as Pii
-from pipeline.data.clean.quality import Options as Quality
+from pipeline.data.clean.normalize import NormalizeOptions
+from pipeline.data.clean.pii import PiiOptions
+from pipeline.data.clean.quality import QualityOptions
 
 Step = Callable[[pa.RecordBatch], pa.RecordBatch]
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class Options:
+class CleanOptions:
     """What section `prepare` of params.yaml says of cleaning."""
 
     min_chars: int  # of a classification's text
     max_chars: int
-    normalize: Normalize = field(default_factory=Normalize)
-    pii: Pii = field(default_factory=Pii)
-    quality: Quality = field(default_factory=Quality)
+    normalize: NormalizeOptions = field(default_factory=NormalizeOptions)
+    pii: PiiOptions = field(default_factory=PiiOptions)
+    quality: QualityOptions = field(default_factory=QualityOptions)
     tokenizer: Path | None = None  # the base's tokenizer.json: counts what min_tokens and max_tokens bound
 
     @classmethod
@@ -32,14 +32,14 @@ class Options:
         return cls(
             min_chars=section["min_chars"],
             max_chars=section["max_chars"],
-            normalize=Normalize.of(section.get("normalize") or {}),
-            pii=Pii.of(section.get("pii") or {}),
-            quality=Quality.of(section.get("quality") or {}),
+            normalize=NormalizeOptions.of(section.get("normalize") or {}),
+            pii=PiiOptions.of(section.get("pii") or {}),
+            quality=QualityOptions.of(section.get("quality") or {}),
             tokenizer=tokenizer,
         )
 
 
-def steps(options: Options) -> dict[str, Step]:
+def steps(options: CleanOptions) -> dict[str, Step]:
     """The steps by name, in the order in which they run."""
     return {
         "normalize": lambda batch: normalize.apply(batch, options.normalize),
@@ -51,7 +51,7 @@ def steps(options: Options) -> dict[str, Step]:
     }
 
 
-def clean(batch: pa.RecordBatch, options: Options) -> pa.RecordBatch:
+def clean(batch: pa.RecordBatch, options: CleanOptions) -> pa.RecordBatch:
     """A batch of ROWS after every step; a row that fails one has its reason in `problem` and no messages.
 
     Rows that come with a problem pass untouched, and none is added, lost or moved.
@@ -61,6 +61,6 @@ def clean(batch: pa.RecordBatch, options: Options) -> pa.RecordBatch:
     return batch
 
 
-def text(value: str, options: Options) -> str:
+def text(value: str, options: CleanOptions) -> str:
     """One line of text as `clean` leaves it: for items kept by hand that must equal cleaned ones."""
     return pii.scrub(normalize.line(value, options.normalize), options.pii)[0]

@@ -31,7 +31,7 @@ class Contents:
     lines: Bools  # whether it is one line of text: all of a classification's are
 
 
-def of(batch: pa.RecordBatch) -> Contents:
+def contents(batch: pa.RecordBatch) -> Contents:
     """The contents of a batch of ROWS."""
     parts = [batch.column(name) for name in COLUMNS]
     messages = [column.flatten() for column in parts]

@@ -37,7 +37,7 @@ _ROUNDS = 10  # a text that still changes then was made to
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class Options:
+class NormalizeOptions:
     """Section `prepare.normalize` of params.yaml."""
 
     unicode: bool = True  # NFC, no control characters
@@ -56,14 +56,14 @@ class Options:
         return cls(**section)
 
     @property
-    def of_a_label(self) -> "Options":
+    def of_a_label(self) -> "NormalizeOptions":
         """A label is a name: its letters stay as they are."""
-        return Options(unicode=self.unicode, mojibake=self.mojibake, white_space=self.white_space)
+        return NormalizeOptions(unicode=self.unicode, mojibake=self.mojibake, white_space=self.white_space)
 
 
-def apply(batch: pa.RecordBatch, options: Options) -> pa.RecordBatch:
+def apply(batch: pa.RecordBatch, options: NormalizeOptions) -> pa.RecordBatch:
     """Every content of a batch in its normal form."""
-    found = message_texts.of(batch)
+    found = message_texts.contents(batch)
     values = found.values
     texts = found.lines & ~found.labels
     blocks = ~found.lines
@@ -80,12 +80,12 @@ def apply(batch: pa.RecordBatch, options: Options) -> pa.RecordBatch:
     return batch if values is found.values else message_texts.put(batch, values)
 
 
-def line(text: str, options: Options) -> str:
+def line(text: str, options: NormalizeOptions) -> str:
     """A text of one line in its normal form: every run of white space is one blank, none at the ends."""
     return _settled(text, partial(_once, options=options, one_line=True))
 
 
-def block(text: str, options: Options) -> str:
+def block(text: str, options: NormalizeOptions) -> str:
     """A text of many lines in its normal form: lines end with LF and not in blanks, indentation stays."""
     return _settled(text, partial(_once, options=options, one_line=False))
 
@@ -98,7 +98,7 @@ def _settled(text: str, change: Callable[[str], str]) -> str:
     return text
 
 
-def _once(text: str, options: Options, *, one_line: bool) -> str:
+def _once(text: str, options: NormalizeOptions, *, one_line: bool) -> str:
     if options.mojibake and not text.isascii():
         text = _repaired(text)
     if options.unicode:
@@ -127,7 +127,7 @@ def _repaired(text: str) -> str:
     return text if _SURROGATE.search(fixed) else fixed  # half a pair is nothing
 
 
-def _stripped(text: str, options: Options) -> str:
+def _stripped(text: str, options: NormalizeOptions) -> str:
     if options.strip_urls:
         text = _URL.sub("", text)
     if options.strip_emails:
@@ -141,7 +141,7 @@ def _lines(text: str) -> str:
     return text if indent > 1 and "\n" in text else text[indent:]  # code may begin with an indented line
 
 
-def _gate(options: Options, *, one_line: bool) -> str:
+def _gate(options: NormalizeOptions, *, one_line: bool) -> str:
     """An RE2 pattern that is found in every text that `line` or `block` would change."""
     blank, ends = rf" {_re2(_SPACE)}", r"\r\x0b\x0c\x85\x{2028}\x{2029}"
     at_ends = f"^[{blank}\n]|[{blank}\n]$"

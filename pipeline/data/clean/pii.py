@@ -31,7 +31,7 @@ Action = Literal["mask", "drop", "keep"]
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class Options:
+class PiiOptions:
     """Section `prepare.pii` of params.yaml: what is done about each kind."""
 
     email: Action = "mask"
@@ -49,9 +49,9 @@ class Options:
         return cls(**section)
 
 
-def apply(batch: pa.RecordBatch, options: Options) -> pa.RecordBatch:
+def apply(batch: pa.RecordBatch, options: PiiOptions) -> pa.RecordBatch:
     """The contents of a batch, masked; rows rejected, by the kind's name, for what is to be dropped. Labels stay."""
-    found = message_texts.of(batch)
+    found = message_texts.contents(batch)
     hits = suspicious(found.values, options) & ~found.labels
     dropped: dict[str, Bools] = {name: np.zeros(len(hits), dtype=bool) for name in KINDS}
     places = iter(np.flatnonzero(hits).tolist())
@@ -70,7 +70,7 @@ def apply(batch: pa.RecordBatch, options: Options) -> pa.RecordBatch:
     return message_texts.reject(batch, reasons)
 
 
-def suspicious(values: pa.Array, options: Options) -> Bools:
+def suspicious(values: pa.Array, options: PiiOptions) -> Bools:
     """Which values may hold something that is not kept: one pass of RE2 for each kind."""
     hits: Bools = np.zeros(len(values), dtype=bool)
     for kind, action in asdict(options).items():
@@ -79,7 +79,7 @@ def suspicious(values: pa.Array, options: Options) -> Bools:
     return hits
 
 
-def scrub(text: str, options: Options) -> tuple[str, set[str]]:
+def scrub(text: str, options: PiiOptions) -> tuple[str, set[str]]:
     """The text with a mark in place of everything that `options` does not keep, and the kinds that it held."""
     held = set()
     for _ in range(_ROUNDS):  # a mark may set free what stood too close to something else
@@ -95,7 +95,7 @@ def scrub(text: str, options: Options) -> tuple[str, set[str]]:
 
 def mask_text(text: str) -> str:
     """The text with everything masked, whatever the params say: what a report may show."""
-    return scrub(text, Options())[0]
+    return scrub(text, PiiOptions())[0]
 
 
 def counts(values: pa.Array) -> dict[str, int]:

@@ -18,7 +18,7 @@ from pipeline.data.clean.message_texts import Bools, Contents
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class Options:
+class QualityOptions:
     """Section `prepare.quality` of params.yaml; None turns a bound off."""
 
     # Gopher keeps documents of up to 100,000 words (Rae et al. 2021, arXiv:2112.11446, A1.1), here of 5 characters.
@@ -55,9 +55,9 @@ class Options:
         return cls(**{**section, "scripts": None if scripts is None else tuple(scripts)})
 
 
-def length(batch: pa.RecordBatch, options: Options, min_chars: int, max_chars: int) -> pa.RecordBatch:
+def length(batch: pa.RecordBatch, options: QualityOptions, min_chars: int, max_chars: int) -> pa.RecordBatch:
     """The batch without texts of a classification, and records of other kinds, out of the bounds on characters."""
-    found = message_texts.of(batch)
+    found = message_texts.contents(batch)
     chars = pc.fill_null(pc.utf8_length(found.values), 0).to_numpy(zero_copy_only=False)
     title = found.lines & ~found.labels
     reasons = [
@@ -70,19 +70,19 @@ def length(batch: pa.RecordBatch, options: Options, min_chars: int, max_chars: i
     return message_texts.reject(batch, reasons)
 
 
-def token_bounds(batch: pa.RecordBatch, options: Options, tokenizer: Path | None) -> pa.RecordBatch:
+def token_bounds(batch: pa.RecordBatch, options: QualityOptions, tokenizer: Path | None) -> pa.RecordBatch:
     """The batch without records of fewer or more tokens than params say."""
     if tokenizer is None or (options.min_tokens is None and options.max_tokens is None):
         return batch
-    found = message_texts.of(batch)
+    found = message_texts.contents(batch)
     few, many = token_counts.outside(found, batch.num_rows, tokenizer, options.min_tokens, options.max_tokens)
     live = message_texts.bools(batch.column("problem").is_null())
     return message_texts.reject(batch, [("too few tokens", few & live), ("too many tokens", many)])
 
 
-def apply(batch: pa.RecordBatch, options: Options) -> pa.RecordBatch:
+def apply(batch: pa.RecordBatch, options: QualityOptions) -> pa.RecordBatch:
     """The batch without rows whose text is none worth learning, by what `options` bounds."""
-    found = message_texts.of(batch)
+    found = message_texts.contents(batch)
     learned = _learned(found)
     checks = [
         *_by_class(found, learned, options),
@@ -101,7 +101,7 @@ def _learned(found: Contents) -> Bools:
     return texts
 
 
-def _by_class(found: Contents, learned: Bools, options: Options) -> Iterator[tuple[str, Bools]]:
+def _by_class(found: Contents, learned: Bools, options: QualityOptions) -> Iterator[tuple[str, Bools]]:
     bounds = (options.min_letter_share, options.max_digit_share, options.max_sign_share, options.scripts)
     if all(bound is None for bound in bounds):
         return
@@ -116,7 +116,7 @@ def _by_class(found: Contents, learned: Bools, options: Options) -> Iterator[tup
         yield "another script", learned & (shares.wanted < options.min_script_share)
 
 
-def _repeating(found: Contents, learned: Bools, options: Options) -> Iterator[tuple[str, Bools]]:
+def _repeating(found: Contents, learned: Bools, options: QualityOptions) -> Iterator[tuple[str, Bools]]:
     plain = message_texts.bools(pc.equal(found.roles, "text"))
     if options.repetition == "keep":
         return

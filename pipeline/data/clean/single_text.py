@@ -10,7 +10,7 @@ EMAIL, PHONE = (pii.KINDS[name].mark for name in ("email", "phone"))
 
 def clean(text: str) -> str:
     """Unicode NFC, no control characters or mojibake, each run of white space one blank, none at the ends."""
-    return normalize.line(text, normalize.Options())
+    return normalize.line(text, normalize.NormalizeOptions())
 
 
 def mask(text: str) -> str:

@@ -28,7 +28,7 @@ _LOST = re.compile("[\ud800-\udfff\ufffd]")  # lone surrogates, and what a decod
 
 def apply(batch: pa.RecordBatch) -> pa.RecordBatch:
     """The batch without rows that cannot be trained on whatever the params say."""
-    found = message_texts.of(batch)
+    found = message_texts.contents(batch)
 
     def rows(hits: Bools) -> Bools:
         return message_texts.rows_of(found, hits, batch.num_rows)

@@ -10,7 +10,7 @@ from typing import Any
 
 from pipeline.data.contents import calls, turns
 from pipeline.data.contents.images import Images
-from pipeline.data.contents.row_content import Example, Turn, UnusableError, string
+from pipeline.data.contents.row_content import RowContent, Turn, UnusableError, string
 from pipeline.data.reading.filespec import FileSpec
 
 Values = Mapping[str, Any]
@@ -32,7 +32,7 @@ _TRUE, _FALSE = (True, 1, "true", "True", "1"), (False, 0, "false", "False", "0"
 
 
 @dataclass(frozen=True, slots=True)
-class Layout:
+class RowLayout:
     """How the rows of one file are read."""
 
     spec: FileSpec
@@ -51,20 +51,20 @@ class Layout:
         return turns.Names(self.spec.keys.get("role"), self.spec.keys.get("content"), self.spec.roles)
 
 
-def of(content: str) -> Callable[[Values, Layout], Example]:
+def row_reader(content: str) -> Callable[[Values, RowLayout], RowContent]:
     """The function that reads rows of a content."""
     return {"preference": _preference, "kto": _kto, "text": _text}.get(content, _answered)
 
 
-def _text(values: Values, layout: Layout) -> Example:
-    return Example(messages=[("text", string(values, layout.spec.text or "text", "text"), None, None)])
+def _text(values: Values, layout: RowLayout) -> RowContent:
+    return RowContent(messages=[("text", string(values, layout.spec.text or "text", "text"), None, None)])
 
 
-def _answered(values: Values, layout: Layout) -> Example:
+def _answered(values: Values, layout: RowLayout) -> RowContent:
     return _example(layout, values, *_asked(values, layout, "output"))
 
 
-def _preference(values: Values, layout: Layout) -> Example:
+def _preference(values: Values, layout: RowLayout) -> RowContent:
     asked, images = _asked(values, layout, None)
     sides = [_side(layout.value(values, name), name, layout, images) for name in ("chosen", "rejected")]
     if not asked or sides[0][0][0] != "assistant":  # both sides repeat it
@@ -76,7 +76,7 @@ def _preference(values: Values, layout: Layout) -> Example:
     return _example(layout, values, [*asked, *sides[0]], images, rejected=sides[1])
 
 
-def _kto(values: Values, layout: Layout) -> Example:
+def _kto(values: Values, layout: RowLayout) -> RowContent:
     asked, images = _asked(values, layout, "output")
     label = layout.value(values, "desirable")
     if label is None or isinstance(label, list | dict) or label not in (*_TRUE, *_FALSE):
@@ -84,17 +84,17 @@ def _kto(values: Values, layout: Layout) -> Example:
     return _example(layout, values, asked, images, desirable=label in _TRUE)
 
 
-def _example(layout: Layout, values: Values, found: Sequence[Turn], images: list[str], **more: Any) -> Example:
+def _example(layout: RowLayout, values: Values, found: Sequence[Turn], images: list[str], **more: Any) -> RowContent:
     turns.check(found)
     tools = calls.tools(layout.value(values, "tools"))
     if layout.single and ([turn[0] for turn in found] != ["user", "assistant"] or tools or found[-1][2]):
         raise UnusableError("not one question and one answer")
-    return Example(
+    return RowContent(
         messages=found, tools=tools, images=layout.images.found(layout.value(values, "images") or images), **more
     )
 
 
-def _asked(values: Values, layout: Layout, answer: str | None) -> tuple[list[Turn], list[str]]:
+def _asked(values: Values, layout: RowLayout, answer: str | None) -> tuple[list[Turn], list[str]]:
     """System, turns, and the answer in its column, if there is one; and the images among them."""
     images: list[str] = []
     found: list[Turn] = []
@@ -116,7 +116,7 @@ def _asked(values: Values, layout: Layout, answer: str | None) -> tuple[list[Tur
     return found, images
 
 
-def _alpaca(values: Values, layout: Layout, answer: str | None) -> list[Turn]:
+def _alpaca(values: Values, layout: RowLayout, answer: str | None) -> list[Turn]:
     parts = [layout.value(values, name) for name in ("instruction", "input")]
     if any(part is not None and not isinstance(part, str) for part in parts):
         raise UnusableError("instruction is not a string")
@@ -143,7 +143,7 @@ def _history(value: Any) -> list[Turn]:
     return [(role, text, None, None) for pair in value for role, text in zip(roles, pair, strict=True)]
 
 
-def _side(value: Any, name: str, layout: Layout, images: list[str]) -> list[Turn]:
+def _side(value: Any, name: str, layout: RowLayout, images: list[str]) -> list[Turn]:
     """An answer: a text, a message, or messages."""
     if value is None:
         raise UnusableError(f"no {name}")

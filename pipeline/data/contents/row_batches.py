@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
-from pipeline.data.contents.row_content import Example, Turn
+from pipeline.data.contents.row_content import RowContent, Turn
 from pipeline.data.reading.chunk import Chunk
 from pipeline.data.records import arrow
 
@@ -28,7 +28,7 @@ def pairs(texts: Sequence[str | None], labels: Sequence[str | None]) -> dict[str
     return {"messages": pa.ListArray.from_arrays(pa.array(offsets), turns)}
 
 
-def examples(found: Sequence[Example | None]) -> dict[str, pa.Array]:
+def examples(found: Sequence[RowContent | None]) -> dict[str, pa.Array]:
     """Columns of examples; None for no messages."""
     return {
         "messages": _turns([() if one is None else one.messages for one in found]),

@@ -12,7 +12,7 @@ class UnusableError(Exception):
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class Example:
+class RowContent:
     """The content of one row, as arrow.ROWS has it."""
 
     messages: Sequence[Turn]

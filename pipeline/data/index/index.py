@@ -32,7 +32,7 @@ Flags = npt.NDArray[np.bool_]
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class Run:
+class IndexFile:
     """One sorted file of the index."""
 
     file: str
@@ -53,7 +53,7 @@ class Run:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class Known:
+class KnownRecords:
     """What the index knows of records, one entry each."""
 
     seen: Flags  # this very record
@@ -69,7 +69,7 @@ class Known:
 class Index:
     """Every run of the chain, oldest first, mapped into memory."""
 
-    runs: tuple[Run, ...] = ()
+    runs: tuple[IndexFile, ...] = ()
     folder: Path | None = None  # where the runs lie
     labels: Mapping[str, int] = field(default_factory=dict)  # label -> records trained on, over the whole chain
 
@@ -78,7 +78,7 @@ class Index:
         """Rows of all runs."""
         return sum(run.records for run in self.runs)
 
-    def compare(self, rows_CN: Rows) -> Known:
+    def compare(self, rows_CN: Rows) -> KnownRecords:
         """What is known of records, given as rows."""
         count = rows_CN.shape[1]
         found = self._newest(lambda run: run.by_prompt(rows_CN[[P0, P1]]))
@@ -90,7 +90,7 @@ class Index:
         keys_N = np.zeros(count, np.uint64)
         keys_N[query_M[live_M & same_M]] = found.rows_CM[KEY][live_M & same_M]
         evaluated_M = (state_M & EVAL) != 0
-        return Known(
+        return KnownRecords(
             seen=_any(query_M[live_M & same_M], count),
             gone=_any(query_M[~live_M & same_M], count),
             conflict=_any(query_M[other_M], count),
@@ -152,7 +152,7 @@ class Index:
         first_M = np.concatenate((np.ones(min(1, len(query_M)), bool), ~same_M))
         return Matches(query_M[first_M], rows_CM[:, first_M])
 
-    def _path(self, run: Run) -> Path:
+    def _path(self, run: IndexFile) -> Path:
         return (self.folder or Path()) / run.file
 
     def _next_file(self, increment: str) -> str:
@@ -170,7 +170,7 @@ def load(folder: Path) -> Index:
     try:
         document = files.read_json(folder / "index.json")
         other = differences(document)
-        made = () if other else tuple(Run(**run) for run in document["runs"])
+        made = () if other else tuple(IndexFile(**run) for run in document["runs"])
     except (GraftError, OSError, KeyError, TypeError, AttributeError):
         raise GraftError(f"{folder}/index.json: missing or unreadable", help=_HELP) from None
     if other:
@@ -261,11 +261,11 @@ def _any(query_M: Places, count: int) -> Flags:
     return found
 
 
-def _open(path: Path, run: Run) -> Open:
+def _open(path: Path, run: IndexFile) -> Open:
     return Open(path, run.records, run.capacity)
 
 
-def _run_problems(folder: Path, run: Run) -> list[str]:
+def _run_problems(folder: Path, run: IndexFile) -> list[str]:
     path, wanted = folder / run.file, run.capacity * (runs.COLUMNS + runs.FINDERS) * 8
     if not path.is_file():
         return [f"{path}: missing"]
@@ -273,12 +273,12 @@ def _run_problems(folder: Path, run: Run) -> list[str]:
     return [] if size == wanted else [f"{path}: {size} bytes, expected {wanted}"]
 
 
-def _write(folder: Path, file: str, increment: str, blocks: Iterable[Rows], capacity: int) -> Run:
+def _write(folder: Path, file: str, increment: str, blocks: Iterable[Rows], capacity: int) -> IndexFile:
     records = runs.write(folder / file, blocks, capacity)
-    return Run(file=file, increment=increment, records=records, capacity=capacity)
+    return IndexFile(file=file, increment=increment, records=records, capacity=capacity)
 
 
-def _unite(folder: Path, parts: list[Run]) -> Run:
+def _unite(folder: Path, parts: list[IndexFile]) -> IndexFile:
     """Several runs as one file in their place."""
     name = f"{parts[0].number:05d}+{sum(run.span for run in parts)}.run"
     opened = [_open(folder / run.file, run) for run in parts]

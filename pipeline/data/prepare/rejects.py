@@ -21,7 +21,7 @@ REJECTS = pa.schema(
 )
 
 
-def of(rows: pa.Table | pa.RecordBatch, reasons: Sequence[str]) -> pa.Table:
+def rejected(rows: pa.Table | pa.RecordBatch, reasons: Sequence[str]) -> pa.Table:
     """Rejects of rows, which have their ids and stand-ins beside the columns of ROWS, for a reason each."""
     columns = {name: rows.column(name) for name in ("file", "line", "raw", "id", "near")}
     columns["reason"] = pa.array(reasons, pa.string())

@@ -13,8 +13,8 @@ import pyarrow as pa
 
 from pipeline.data.contents import layouts, row_batches, table
 from pipeline.data.contents.images import Images
-from pipeline.data.contents.layouts import Layout
-from pipeline.data.contents.row_content import Example, UnusableError
+from pipeline.data.contents.layouts import RowLayout
+from pipeline.data.contents.row_content import RowContent, UnusableError
 from pipeline.data.reading import columnar, delimited, document, json_lines, plain_text
 from pipeline.data.reading.chunk import Chunk
 from pipeline.data.reading.filespec import FileSpec
@@ -49,13 +49,13 @@ def batches(path: Path, file: str, spec: FileSpec, increment: Increment, limits:
             another header than declared.
     """
     raw = path.parents[min(len(PurePosixPath(file).parts), len(path.parents) + 1) - 2]
-    layout = Layout(spec, Images(raw, path.parent), single=increment.task == "classification")
+    layout = RowLayout(spec, Images(raw, path.parent), single=increment.task == "classification")
     for chunk in READERS[spec.format](path, spec, limits):
         for start in range(0, len(chunk.lines), arrow.BATCH):
             yield _batch(chunk.part(start, start + arrow.BATCH), file, layout, increment)
 
 
-def _batch(chunk: Chunk, file: str, layout: Layout, increment: Increment) -> pa.RecordBatch:
+def _batch(chunk: Chunk, file: str, layout: RowLayout, increment: Increment) -> pa.RecordBatch:
     kind = increment.task if layout.spec.content not in ("preference", "kto", "text") else layout.spec.content
     if layout.spec.content == "table":
         texts, labels, unusable = table.pairs(chunk.values, layout.spec)
@@ -71,10 +71,10 @@ def _batch(chunk: Chunk, file: str, layout: Layout, increment: Increment) -> pa.
 
 
 def _examples(
-    rows: Sequence[Mapping[str, Any] | None], layout: Layout
-) -> tuple[list[Example | None], list[str | None]]:
-    read = layouts.of(layout.spec.content)
-    found: list[Example | None] = []
+    rows: Sequence[Mapping[str, Any] | None], layout: RowLayout
+) -> tuple[list[RowContent | None], list[str | None]]:
+    read = layouts.row_reader(layout.spec.content)
+    found: list[RowContent | None] = []
     problems: list[str | None] = []
     for values in rows:
         example = problem = None

@@ -37,7 +37,7 @@ class Survey:
     sketches: Sketches
 
 
-def of(batch: pa.RecordBatch, evaluation: Sequence[str] = ()) -> Survey:
+def survey_batch(batch: pa.RecordBatch, evaluation: Sequence[str] = ()) -> Survey:
     """The survey of a batch of cleaned ROWS."""
     usable = pc.is_null(batch.column("problem"))
     usable_N: Flags = usable.to_numpy(zero_copy_only=False)
@@ -63,7 +63,7 @@ def of(batch: pa.RecordBatch, evaluation: Sequence[str] = ()) -> Survey:
 
 def united(parts: list[Survey]) -> Survey:
     """The surveys of all batches, one after the other."""
-    parts = parts or [of(message_columns.no_rows())]
+    parts = parts or [survey_batch(message_columns.no_rows())]
     names = ("usable_N", "prompts_N4", "ids_N4", "labels_N", "answers_N", "keys_N", "parts_N", "judged_N")
     arrays = {name: np.concatenate([getattr(part, name) for part in parts]) for name in names}
     bytes_NH = np.concatenate([part.sketches.bytes_NH for part in parts])

@@ -19,7 +19,7 @@ _ESCAPE = re.compile(rf"\\\\|\\u[dD][89abAB]{_HEX}{{2}}\\u[dD][c-fC-F]{_HEX}{{2}
 
 
 @dataclass(frozen=True, slots=True)
-class Row:
+class JsonRow:
     """One line of a JSONL file: its values, or why there are none."""
 
     line: int  # from 1
@@ -43,7 +43,7 @@ def chunks(path: Path, spec: FileSpec, limits: Limits) -> Iterator[Chunk]:
             yield found
 
 
-def rows(path: Path, encoding: str = "utf-8") -> Iterator[Row]:
+def rows(path: Path, encoding: str = "utf-8") -> Iterator[JsonRow]:
     """Rows of a small file, one by one.
 
     Raises:
@@ -51,7 +51,7 @@ def rows(path: Path, encoding: str = "utf-8") -> Iterator[Row]:
     """
     for found in chunks(path, FileSpec(format="jsonl", encoding=encoding), Limits()):
         for line, raw, values, problem in zip(found.lines, found.raws, found.values, found.problems, strict=True):
-            yield Row(line, raw, values or {}, problem)
+            yield JsonRow(line, raw, values or {}, problem)
 
 
 def parsed(text: str, limits: Limits) -> tuple[Mapping[str, Any] | None, str | None]:

@@ -127,7 +127,7 @@ def listed(judge: judged.Judge, found: Mapping[str, Answer], before: Sequence[Ma
     new = ratings.taken(judge.path, UNRATED, judge.scale)
     scores = judged.known(judge, before)
     rows = [
-        ratings.Row(
+        ratings.Unrated(
             id=one.record.id,
             hash=ratings.hashed(one.text),
             question=judged.question(one.record),

@@ -25,7 +25,7 @@ Rated = tuple[str, str]  # id of the item, hash of the answer
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class Row:
+class Unrated:
     """One line of the list, as people see it; nothing tells which model it is of."""
 
     id: str
@@ -124,7 +124,7 @@ def _appended(path: Path, new: Mapping[Rated, float]) -> str:
     return f"{text}\n{sink.getvalue()}"
 
 
-def listed(rows: Iterable[Row], most: int) -> str:
+def listed(rows: Iterable[Unrated], most: int) -> str:
     """The list that people fill in, at most `most` rows.
 
     By id, so that the answers of several models to one question stand together, and among these by hash, so that

@@ -22,7 +22,7 @@ _Z = NormalDist().inv_cdf(0.975)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class Source:
+class VariedItem:
     """An item and what became of its variants."""
 
     slices: Sequence[str]
@@ -60,7 +60,7 @@ def details(variants: Sequence[Row], items: Sequence[Row]) -> dict[str, dict[str
     return {name: dict(sorted(found[name].items())) for name in sorted(found)}
 
 
-def block(sources: Sequence[Source]) -> Block:
+def block(sources: Sequence[VariedItem]) -> Block:
     """Figures of some items, one at least.
 
     Returns:
@@ -82,7 +82,7 @@ def block(sources: Sequence[Source]) -> Block:
     return {"items": count} | {name: round(value, DIGITS) + 0.0 for name, value in figures.items()}
 
 
-def interval(sources: Sequence[Source]) -> tuple[float, float]:
+def interval(sources: Sequence[VariedItem]) -> tuple[float, float]:
     """95% interval of the drop, from the paired differences; clusters, not items, are taken as independent.
 
     One cluster that got worse and one that got better are added, so that a few without a difference do not pass for
@@ -108,7 +108,7 @@ def _of_side(variants: Sequence[Row], items: Sequence[Row], side: str) -> dict[s
     return found or None
 
 
-def _worst(sources: Sequence[Source]) -> Block:
+def _worst(sources: Sequence[VariedItem]) -> Block:
     """The slice that loses most, of those with LEAST items; the first by name of several."""
     drops = {name: block(inside)["drop"] for name, inside in _by_slice(sources).items() if len(inside) >= LEAST}
     if not drops:
@@ -117,7 +117,7 @@ def _worst(sources: Sequence[Source]) -> Block:
     return {"worst_slice": worst, "worst_drop": drops[worst]}
 
 
-def _kinds(variants: Sequence[Row], items: Sequence[Row], side: str) -> dict[str, list[Source]]:
+def _kinds(variants: Sequence[Row], items: Sequence[Row], side: str) -> dict[str, list[VariedItem]]:
     """The items that have variants, by kind and as ALL; rows that the side does not have are left out."""
     known = {item["id"]: item for item in items if item.get(side)}
     grouped: dict[str, dict[str, list[bool]]] = defaultdict(lambda: defaultdict(list))
@@ -132,8 +132,8 @@ def _kinds(variants: Sequence[Row], items: Sequence[Row], side: str) -> dict[str
     }
 
 
-def _source(item: Row, side: str, varied: Sequence[bool]) -> Source:
-    return Source(
+def _source(item: Row, side: str, varied: Sequence[bool]) -> VariedItem:
+    return VariedItem(
         slices=item["slices"],
         cluster=item.get("cluster", item["id"]),
         right=item[side]["predicted"] == item["answer"],
@@ -141,8 +141,8 @@ def _source(item: Row, side: str, varied: Sequence[bool]) -> Source:
     )
 
 
-def _by_slice(sources: Iterable[Source]) -> dict[str, list[Source]]:
-    found: dict[str, list[Source]] = defaultdict(list)
+def _by_slice(sources: Iterable[VariedItem]) -> dict[str, list[VariedItem]]:
+    found: dict[str, list[VariedItem]] = defaultdict(list)
     for source in sources:
         for name in source.slices:
             found[name].append(source)

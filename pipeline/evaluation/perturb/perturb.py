@@ -17,7 +17,7 @@ _TRIES = 4  # other draws, where one changes nothing
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class Variant:
+class PerturbedItem:
     """A record whose text was changed in one way."""
 
     source: str  # id of the record that it is a variant of
@@ -26,7 +26,7 @@ class Variant:
     record: Record
 
 
-def variants(sources: Iterable[Record], kinds: Iterable[str], strengths: Iterable[float]) -> list[Variant]:
+def variants(sources: Iterable[Record], kinds: Iterable[str], strengths: Iterable[float]) -> list[PerturbedItem]:
     """Every variant of every record, by source, kind and strength.
 
     A kind that can change nothing of a text (no letter with a case, one word) gives none: no variant is like its
@@ -58,7 +58,7 @@ def perturbed(text: str, kind: str, strength: float, name: str) -> str | None:
     return None
 
 
-def _variant(record: Record, kind: str, strength: float) -> Variant | None:
+def _variant(record: Record, kind: str, strength: float) -> PerturbedItem | None:
     asked = [place for place, message in enumerate(record.messages[:-1]) if message["role"] == "user"]
     if not asked:
         return None
@@ -71,4 +71,4 @@ def _variant(record: Record, kind: str, strength: float) -> Variant | None:
     messages[asked[-1]] = {**messages[asked[-1]], "content": content[:begin] + text}
     more = {name: getattr(record, name) for name in ("rejected", "desirable", "tools", "images")}
     changed = dataclasses.replace(record, id=records.content_id(messages, more), messages=messages)
-    return Variant(source=record.id, kind=kind, strength=strength, record=changed)
+    return PerturbedItem(source=record.id, kind=kind, strength=strength, record=changed)

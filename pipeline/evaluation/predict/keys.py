@@ -26,7 +26,7 @@ _EVERY = ("pipeline/evaluation/predict", "pipeline/model/chat", "pipeline/model/
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class Model:
+class ModelHashes:
     """A model as it is served, by the hashes of what it is made of; the object `models` of predictions.json."""
 
     weights: str  # of the adapter's two files
@@ -43,7 +43,7 @@ class Model:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class Judge:
+class Decoding:
     """How answers are decoded and scored: the same for every model of a comparison."""
 
     normalize: Normalize  # evaluate.normalize
@@ -52,7 +52,7 @@ class Judge:
 
 def model(
     adapter: Path, base: Base, labels: Sequence[str], *, template: str | None, dtype: str, max_length: int
-) -> Model:
+) -> ModelHashes:
     """The model that an adapter makes of a base.
 
     Args:
@@ -63,7 +63,7 @@ def model(
         dtype: that the weights are rounded to.
         max_length: tokens that a prompt and its answer may have.
     """
-    return Model(
+    return ModelHashes(
         weights=digest([files.sha256(adapter / name) for name in (saved_adapter.WEIGHTS, saved_adapter.CONFIG)]),
         base=base.fingerprint,
         tokenizer=digest({name: sha for name, sha in base.sha256.items() if not name.startswith(BASE_WEIGHTS)}),
@@ -74,12 +74,12 @@ def model(
     )
 
 
-def known(plain: Mapping[str, Any]) -> Model:
+def known(plain: Mapping[str, Any]) -> ModelHashes:
     """A model as predictions.json tells of it."""
-    return Model(**plain)
+    return ModelHashes(**plain)
 
 
-def key(model: Model, judge: Judge, record: Record) -> str:
+def key(model: ModelHashes, judge: Decoding, record: Record) -> str:
     """The key of what a model says of a record, 32 hex digits.
 
     The answer of a classification is not part of it: the model is not told it.

@@ -42,7 +42,7 @@ class Served:
         return bool(sum(one.numel() * one.element_size() for one in self.model.parameters()) <= SMALL)
 
 
-def load(base: pinned.Base, adapter: Path, told: keys.Model, labels: Sequence[str]) -> Served:
+def load(base: pinned.Base, adapter: Path, told: keys.ModelHashes, labels: Sequence[str]) -> Served:
     """A model as it is served.
 
     Args:
@@ -58,7 +58,7 @@ def load(base: pinned.Base, adapter: Path, told: keys.Model, labels: Sequence[st
     return Served(model=model, chat=talk, labels=labels, max_length=min(told.max_length, context))
 
 
-def predict(served: Served, items: Sequence[Record], judge: keys.Judge, batch_size: int) -> dict[str, Row]:
+def predict(served: Served, items: Sequence[Record], judge: keys.Decoding, batch_size: int) -> dict[str, Row]:
     """The likeliest label of every classification; of everything else how likely it is, and what is answered.
 
     Args:
@@ -91,7 +91,7 @@ def predict(served: Served, items: Sequence[Record], judge: keys.Judge, batch_si
     return rows
 
 
-def costs(held: Mapping[str, Served], items: Sequence[Record], judge: keys.Judge) -> dict[str, Any]:
+def costs(held: Mapping[str, Served], items: Sequence[Record], judge: keys.Decoding) -> dict[str, Any]:
     """What answering costs each model, all asked the same in turn; see `efficiency.measure`."""
     first = next(iter(held.values()))
     labelled = [item for item in items if item.kind == "classification"]
@@ -120,7 +120,7 @@ def costs(held: Mapping[str, Served], items: Sequence[Record], judge: keys.Judge
 
 
 def label_scores(
-    model: Any, prompts: Sequence[list[int]], labels: Sequence[list[int]], judge: keys.Judge, batch_size: int
+    model: Any, prompts: Sequence[list[int]], labels: Sequence[list[int]], judge: keys.Decoding, batch_size: int
 ) -> torch.Tensor:
     """What the stage asks: scores of all labels that could change a digit of a confidence.
 
@@ -147,7 +147,7 @@ class LabelScores:
     truncated: Sequence[bool]  # whether each prompt was cut
 
 
-def all_label_scores(served: Served, items: Sequence[Record], judge: keys.Judge, batch_size: int) -> LabelScores:
+def all_label_scores(served: Served, items: Sequence[Record], judge: keys.Decoding, batch_size: int) -> LabelScores:
     """Score all labels that the model knows, of which there is at least one, for classifications.
 
     Raises:
@@ -164,7 +164,7 @@ def all_label_scores(served: Served, items: Sequence[Record], judge: keys.Judge,
     return LabelScores(scores_PL=scores_PL, lengths=lengths, truncated=[len(prompt) > room for prompt in prompts])
 
 
-def label_row(served: Served, scored: LabelScores, place: int, judge: keys.Judge) -> Row:
+def label_row(served: Served, scored: LabelScores, place: int, judge: keys.Decoding) -> Row:
     """The row of the classification at a place of those that were scored."""
     scores_L = scored.scores_PL[place]
     index, confidence = chosen_label.choose(scores_L, scored.lengths, judge.normalize)
@@ -176,7 +176,7 @@ def label_row(served: Served, scored: LabelScores, place: int, judge: keys.Judge
     }
 
 
-def _classify(served: Served, items: Sequence[Record], judge: keys.Judge, batch_size: int) -> dict[str, Row]:
+def _classify(served: Served, items: Sequence[Record], judge: keys.Decoding, batch_size: int) -> dict[str, Row]:
     if not (items and served.labels):  # a model that knows no label says nothing
         nothing = {"predicted": "", "score": 0.0, "confidence": 0.0, "truncated": False}
         return {item.id: dict(nothing) for item in items}

@@ -19,7 +19,7 @@ FROM_BASE = ("pissa", "olora")  # begin with a part of the base, which is taken 
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class Settings:
+class AdapterSettings:
     """Named as in params.yaml's section `train`."""
 
     rank: int
@@ -45,7 +45,7 @@ class Settings:
         return float(self.alpha / (self.rank**0.5 if self.rslora else self.rank))
 
 
-def refuse_unfit(asked: Settings) -> None:
+def refuse_unfit(asked: AdapterSettings) -> None:
     """Raise GraftError with every setting that the method has no use for: none is ignored."""
     lora = asked.method in LORA
     unfit = {
@@ -72,7 +72,7 @@ def refuse_unfit(asked: Settings) -> None:
         raise GraftError("train: settings that do not go together", problems, help="docs/how-to/methods.md")
 
 
-def modules(asked: Settings) -> dict[str, Any]:
+def modules(asked: AdapterSettings) -> dict[str, Any]:
     """Which modules are asked for, in plain values: what an adapter is saved with."""
     layers = asked.layers
     return {
@@ -81,7 +81,7 @@ def modules(asked: Settings) -> dict[str, Any]:
     }
 
 
-def says_so_itself(asked: Settings, adapter: Path) -> bool:
+def says_so_itself(asked: AdapterSettings, adapter: Path) -> bool:
     """Does an adapter say that it was asked for in these very words? If not, its modules tell, on the base alone."""
     has = saved_adapter.read(adapter)
     if {asked.method, has.method} <= set(LORA):
@@ -89,7 +89,7 @@ def says_so_itself(asked: Settings, adapter: Path) -> bool:
     return asked.layers is None or has.method not in saved_adapter.EXPAND
 
 
-def differences(asked: Settings, adapter: Path) -> list[str]:
+def differences(asked: AdapterSettings, adapter: Path) -> list[str]:
     """Which settings of a saved adapter differ from what is asked for; targets can only be compared on a model."""
     has = saved_adapter.read(adapter)
     if asked.method in saved_adapter.CHANGED and has.method in saved_adapter.CHANGED:
@@ -108,7 +108,7 @@ def differences(asked: Settings, adapter: Path) -> list[str]:
     ]
 
 
-def obstacles_to_stacking(asked: Settings, adapter: Path) -> list[str]:
+def obstacles_to_stacking(asked: AdapterSettings, adapter: Path) -> list[str]:
     """Why a new LoRA cannot be stacked on a saved adapter; its own rank, alpha, dropout and targets are free."""
     has = saved_adapter.read(adapter)
     found = []
@@ -123,7 +123,7 @@ def obstacles_to_stacking(asked: Settings, adapter: Path) -> list[str]:
     return found
 
 
-def _settings(has: saved_adapter.Saved) -> dict[str, Any]:
+def _settings(has: saved_adapter.SavedAdapter) -> dict[str, Any]:
     """As they were asked for: a stacked adapter, or one that began with a part of the base, has another rank."""
     init = has.config.get("init_lora_weights", True)
     return {
@@ -135,7 +135,7 @@ def _settings(has: saved_adapter.Saved) -> dict[str, Any]:
     } | has.asked
 
 
-def _other_layers(asked: Settings, has: saved_adapter.Saved) -> list[str]:
+def _other_layers(asked: AdapterSettings, has: saved_adapter.SavedAdapter) -> list[str]:
     """Any tensor can be trained further, but new layers come only once, before the first training."""
     if asked.method == has.method or not {asked.method, has.method} & set(saved_adapter.EXPAND):
         if has.quantize in (None, asked.quantize):

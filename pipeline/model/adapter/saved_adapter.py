@@ -19,7 +19,7 @@ CHANGED = ("full", "freeze", *EXPAND)  # methods that publish tensors in place o
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class Saved:
+class SavedAdapter:
     """An adapter folder."""
 
     base: str | None  # fingerprint of the base
@@ -30,12 +30,12 @@ class Saved:
     config: dict[str, Any]
 
 
-def read(adapter: Path) -> Saved:
+def read(adapter: Path) -> SavedAdapter:
     """Facts of an adapter that a stage wrote; one that PEFT wrote has no base."""
     config = files.read_json(adapter / CONFIG)
     told = metadata(adapter / WEIGHTS)
     notes = json.loads(told.get("graft", "{}"))
-    return Saved(
+    return SavedAdapter(
         base=notes.get("base", told.get("base")),
         method=config.get("graft_method") or notes.get("method") or _method(config),
         quantize=notes.get("quantize", config.get("graft_quantize")),
@@ -45,7 +45,7 @@ def read(adapter: Path) -> Saved:
     )
 
 
-def check_base(adapter: Path, base: Base) -> Saved:
+def check_base(adapter: Path, base: Base) -> SavedAdapter:
     """What an adapter is, once it is sure that it was trained on the pinned base.
 
     Raises:

@@ -16,14 +16,14 @@ from pipeline.model.base import hub_errors
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class Listing:
+class HubListing:
     """What a repository holds at one commit."""
 
     commit: str  # 40 hex digits
     digests: dict[str, str]  # file -> SHA-256 (64 hex digits) of a large file, git's blob id (40) of a small one
 
 
-def listing(repo: str, revision: str | None) -> Listing:
+def listing(repo: str, revision: str | None) -> HubListing:
     """The commit that a revision means now, and its files; one request, no retries.
 
     Args:
@@ -43,7 +43,7 @@ def listing(repo: str, revision: str | None) -> Listing:
         known = {name: digest for name, digest in digests.items() if digest}
         if info.sha is None or known != digests:
             raise ValueError("no commit or no digests in the answer")
-    return Listing(commit=info.sha, digests=known)
+    return HubListing(commit=info.sha, digests=known)
 
 
 def fetch(repo: str, commit: str, digests: Mapping[str, str]) -> Path:

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class Tree:
+class LabelTree:
     """Some labels, and the nodes that a model is asked at: every beginning of a label but the whole, once each."""
 
     labels: Sequence[int]  # their places
@@ -14,7 +14,7 @@ class Tree:
     steps: Sequence[tuple[int, int, int]]  # label's place in `labels`, node, the token that the label has after it
 
 
-def trees(labels: Sequence[Sequence[int]], nodes: int) -> Iterator[Tree]:
+def trees(labels: Sequence[Sequence[int]], nodes: int) -> Iterator[LabelTree]:
     """Labels in parts of about so many nodes.
 
     Args:
@@ -34,7 +34,7 @@ def trees(labels: Sequence[Sequence[int]], nodes: int) -> Iterator[Tree]:
         yield _tree(labels, part)
 
 
-def _tree(labels: Sequence[Sequence[int]], places: Sequence[int]) -> Tree:
+def _tree(labels: Sequence[Sequence[int]], places: Sequence[int]) -> LabelTree:
     known: dict[tuple[int, ...], int] = {}
     above: list[list[int]] = []
     steps = []
@@ -46,7 +46,7 @@ def _tree(labels: Sequence[Sequence[int]], places: Sequence[int]) -> Tree:
             if node == len(above):
                 above.append(way)
             steps.append((number, node, label[end]))
-    return Tree(
+    return LabelTree(
         labels=places,
         tokens=[beginning[-1] for beginning in known],
         above=above,

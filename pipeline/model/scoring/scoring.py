@@ -17,7 +17,7 @@ from transformers import DynamicCache
 from transformers.cache_utils import DynamicLayer
 
 from pipeline.model.scoring import label_tree
-from pipeline.model.scoring.label_tree import Tree
+from pipeline.model.scoring.label_tree import LabelTree
 from pipeline.model.weights.weights import left_padded
 
 # Shape legend: B = prompts of a batch, P = prompt tokens, L = labels, R = pairs of a prompt and a label, T = tokens of
@@ -208,7 +208,7 @@ class _Labels:
         return scores_R
 
 
-def _behind(model: Any, prompts: _Prompts, tree: Tree) -> torch.Tensor:
+def _behind(model: Any, prompts: _Prompts, tree: LabelTree) -> torch.Tensor:
     """What all but the first tokens of a tree's labels add to their scores, from one pass over its nodes."""
     mask_BP, nodes = prompts.mask_BP, len(tree.tokens)
     many, device = len(mask_BP), mask_BP.device

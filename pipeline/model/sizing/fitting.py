@@ -7,7 +7,7 @@ from typing import Any
 
 from pipeline.model.sizing import footprint
 from pipeline.model.sizing.cards import Cards
-from pipeline.model.sizing.footprint import Run
+from pipeline.model.sizing.footprint import TrainingSetup
 from pipeline.model.sizing.shapes import Shape
 
 SHARED = "configs/fsdp2.yaml"  # weights and states shared between cards
@@ -23,11 +23,11 @@ class Suggestion:
 
     set: dict[str, Any]  # key of section `train` -> value
     peak_gb: float  # per card
-    run: Run
+    run: TrainingSetup
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class Rule:
+class FittingRule:
     """A rule of thumb of this field."""
 
     billions: float  # parameters
@@ -38,24 +38,24 @@ class Rule:
 
 # Widely repeated before planners did the sum: order of magnitude, short examples.
 RULES = (
-    Rule(billions=7, method="full", gb=80, words="7B full: 80 GB"),
-    Rule(billions=7, method="lora", gb=24, words="7B LoRA, rank 8: 24 GB"),
-    Rule(billions=7, method="qlora", gb=12, words="7B QLoRA: 12 GB"),
-    Rule(billions=13, method="full", gb=160, words="13B full: 160 GB"),
-    Rule(billions=13, method="lora", gb=48, words="13B LoRA, rank 8: 48 GB"),
-    Rule(billions=13, method="qlora", gb=24, words="13B QLoRA: 24 GB"),
-    Rule(billions=70, method="lora", gb=640, words="70B LoRA: 8 A100 of 80 GB"),
-    Rule(billions=72, method="full", gb=1280, words="72B full: 16 cards of 80 GB"),
+    FittingRule(billions=7, method="full", gb=80, words="7B full: 80 GB"),
+    FittingRule(billions=7, method="lora", gb=24, words="7B LoRA, rank 8: 24 GB"),
+    FittingRule(billions=7, method="qlora", gb=12, words="7B QLoRA: 12 GB"),
+    FittingRule(billions=13, method="full", gb=160, words="13B full: 160 GB"),
+    FittingRule(billions=13, method="lora", gb=48, words="13B LoRA, rank 8: 48 GB"),
+    FittingRule(billions=13, method="qlora", gb=24, words="13B QLoRA: 24 GB"),
+    FittingRule(billions=70, method="lora", gb=640, words="70B LoRA: 8 A100 of 80 GB"),
+    FittingRule(billions=72, method="full", gb=1280, words="72B full: 16 cards of 80 GB"),
 )
 NEAR = 0.25  # a rule speaks for models this much smaller or larger
 
 
-def fits(shape: Shape, run: Run, cards: Cards) -> bool:
+def fits(shape: Shape, run: TrainingSetup, cards: Cards) -> bool:
     """Does a training fit each card?"""
     return footprint.estimate(shape, run).peak <= cards.gb
 
 
-def suggest(shape: Shape, run: Run, cards: Cards) -> list[Suggestion]:
+def suggest(shape: Shape, run: TrainingSetup, cards: Cards) -> list[Suggestion]:
     """Up to three ways to fit, the one that changes least first; empty: none was found.
 
     What changes no result comes first (smaller parts of a batch, recomputing, sharing between cards), then what
@@ -73,7 +73,7 @@ def suggest(shape: Shape, run: Run, cards: Cards) -> list[Suggestion]:
     return found
 
 
-def cards_needed(shape: Shape, run: Run, gb: float) -> int | None:
+def cards_needed(shape: Shape, run: TrainingSetup, gb: float) -> int | None:
     """The fewest cards of a size that hold a training whose weights they share; None: no number does."""
     smallest = replace(run, micro_batch=1, gradient_checkpointing=True)
     count = 1
@@ -84,13 +84,13 @@ def cards_needed(shape: Shape, run: Run, gb: float) -> int | None:
     return None
 
 
-def rules(shape: Shape) -> list[Rule]:
+def rules(shape: Shape) -> list[FittingRule]:
     """The rules of thumb for models of about this size."""
     billions = shape.parameters / 1e9
     return [rule for rule in RULES if abs(math.log(billions / rule.billions)) <= math.log(1 + NEAR)]
 
 
-def _variants(run: Run, cards: Cards) -> Iterator[Run]:
+def _variants(run: TrainingSetup, cards: Cards) -> Iterator[TrainingSetup]:
     """Other ways to train, the one that changes least first."""
     again: dict[str, Any] = {"gradient_checkpointing": True}
     ways: list[dict[str, Any]] = [{}, again, {**again, "offload": True}]
@@ -106,7 +106,7 @@ def _variants(run: Run, cards: Cards) -> Iterator[Run]:
             yield from (replace(run, method=method, length=length, **again) for method in (run.method, *methods))
 
 
-def _as_good(run: Run, other: Run) -> bool:
+def _as_good(run: TrainingSetup, other: TrainingSetup) -> bool:
     """Does `run`, which changes less, take parts as large as `other`'s?"""
     same = (run.method, run.length) == (other.method, other.length)
     return same and run.micro_batch >= other.micro_batch
@@ -118,7 +118,7 @@ def _halves(number: int) -> Iterator[int]:
         number //= 2
 
 
-def _changed(run: Run, other: Run) -> dict[str, Any]:
+def _changed(run: TrainingSetup, other: TrainingSetup) -> dict[str, Any]:
     """What to set in section `train`, by key."""
     keys = {
         "method": "method",

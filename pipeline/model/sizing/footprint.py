@@ -27,7 +27,7 @@ _PLACES = ("model.layers.0.self_attn", "model.layers.0.mlp", "transformer.h.0.at
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class Run:
+class TrainingSetup:
     """How a model is trained; named as in params.yaml's section `train`."""
 
     method: str = "lora"
@@ -87,7 +87,7 @@ class Footprint:
         return self.reserved + self.context
 
 
-def estimate(shape: Shape, run: Run) -> Footprint:
+def estimate(shape: Shape, run: TrainingSetup) -> Footprint:
     """Peak memory of a training."""
     learned = trained_parameters(shape, run)
     replaced = learned if run.method in ("full", "freeze") else 0  # what learns is not kept a second time
@@ -109,7 +109,7 @@ def estimate(shape: Shape, run: Run) -> Footprint:
     )
 
 
-def trained_parameters(shape: Shape, run: Run) -> int:
+def trained_parameters(shape: Shape, run: TrainingSetup) -> int:
     """How many parameters learn."""
     if run.method == "full":
         return shape.parameters
@@ -124,7 +124,7 @@ def trained_parameters(shape: Shape, run: Run) -> int:
     return count * (rows + magnitudes)
 
 
-def _layers(shape: Shape, run: Run) -> range | Sequence[int]:
+def _layers(shape: Shape, run: TrainingSetup) -> range | Sequence[int]:
     """Numbers of the layers that learn, the first is 0."""
     if run.layers is None:
         return range(shape.layers)
@@ -135,7 +135,7 @@ def _layers(shape: Shape, run: Run) -> range | Sequence[int]:
     return range(run.layers["bottom"])
 
 
-def _targets(shape: Shape, run: Run) -> list[Linear]:
+def _targets(shape: Shape, run: TrainingSetup) -> list[Linear]:
     if run.targets == "all-linear":
         return list(shape.linears)
     if not isinstance(run.targets, str):
@@ -144,15 +144,15 @@ def _targets(shape: Shape, run: Run) -> list[Linear]:
     return [linear for linear in shape.linears if any(pattern.fullmatch(f"{at}.{linear.name}") for at in _PLACES)]
 
 
-def _saved_by_quantizing(shape: Shape, run: Run) -> float:
+def _saved_by_quantizing(shape: Shape, run: TrainingSetup) -> float:
     return shape.matrices * (run.half - QUANTIZED[run.quantize]) if run.method == "qlora" else 0
 
 
-def _unpacked(shape: Shape, run: Run) -> int:
+def _unpacked(shape: Shape, run: TrainingSetup) -> int:
     return UNPACKED * max(linear.size for linear in shape.linears) if run.method == "qlora" else 0
 
 
-def _activations(shape: Shape, run: Run) -> tuple[float, float]:
+def _activations(shape: Shape, run: TrainingSetup) -> tuple[float, float]:
     """Bytes per token: kept for the backward pass, from the lowest layer that learns on; and of the layer at work."""
     depth = shape.layers - (min(_layers(shape, run), default=0) if run.method != "expand" else 0)
     layer, border = _layer(shape, run), float(shape.hidden * run.half)
@@ -163,7 +163,7 @@ def _activations(shape: Shape, run: Run) -> tuple[float, float]:
     return depth * layer, 0.0
 
 
-def _layer(shape: Shape, run: Run) -> float:
+def _layer(shape: Shape, run: TrainingSetup) -> float:
     """Bytes per token that one layer keeps.
 
     A normalisation keeps its input in float32, the normalised input and its output; attention (flash, or torch's
@@ -177,7 +177,7 @@ def _layer(shape: Shape, run: Run) -> float:
     return 2 * norm + run.half * (attention + forward + copies)
 
 
-def _logits(shape: Shape, run: Run) -> float:
+def _logits(shape: Shape, run: TrainingSetup) -> float:
     """Bytes of the output and its loss, for the positions that have logits."""
     positions = run.micro_batch * min(run.learned or run.length, run.length)
     positions = min(positions, run.loss_chunk or positions)

@@ -6,8 +6,8 @@ from collections.abc import Iterator, Sequence
 
 from pipeline.common.words import counted
 from pipeline.report import changed_examples, comparison, headline, rule_words, tables, training_words
-from pipeline.report.changed_examples import Example
-from pipeline.report.comparison import Check, Row
+from pipeline.report.changed_examples import ChangedExample
+from pipeline.report.comparison import Check, ComparisonRow
 from pipeline.report.data import data_page
 from pipeline.report.facts import Facts
 from pipeline.report.html import charts, heat
@@ -105,7 +105,7 @@ def _slices(facts: Facts) -> Iterator[str]:
         yield f'<p class="small">{escaped(_legend(facts))}</p>'
 
 
-def _reaches(rows: Sequence[Row]) -> dict[str, float]:
+def _reaches(rows: Sequence[ComparisonRow]) -> dict[str, float]:
     """One scale for each metric."""
     checks: dict[str, list[Check]] = {}
     for row in rows:
@@ -113,7 +113,7 @@ def _reaches(rows: Sequence[Row]) -> dict[str, float]:
     return {metric: charts.reach(found) for metric, found in checks.items()}
 
 
-def _cells(row: Row, against: Sequence[str], reaches: dict[str, float]) -> list[str]:
+def _cells(row: ComparisonRow, against: Sequence[str], reaches: dict[str, float]) -> list[str]:
     changes = []
     for side in against:
         check = row.checks.get(side)
@@ -147,7 +147,7 @@ def _interval(check: Check, reach: float) -> str:
     return charts.interval(check, reach, lower_is_better=check["lower"])
 
 
-def _status(row: Row) -> str:
+def _status(row: ComparisonRow) -> str:
     more = comparison.power(row)
     note = f'<span class="note">{escaped(more)}</span>' if more else ""
     sign = comparison.SIGNS.get(row.status, "")
@@ -180,7 +180,7 @@ def _examples(facts: Facts) -> Iterator[str]:
             )
 
 
-def _items(some: Sequence[Example], facts: Facts) -> str:
+def _items(some: Sequence[ChangedExample], facts: Facts) -> str:
     before = [facts.release] if facts.release else []
     rows = []
     for example in some:

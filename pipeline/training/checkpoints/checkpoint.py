@@ -25,7 +25,7 @@ FOLDER = Path("checkpoints")  # in the scratch folder
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class Saved:
+class SavedRun:
     """A run after a step: what it takes to go on as if nothing had happened."""
 
     step: int
@@ -34,13 +34,13 @@ class Saved:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class Store:
+class CheckpointStore:
     """Where the checkpoints of one run lie."""
 
     folder: Path
     keep: int
 
-    def save(self, saved: Saved) -> None:
+    def save(self, saved: SavedRun) -> None:
         """Write a checkpoint, then remove those beyond `keep`; an older one is never touched before.
 
         Raises:
@@ -58,7 +58,7 @@ class Store:
                 help="make room, then dvc repro goes on from the last one",
             ) from None
 
-    def newest(self) -> Saved | None:
+    def newest(self) -> SavedRun | None:
         """The newest whole checkpoint; damaged ones are named and skipped."""
         for step in reversed(self.steps()):
             try:
@@ -94,7 +94,7 @@ def names(step: int) -> tuple[str, str]:
     return f"{_name(step)}.safetensors", f"{_name(step)}.json"
 
 
-def _write(folder: Path, saved: Saved) -> None:
+def _write(folder: Path, saved: SavedRun) -> None:
     tensors, plain = (folder / name for name in names(saved.step))
     draft = tensors.with_name(f".{tensors.name}.tmp")
     try:
@@ -108,12 +108,12 @@ def _write(folder: Path, saved: Saved) -> None:
     files.write_json(plain, {"plain": saved.plain, "plain_sha256": _digest(saved.plain), "tensors_sha256": digest})
 
 
-def _read(folder: Path, step: int) -> Saved:
+def _read(folder: Path, step: int) -> SavedRun:
     tensors, plain = (folder / name for name in names(step))
     found = files.read_json(plain)
     if _digest(found["plain"]) != found["plain_sha256"] or files.sha256(tensors) != found["tensors_sha256"]:
         raise ValueError("its SHA-256 is another")
-    return Saved(step=step, tensors=load_file(tensors), plain=found["plain"])
+    return SavedRun(step=step, tensors=load_file(tensors), plain=found["plain"])
 
 
 def _digest(plain: Mapping[str, Any]) -> str:

@@ -15,7 +15,7 @@ import fsspec
 
 from pipeline.common.errors import GraftError
 from pipeline.training.checkpoints import checkpoint
-from pipeline.training.checkpoints.checkpoint import Store
+from pipeline.training.checkpoints.checkpoint import CheckpointStore
 
 SWITCH = "GRAFT_CHECKPOINT_MIRROR"  # "off" in CI: a mirror holds what anybody with its key wrote there
 
@@ -28,7 +28,7 @@ class Mirror:
     folder: str  # path in it, without protocol
     shown: str  # address without credentials
 
-    def push(self, store: Store, step: int) -> None:
+    def push(self, store: CheckpointStore, step: int) -> None:
         """Copy a checkpoint there, JSON last, and remove those beyond `keep`; a failure is only told."""
         with _told(f"the checkpoint of step {step} was not copied to {self.shown}"):
             self.files.makedirs(self.folder, exist_ok=True)
@@ -38,7 +38,7 @@ class Mirror:
                 for name in reversed(checkpoint.names(old)):
                     self.files.rm_file(f"{self.folder}/{name}")
 
-    def pull(self, store: Store) -> None:
+    def pull(self, store: CheckpointStore) -> None:
         """Bring the newest checkpoint from there, where it is newer than what lies here; a failure is only told."""
         with _told(f"no checkpoint was brought from {self.shown}"):
             there, here = self._steps(), store.steps()
@@ -54,7 +54,7 @@ class Mirror:
             if self.files.exists(self.folder):  # of a file system that has folders
                 self.files.rmdir(self.folder)
 
-    def _bring(self, store: Store, steps: list[int]) -> None:
+    def _bring(self, store: CheckpointStore, steps: list[int]) -> None:
         """The newest ones, all that there are: when one is damaged, the one before serves."""
         store.folder.mkdir(parents=True, exist_ok=True)
         for step in steps[-store.keep :]:

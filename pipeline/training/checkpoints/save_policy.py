@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from pipeline.training.checkpoints import checkpoint, mirror
-from pipeline.training.checkpoints.checkpoint import Saved, Store
+from pipeline.training.checkpoints.checkpoint import CheckpointStore, SavedRun
 from pipeline.training.checkpoints.mirror import Mirror
 from pipeline.training.settings import Checkpoint, Params
 
@@ -14,12 +14,12 @@ from pipeline.training.settings import Checkpoint, Params
 class Keeper:
     """The checkpoints of one run. When one is made changes no byte of the result, so a clock may decide it."""
 
-    store: Store
+    store: CheckpointStore
     mirror: Mirror | None
     asked: Checkpoint
     last: float = field(default_factory=time.monotonic)
 
-    def newest(self) -> Saved | None:
+    def newest(self) -> SavedRun | None:
         """The checkpoint to go on from, of this machine or of the mirror."""
         if self.mirror:
             self.mirror.pull(self.store)
@@ -31,7 +31,7 @@ class Keeper:
             return True
         return self.asked.minutes is not None and time.monotonic() - self.last >= 60 * self.asked.minutes
 
-    def save(self, saved: Saved) -> None:
+    def save(self, saved: SavedRun) -> None:
         """Write a checkpoint, here and in the mirror; raises as Store.save does."""
         self.store.save(saved)
         if self.mirror:
@@ -47,5 +47,5 @@ class Keeper:
 
 def keeper(asked: Params, scratch: Path, fingerprint: str) -> Keeper:
     """The checkpoints of the run of this fingerprint; raises like `mirror`."""
-    store = Store(folder=scratch / checkpoint.FOLDER / fingerprint, keep=asked.checkpoint.keep)
+    store = CheckpointStore(folder=scratch / checkpoint.FOLDER / fingerprint, keep=asked.checkpoint.keep)
     return Keeper(store=store, mirror=mirror.mirror(asked.checkpoint_url, fingerprint), asked=asked.checkpoint)

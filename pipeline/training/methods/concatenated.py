@@ -4,7 +4,7 @@ from collections.abc import Collection
 from pathlib import Path
 from typing import Any
 
-from pipeline.model.adapter.lora_settings import Settings
+from pipeline.model.adapter.lora_settings import AdapterSettings
 from pipeline.model.base.pinned import Base
 from pipeline.training.methods import lora, stack
 
@@ -16,7 +16,7 @@ def beside_parent(made: Any, parent: Path) -> Any:
     return made
 
 
-def write(made: Any, base: Base, asked: Settings, cap: int | None, folder: Path, **notes: Any) -> dict[str, Any]:
+def write(made: Any, base: Base, asked: AdapterSettings, cap: int | None, folder: Path, **notes: Any) -> dict[str, Any]:
     """Save both as one LoRA of plain scaling against the original base.
 
     Args:

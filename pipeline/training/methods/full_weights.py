@@ -10,7 +10,7 @@ from transformers import AutoConfig
 
 from pipeline.common.errors import GraftError
 from pipeline.model.adapter import saved_adapter
-from pipeline.model.adapter.lora_settings import ON_QUANTIZED, Settings
+from pipeline.model.adapter.lora_settings import ON_QUANTIZED, AdapterSettings
 from pipeline.model.base.pinned import Base
 from pipeline.model.weights import layers, trained_tensors
 
@@ -18,7 +18,7 @@ _PROBE = 8  # tokens that an expanded model is compared with its base on
 _TOLERANCE = 1e-4  # of logits; float32
 
 
-def prepare(body: Any, parent: Path | None, asked: Settings) -> tuple[Any, set[str], dict[str, Any]]:
+def prepare(body: Any, parent: Path | None, asked: AdapterSettings) -> tuple[Any, set[str], dict[str, Any]]:
     """Thaw what is trained, on the base or on the parent's state.
 
     Returns:
@@ -49,7 +49,7 @@ def prepare(body: Any, parent: Path | None, asked: Settings) -> tuple[Any, set[s
     return body, names, config
 
 
-def other_layers(base: Path, asked: Settings, parent: Path) -> list[str]:
+def other_layers(base: Path, asked: AdapterSettings, parent: Path) -> list[str]:
     """How the places of new layers that are asked for differ from a parent's; one problem or none."""
     after = sorted(saved_adapter.read(parent).config["graft_expanded_after"])
     if asked.layers is None:
@@ -67,7 +67,7 @@ def write(model: Any, names: Collection[str], config: dict[str, Any], base: Base
     return {}
 
 
-def _meant(body: Any, asked: Settings, after: Collection[int]) -> set[str]:
+def _meant(body: Any, asked: AdapterSettings, after: Collection[int]) -> set[str]:
     """Names of the parameters that a method trains; a tied one counts under its first name."""
     every = dict(body.named_parameters())
     if asked.method == "full":

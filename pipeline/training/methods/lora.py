@@ -15,7 +15,7 @@ from safetensors.torch import save
 from pipeline.common import files
 from pipeline.common.errors import GraftError
 from pipeline.model.adapter import saved_adapter
-from pipeline.model.adapter.lora_settings import Settings
+from pipeline.model.adapter.lora_settings import AdapterSettings
 from pipeline.model.base.pinned import Base
 from pipeline.model.weights import base_model, layers
 
@@ -25,7 +25,7 @@ _BRIEF = 200  # characters shown of a message of PEFT's
 _SHOWN = 5  # modules named in an error
 
 
-def new(body: Any, asked: Settings, seed: int) -> Any:
+def new(body: Any, asked: AdapterSettings, seed: int) -> Any:
     """A new adapter on a base; the seed draws its down-projections, its up-projections are zero.
 
     PiSSA and OLoRA begin with a part of the base. PEFT takes that part off the base's weights; here the base stays as
@@ -38,7 +38,7 @@ def new(body: Any, asked: Settings, seed: int) -> Any:
     return made
 
 
-def other_targets(base: Path, asked: Settings, parent: Path) -> list[str]:
+def other_targets(base: Path, asked: AdapterSettings, parent: Path) -> list[str]:
     """How the modules that are asked for differ from those of a saved adapter; one problem or none."""
     with safe_open(parent / saved_adapter.WEIGHTS, "pt") as file:
         has = {name.removeprefix("base_model.model.").partition(".lora_")[0] for name in file.keys()}  # noqa: SIM118
@@ -75,13 +75,13 @@ def write_tensors(
     files.write_json(folder / saved_adapter.CONFIG, plain)
 
 
-def skeleton(base: Path, asked: Settings) -> Any:
+def skeleton(base: Path, asked: AdapterSettings) -> Any:
     """A new adapter on this base, without data: no weights are loaded."""
     with torch.device("meta"):
         return inject(base_model.structure(base), replace(asked, init="default"))
 
 
-def inject(body: Any, asked: Settings) -> Any:
+def inject(body: Any, asked: AdapterSettings) -> Any:
     """A body with a new LoRA adapter; what begins with a part of the base begins as zero.
 
     Raises:
@@ -125,7 +125,7 @@ def tied_names(body: Any) -> set[str]:
     return {name for name, module in body.named_modules() if any(module is one for one in both)}
 
 
-def refuse_targets(made: Any, asked: Settings, tied: Collection[str]) -> None:
+def refuse_targets(made: Any, asked: AdapterSettings, tied: Collection[str]) -> None:
     """Refuse targets without effect, and those that no merge could take in.
 
     Args:
@@ -149,7 +149,7 @@ def refuse_targets(made: Any, asked: Settings, tied: Collection[str]) -> None:
         raise GraftError(problems[0], problems[1:], help="all-linear suits every base")
 
 
-def _refuse_high_rank(made: Any, asked: Settings) -> None:
+def _refuse_high_rank(made: Any, asked: AdapterSettings) -> None:
     """A part of the base has no more directions than a module's smaller side; the file would hold several ranks."""
     problems = [
         f"train.rank: {asked.rank}: {name} has {min(layer.get_base_layer().weight.shape)} on its smaller side"
@@ -165,7 +165,7 @@ def _refuse_high_rank(made: Any, asked: Settings) -> None:
         )
 
 
-def left_out(body: Any, asked: Settings) -> str | None:
+def left_out(body: Any, asked: AdapterSettings) -> str | None:
     """Pattern of the modules in layers that are not trained."""
     if asked.layers is None:
         return None
@@ -175,7 +175,7 @@ def left_out(body: Any, asked: Settings) -> str | None:
 
 
 @torch.no_grad()
-def _begin_with_a_part_of_the_base(made: Any, asked: Settings) -> None:
+def _begin_with_a_part_of_the_base(made: Any, asked: AdapterSettings) -> None:
     """B A is a part of W by PEFT's own decomposition, one layer at a time; the frozen adapter is its negative."""
     made.add_adapter(FROZEN, replace(made.peft_config[ADAPTER]))
     for layer in made.modules():

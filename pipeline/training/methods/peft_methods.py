@@ -12,7 +12,7 @@ from transformers import LlamaConfig, LlamaForCausalLM
 
 from pipeline.common.errors import GraftError
 from pipeline.model.adapter import lora_settings, saved_adapter
-from pipeline.model.adapter.lora_settings import Settings
+from pipeline.model.adapter.lora_settings import AdapterSettings
 from pipeline.model.base.pinned import Base
 from pipeline.training.methods import lora
 
@@ -21,7 +21,7 @@ _STEPS, _RATE = 5, 1e-3
 _TOLERANCE = 1e-4  # of logits, float32
 
 
-def new(body: Any, asked: Settings, seed: int) -> Any:
+def new(body: Any, asked: AdapterSettings, seed: int) -> Any:
     """A new adapter of another kind on a base; the seed draws what is drawn.
 
     Raises:
@@ -46,14 +46,14 @@ def _is_pefts(error: TypeError) -> bool:
     return "not supported" in str(error) and "not supported between" not in str(error)
 
 
-def _unfit(asked: Settings, why: str) -> GraftError:
+def _unfit(asked: AdapterSettings, why: str) -> GraftError:
     return GraftError(
         f"train.method: {asked.method}: {why}",
         help="PEFT cannot put it on this base: other train.targets, or lora: docs/how-to/methods.md",
     )
 
 
-def config(body: Any, asked: Settings) -> Any:
+def config(body: Any, asked: AdapterSettings) -> Any:
     """PEFT's config of a kind, its own defaults where we have no word for a setting.
 
     Raises:
@@ -71,12 +71,12 @@ def config(body: Any, asked: Settings) -> Any:
     return kinds[asked.method](**{name: value for name, value in values.items() if name in has})
 
 
-def told(asked: Settings) -> dict[str, Any]:
+def told(asked: AdapterSettings) -> dict[str, Any]:
     """What an adapter is saved with, so that a child which asks for something else is refused."""
     return {"rank": asked.rank, "alpha": asked.alpha} | lora_settings.modules(asked)
 
 
-def refuse_unless_it_works(asked: Settings) -> None:
+def refuse_unless_it_works(asked: AdapterSettings) -> None:
     """Train it on a small model, save, load to train on, merge.
 
     Raises:

@@ -10,13 +10,13 @@ from pipeline.training.machine.processes import ALONE, Group
 from pipeline.training.methods.methods import Trainable
 from pipeline.training.parent import average
 from pipeline.training.parent.pull import Hold
-from pipeline.training.validation import Held
+from pipeline.training.validation import HeldOut
 
 
 def blend(
     made: Trainable,
     hold: Hold,
-    held: Held,
+    held: HeldOut,
     objective: loop.Objective,
     micro: Micro,
     most: int,

@@ -2,10 +2,12 @@
 
 import ast
 import dataclasses
+import graphlib
 import re
 import subprocess
 import sys
 import time
+from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -22,13 +24,58 @@ HEAVY = ("torch", "transformers", "peft", "accelerate", "datasets")
 LIGHT_STAGES = ("base", "parent", "prepare", "assemble", "gate", "manifest")
 
 
+def listed(stage: str) -> list[Path]:
+    """Folders and files of code that dvc.yaml lists for a stage."""
+    return [ROOT / dep for dep in STAGES[stage]["deps"] if dep.startswith("pipeline/")]
+
+
+def imported(stage: str) -> set[Path]:
+    """Files of code that a stage imports, and what they read beside themselves."""
+    found = import_closure.closure(ROOT / f"pipeline/stages/{stage}.py")
+    templates = ROOT / "pipeline/model/chat_templates"
+    return found | (set(templates.glob("*.jinja")) if templates / "templates.py" in found else set())
+
+
 @pytest.mark.parametrize("name", STAGES)
-def test_stage_depends_on_exactly_the_modules_that_it_imports(name: str) -> None:
-    declared = {dep for dep in STAGES[name].get("deps", []) if dep.startswith("pipeline/")}
-    imported = import_closure.closure(ROOT / f"pipeline/stages/{name}.py")
-    if ROOT / "pipeline/model/chat_templates/templates.py" in imported:
-        imported |= set((ROOT / "pipeline/model/chat_templates").iterdir())
-    assert declared == {path.relative_to(ROOT).as_posix() for path in imported}
+def test_stage_lists_all_code_that_it_imports(name: str) -> None:
+    assert {path for path in imported(name) if not any(map(path.is_relative_to, listed(name)))} == set()
+
+
+@pytest.mark.parametrize("name", STAGES)
+def test_stage_lists_no_code_in_vain(name: str) -> None:
+    files, paths = imported(name), listed(name)
+    rooms = {
+        room
+        for path in paths
+        for room in [path, *(init.parent for init in path.rglob("__init__.py"))]
+        if not any(other != room and room.is_relative_to(other) for other in paths if other != path)
+    }
+    assert {room for room in rooms if not any(file.is_relative_to(room) for file in files)} == set()
+
+
+def test_an_edit_of_gate_report_or_commands_trains_nothing_again() -> None:
+    told = ("pipeline/gate", "pipeline/report", "pipeline/commands", "pipeline/chain/release", "pipeline/ci")
+    for stage in ("base", "parent", "prepare", "train"):
+        assert not [path for path in listed(stage) if path.relative_to(ROOT).as_posix().startswith(told)], stage
+
+
+def test_no_import_goes_round_in_a_circle() -> None:
+    modules = {path: import_closure.imported_by(path) for path in (ROOT / "pipeline").rglob("*.py")}
+    list(graphlib.TopologicalSorter(modules).static_order())  # raises CycleError, which names the circle
+
+
+def test_rooms_are_small_and_every_file_and_class_has_a_name_of_its_own() -> None:
+    modules = [path for path in (ROOT / "pipeline").rglob("*.py") if path.name not in ("__init__.py", "settings.py")]
+    rooms = Counter(path.parent.relative_to(ROOT).as_posix() for path in modules)
+    assert {room: files for room, files in rooms.items() if files > 20} == {}
+    assert {name: times for name, times in Counter(path.stem for path in modules).items() if times > 1} == {}
+    classes = Counter(
+        node.name
+        for path in (ROOT / "pipeline").rglob("*.py")
+        for node in ast.parse(path.read_text(encoding="utf-8")).body
+        if isinstance(node, ast.ClassDef) and not node.name.startswith("_")
+    )
+    assert {name: times for name, times in classes.items() if times > 1} == {}
 
 
 @pytest.mark.parametrize("name", STAGES)

@@ -7,12 +7,13 @@ from pathlib import Path
 from pipeline.common import files, yaml_values
 
 PIPELINE = Path("dvc.yaml")
-# What Python, editors, checkers and file managers leave beside code; .dvcignore names the same.
+# What tools leave in folders; .dvcignore names the same.
 LEAVINGS = (
-    "__pycache__", "*.py[co]", ".mypy_cache", ".ruff_cache", ".pytest_cache", ".ipynb_checkpoints",
-    "*.swp", "*.swo", "*~", ".#*", "#*#", "*.orig", "*.rej", ".DS_Store",
-    "Thumbs.db", "desktop.ini", ".idea", ".vscode",
+    "__pycache__", ".mypy_cache", ".ruff_cache", ".pytest_cache", ".ipynb_checkpoints", ".idea", ".vscode",
+    ".DS_Store", "Thumbs.db", "desktop.ini",
 )  # fmt: skip
+CODE = ("pipeline", "metrics")
+CODE_LEAVINGS = ("*.py[co]", "*.swp", "*.swo", "*~", ".#*", "*.orig", "*.rej")  # a data file may be called so
 
 
 def stage_hashes(stage: str) -> dict[str, str]:
@@ -48,14 +49,25 @@ def hashes(deps: Iterable[str]) -> dict[str, str]:
 def _hashes(deps: Iterable[str]) -> Iterator[tuple[str, str]]:
     for dep in deps:
         root = files.ROOT if dep.startswith("pipeline/") else Path()
-        for path in source_files(root / dep):
+        for path in source_files(root / dep, code=dep.split("/", 1)[0] in CODE):
             yield path.relative_to(root).as_posix(), files.sha256(path)
 
 
-def source_files(path: Path) -> list[Path]:
-    """Every file at or below a path but what tools leave there, as DVC sees it; sorted."""
-    return [file for file in files.files_below(path) if not any(map(_is_leaving, file.relative_to(path.parent).parts))]
+def source_files(path: Path, *, code: bool = True) -> list[Path]:
+    """Every file at or below a path, but for what tools leave there; sorted.
+
+    Args:
+        path: a file or folder.
+        code: it holds code, and no data file that may be called `titles.orig`.
+    """
+    patterns = (*LEAVINGS, *CODE_LEAVINGS) if code else LEAVINGS
+    return [
+        file
+        for file in files.files_below(path)
+        if not any(fnmatch(part, pattern) for part in file.relative_to(path.parent).parts for pattern in patterns)
+    ]
 
 
-def _is_leaving(name: str) -> bool:
-    return any(fnmatch(name, pattern) for pattern in LEAVINGS)
+def ignored() -> list[str]:
+    """Lines of .dvcignore for what tools leave: DVC then sees the files that `source_files` gives."""
+    return [*LEAVINGS, *(f"/{folder}/**/{pattern}" for folder in CODE for pattern in CODE_LEAVINGS)]

@@ -15,7 +15,7 @@ from pipeline.chain.lock import environment, lockfile
 from pipeline.chain.lock.lockfile import Lock
 from pipeline.chain.store import tracking
 from pipeline.chain.store.objects import Store
-from pipeline.common import documents, files, schema, yaml
+from pipeline.common import documents, files, schema, sources, yaml
 from pipeline.common.errors import GraftError
 from pipeline.data.reading import increment
 from pipeline.data.reading.increment import Increment
@@ -26,10 +26,10 @@ DVCIGNORE = Path(".dvcignore")
 _IGNORED = """\
 # Written by `graft add`: DVC looks only at the open increment, so that its cost does not
 # grow with the chain. Earlier increments stay in git and in the remote.
-__pycache__/
 /data/increments/*
 /tests/
-"""
+# What tools leave in folders on which stages depend.
+""" + "".join(f"{line}\n" for line in sources.ignored())
 
 
 @dataclass(frozen=True, kw_only=True)

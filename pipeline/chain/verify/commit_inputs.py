@@ -6,13 +6,14 @@
 import hashlib
 import json
 from collections.abc import Iterator
+from fnmatch import fnmatch
 from pathlib import PurePosixPath
 from typing import Any
 
 from pipeline.chain.commits import git, outputs
 from pipeline.chain.lock import lockfile
 from pipeline.chain.verify.manifest_check import Commit, Finding
-from pipeline.common import yaml
+from pipeline.common import sources, yaml
 from pipeline.common.errors import GraftError
 
 PARAMS = ("params.yaml", lockfile.PATH.as_posix())
@@ -84,7 +85,11 @@ def _md5s(revision: str, paths: list[str]) -> Iterator[str]:
     """DVC's hash of each path as git holds it; "nothing" where it is absent."""
     members: dict[str, list[str]] = {path: [] for path in paths}
     blobs = git.blobs(revision)
+    ignored = [part.strip("/") for part in (git.show(revision, ".dvcignore") or b"").decode().split()]
+    leavings = [pattern for pattern in sources.LEAVINGS if pattern in ignored]
     for name in blobs:
+        if any(fnmatch(part, pattern) for part in PurePosixPath(name).parts for pattern in leavings):
+            continue  # DVC does not see it
         for path in ({name} | {parent.as_posix() for parent in PurePosixPath(name).parents}) & members.keys():
             members[path].append(name)
     names = [name for some in members.values() for name in some]

@@ -30,7 +30,7 @@ from pipeline.evaluation import compared_models
 from pipeline.evaluation.metrics import slice_metrics
 from pipeline.model.base import base_files
 from pipeline.stages import assemble, train
-from pipeline.training.settings import Params
+from pipeline.training.settings import TrainSettings
 
 ROOT = Path(__file__).resolve().parent.parent
 TITLES = ROOT / "../shared/data/pricerunner/pricerunner_aggregate.csv"
@@ -131,7 +131,7 @@ class Bench:
         sha256 = {path.name: files.sha256(path) for path in Path("examples/base").iterdir()}
         base_files.write_pin(base_files.Pin(source="builtin", revision=None, sha256=sha256, store="cache"))
         asked = params.load_all()
-        self.folder, self.asked = folder, params.load("train", Params)
+        self.folder, self.asked = folder, params.load("train", TrainSettings)
         self.options = assemble.Params(**asked["assemble"])
 
     def chain(self, name: str, increments: Sequence[Sequence[Record]], more: Mapping[str, Any]) -> Outcome:
@@ -172,12 +172,16 @@ class Bench:
             accuracy=self._scores(self.folder / "all/adapter", made), tokens=tokens, forgotten=0, replayed=[]
         )
 
-    def _assembled(self, items: Sequence[Record], parent: state.ParentState, asked: Params) -> assemble.Assembled:
+    def _assembled(
+        self, items: Sequence[Record], parent: state.ParentState, asked: TrainSettings
+    ) -> assemble.Assembled:
         table = arrow.table_of(sorted(items, key=lambda item: item.id))
         new = assemble.NewRecords(name=items[0].increment, table=table, seed=asked.seed, replay=asked.replay)
         return assemble.assemble(new, parent, self.options)
 
-    def _trained(self, asked: Params, table: Any, parent: Path | None, out: Path, *, again: bool) -> Mapping[str, Any]:
+    def _trained(
+        self, asked: TrainSettings, table: Any, parent: Path | None, out: Path, *, again: bool
+    ) -> Mapping[str, Any]:
         if out.exists() and not again:
             return {}
         if out.exists():

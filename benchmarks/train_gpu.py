@@ -28,7 +28,7 @@ from pipeline.training import loop
 from pipeline.training.examples.example import Example
 from pipeline.training.machine import precision
 from pipeline.training.methods.methods import Trainable
-from pipeline.training.settings import Params
+from pipeline.training.settings import TrainSettings
 
 ROWS, BATCH, LENGTHS = 640, 32, (64, 1024)
 SHARE = 0.5  # of the measured peak: the target
@@ -104,7 +104,7 @@ def flops(made: list[Example], config: Qwen2Config) -> float:
     return 4.0 * (body + attention + head)
 
 
-def ours(made: list[Example], asked: Params) -> tuple[float, int]:
+def ours(made: list[Example], asked: TrainSettings) -> tuple[float, int]:
     """Seconds of the engine's own loop, and its peak memory in bytes; a short run before warms it up."""
     device = machine.settle(asked.threads, deterministic=asked.machine.deterministic)
     torch.manual_seed(0)
@@ -155,7 +155,7 @@ def main() -> None:
     cache = parser.parse_args().peers.expanduser()
     if not torch.cuda.is_available():
         sys.exit("benchmarks/train_gpu.py needs an NVIDIA GPU, and a torch that knows it: there is none here.")
-    made, asked = examples(), params.load("train", Params)
+    made, asked = examples(), params.load("train", TrainSettings)
     tokens, needed = sum(len(one.tokens) for one in made), flops(made, shape())
     asked = replace(asked, epochs=1, batch_size=BATCH)
     quick = replace(asked, machine=replace(asked.machine, deterministic=False))

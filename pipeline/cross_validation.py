@@ -23,13 +23,15 @@ from pipeline.chain.lock import lockfile
 from pipeline.common import errors, files, params
 from pipeline.common.errors import GraftError
 from pipeline.data.assemble import state
+from pipeline.data.assemble.settings import AssembleSettings
 from pipeline.data.prepare import rejects
 from pipeline.data.records import arrow, jsonl, records
 from pipeline.data.records.records import Record
 from pipeline.evaluation import compared_models
 from pipeline.evaluation.metrics import slice_metrics
-from pipeline.stages import assemble, train
-from pipeline.training.settings import Params
+from pipeline.evaluation.settings import EvaluateSettings
+from pipeline.stages import assemble, settings, train
+from pipeline.training.settings import TrainSettings
 
 FOLD = "golden-fold"  # as items kept by hand: neither they nor what is near them are trained on
 _OWN = (".dvc", ".git", ".graft", "models", "reports")  # not shared with the tree, or in part only
@@ -83,7 +85,7 @@ def table(found: Mapping[str, Mapping[str, Any]]) -> Iterator[str]:
         yield f"{name:20} {figures['mean']:9.4f} {figures['standard_error']:9.4f}  {values}"
 
 
-def usable(new: assemble.NewRecords, parent: state.ParentState, options: assemble.Params) -> list[Record]:
+def usable(new: assemble.NewRecords, parent: state.ParentState, options: AssembleSettings) -> list[Record]:
     """What the increment brings that is new to the chain and contradicts nothing: all that assemble would keep."""
     dropped = assemble.assemble(new, parent, options).dropped
     gone = pa.array([row["id"] for row in dropped if row["reason"] != "eval_over_cap"], pa.string())
@@ -96,7 +98,8 @@ def run(count: int) -> list[Metrics]:
     Raises:
         GraftError: nothing is prepared, or there are fewer records than folds.
     """
-    new, parent, options = _increment(), state.load(), params.load("assemble", assemble.Params)
+    settings.main()  # of this folder: reports/params.json
+    new, parent, options = _increment(), state.load(), params.load("assemble", AssembleSettings)
     dealt = folds(usable(new, parent, options), count)
     if not all(dealt):
         raise GraftError(f"{sum(map(len, dealt))} usable records are too few for {count} folds")
@@ -120,18 +123,19 @@ def _increment() -> assemble.NewRecords:
     if not report.exists() or files.read_json(report)["increment"] != folder.name:
         raise GraftError(f"{assemble.PREPARED}: holds no records of {folder.name}", help="dvc repro prepare parent")
     table = jsonl.read(assemble.PREPARED / "records.jsonl")
-    return assemble.load_increment(folder, table, rejects.read(assemble.PREPARED / "rejects.jsonl"))
+    rejected = rejects.read(assemble.PREPARED / "rejects.jsonl")
+    return assemble.load_increment(folder, table, rejected, params.load_all())
 
 
 def _trained(table: pa.Table, adapter: Path) -> None:
-    asked = replace(params.load("train", Params), checkpoint_url=None, trackers=[])
+    asked = replace(params.load("train", TrainSettings), checkpoint_url=None, trackers=[])
     arrow.write_table(train.RECORDS, table)  # what a checkpoint would be named by
     parent = train.PARENT if asked.chain != "fresh" and train.PARENT.exists() else None
     train.learn(asked, arrow.records_of(table), parent, adapter).clear()
 
 
 def _measured(adapter: Path, labels: Sequence[str], items: Sequence[Record]) -> Metrics:
-    asked = params.load("evaluate", compared_models.Params)
+    asked = params.load("evaluate", EvaluateSettings)
     found: Metrics = slice_metrics.measure(
         compared_models.judged(items, asked, adapter, labels), "candidate", asked.language
     )

@@ -15,13 +15,15 @@ from pipeline.chain.verify import slice_check
 from pipeline.common import errors, files, params
 from pipeline.data.assemble import golden, slices
 from pipeline.data.assemble.state import PARENT
+from pipeline.data.prepare.settings import PrepareSettings
 from pipeline.data.reading import increment as increments
 from pipeline.data.records.records import Record
 from pipeline.evaluation import compared_models, predictions, predictions_content
 from pipeline.evaluation.metrics import write_figures
 from pipeline.evaluation.predict import keys
+from pipeline.evaluation.settings import EvaluateSettings
 from pipeline.model.adapter import saved_adapter
-from pipeline.stages import gate
+from pipeline.stages import gate, settings
 
 PREDICTIONS = Path("reports/predictions.json")
 MANIFEST = Path("reports/manifest.json")
@@ -33,7 +35,8 @@ ADDED = ("custom", "judge")  # fields of a row that no model says
 
 def main() -> None:
     """Write problems.json; where it is empty, the metrics, the verdict and the report, too."""
-    asked, recorded = params.load("evaluate", compared_models.Params), predictions.read(PREDICTIONS)
+    settings.main()
+    asked, recorded = params.load("evaluate", EvaluateSettings), predictions.read(PREDICTIONS)
     items = predictions_content.read_items(asked.slice_by, asked.max_items)
     varied = predictions_content.variants(items, asked.robustness)
     records = [*items.records, *(variant.record for variant in varied)]
@@ -48,7 +51,7 @@ def main() -> None:
         again = predictions_content.build(items, varied, models, labels, rows, released)
         problems += _differences(again, {k: v for k, v in recorded.items() if k not in BESIDE})
         problems += _models(recorded["models"], released)
-        problems += islice(_keys(records, rows, recorded["models"], asked.decoding), SHOWN)
+        problems += islice(_keys(records, rows, recorded["models"], compared_models.decoding(asked)), SHOWN)
         problems += islice(_kept(records, rows, released), SHOWN)
     files.write_json(PROBLEMS, problems)
     if not problems:
@@ -59,7 +62,8 @@ def main() -> None:
 def _slices() -> Iterator[str]:
     """Slices that are not the parent's, the golden items' and the increment's own."""
     increment, asked = increments.read(Path(lockfile.load().increment)), params.load_all()
-    kept_by_hand = golden.load(Path("data/golden"), increment.instruction, asked["prepare"])
+    cleaning = params.build(PrepareSettings, asked["prepare"]).cleaning()
+    kept_by_hand = golden.load(Path("data/golden"), increment.instruction, cleaning)
     parent = slices.read(PARENT / "slices") if (PARENT / "slices").exists() else {}
     limits = {name: asked["assemble"][name] for name in ("slice_items", "max_slices")}
     return slice_check.problems(

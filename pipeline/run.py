@@ -17,11 +17,12 @@ from pipeline import terminal
 from pipeline.chain.candidate import candidate, staleness
 from pipeline.chain.commits import git, outputs
 from pipeline.chain.history import releases
-from pipeline.chain.store import dvc, tracking
+from pipeline.chain.store import dvc
 from pipeline.chain.store.objects import Store
 from pipeline.chain.verify import manifest_check
-from pipeline.common import documents, errors, params
+from pipeline.common import documents, errors
 from pipeline.common.errors import GraftError
+from pipeline.settings import effective
 
 REPORT = Path("reports/report.md")
 _RUNNING = re.compile(r"^Running stage '(\w+)':")
@@ -36,10 +37,11 @@ def main() -> None:
     """Bring the tree up to date, print the report, and say whether the candidate may be released."""
     about, _, more = (__doc__ or "").partition("\n\n")
     argparse.ArgumentParser(prog="python -m pipeline.run", description=about, epilog=more).parse_args()
-    params.load_all()
+    effective.load()
     tree, store = candidate.tree(), Store()
-    found = staleness.reasons(tracking.stale(store))
-    held = tree.held if staleness.upgraded(found) or staleness.only_outputs(found) else None
+    found = staleness.find(store, tree.held)
+    as_released = staleness.upgraded(found) or staleness.only_outputs(found) or staleness.restated(found)
+    held = tree.held if as_released else None
     if not found:
         terminal.echo("nothing to do: the pipeline is up to date")
     elif held and (store.remote_name() or not any(reason.kind == "output" for reason in found)):

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from pipeline.common.draws import Draws
 from pipeline.common.errors import GraftError
 from pipeline.data.augment import augment, key_samples, noise, pieces, rare_labels, recombine, synonyms
-from pipeline.data.augment.augment import AugmentOptions
+from pipeline.data.augment.settings import AugmentSettings
 from pipeline.data.records import arrow, records
 from pipeline.data.records.records import Record
 
@@ -25,7 +25,7 @@ TITLES = [
     ("samsung rb29 fridge freezer graphite", "Fridges"),
     ("美的冰箱三门215升节能静音家用", "冰箱"),
 ]
-EVERYTHING = AugmentOptions(
+EVERYTHING = AugmentSettings(
     max_share=5, typos=True, dropout=True, swap=True, paraphrases=("Which?", "What is {text}?"), rare_below=6
 )
 WORDS = st.sampled_from(
@@ -56,7 +56,7 @@ def numbers(text):
 
 
 def test_off_by_default():
-    found = augment.augment(table(), AugmentOptions(), 1)
+    found = augment.augment(table(), AugmentSettings(), 1)
     assert (len(found.table), found.made_from, found.methods) == (0, [], [])
     assert found.table.schema == arrow.SCHEMA
     assert found.weights.null_count == len(found.weights) == len(TITLES)
@@ -81,7 +81,7 @@ def test_each_record_made_says_from_what_and_how():
 
 @pytest.mark.parametrize("share", [0.0, 0.1, 0.5, 1.0])
 def test_no_more_than_params_allow(share):
-    found = augment.augment(table(), AugmentOptions(max_share=share, typos=True, dropout=True), 1)
+    found = augment.augment(table(), AugmentSettings(max_share=share, typos=True, dropout=True), 1)
     assert len(found.table) == int(share * len(TITLES))
 
 
@@ -196,12 +196,12 @@ def test_every_bad_line_of_a_dictionary_is_named(tmp_path):
         "4: no word and synonym with a tab between them",
     ]
     with pytest.raises(GraftError, match="cannot be read"):
-        augment.augment(table(), AugmentOptions(max_share=1, synonyms=str(tmp_path / "none.tsv")), 1)
+        augment.augment(table(), AugmentSettings(max_share=1, synonyms=str(tmp_path / "none.tsv")), 1)
 
 
 def test_synonyms_are_a_method(tmp_path):
     path = dictionary(tmp_path, "handset\tphone\n")
-    found = augment.augment(table(), AugmentOptions(max_share=1, synonyms=str(path)), 1)
+    found = augment.augment(table(), AugmentSettings(max_share=1, synonyms=str(path)), 1)
     texts = {record.prompt[0]["content"] for record in arrow.records_of(found.table)}
     assert texts == {
         "Which kind?\nsamsung galaxy s9 64gb lilac purple phone",
@@ -210,7 +210,7 @@ def test_synonyms_are_a_method(tmp_path):
 
 
 def test_paraphrases_stand_above_the_text_or_around_it():
-    options = AugmentOptions(max_share=9, paraphrases=("Name it:", "What is {text}?", "Which kind?"))
+    options = AugmentSettings(max_share=9, paraphrases=("Name it:", "What is {text}?", "Which kind?"))
     found = augment.augment(table(TITLES * 1, "Which kind?"), options, 3)
     texts = {text for text, _ in TITLES}
     for record in arrow.records_of(found.table):
@@ -219,7 +219,7 @@ def test_paraphrases_stand_above_the_text_or_around_it():
 
 
 def test_recombination_fills_rare_labels_from_their_own_titles():
-    found = augment.augment(table(), AugmentOptions(max_share=9, rare_below=5), 1)
+    found = augment.augment(table(), AugmentSettings(max_share=9, rare_below=5), 1)
     made = Counter(record.answer for record in arrow.records_of(found.table))
     assert made == {"Phones": 2, "Fridges": 3}  # of one title nothing can be made
     known = {word for text, label in TITLES for word in text.split() if label == "Fridges"}
@@ -252,7 +252,7 @@ def test_effective_number_of_samples():
 
 
 def test_weights_stand_at_given_and_added_records():
-    found = augment.augment(table(), AugmentOptions(max_share=0.5, typos=True, weights="inverse"), 1)
+    found = augment.augment(table(), AugmentSettings(max_share=0.5, typos=True, weights="inverse"), 1)
     assert found.weights.null_count == found.table["weight"].null_count == 0
     counted = [*found.weights.to_pylist(), *found.table["weight"].to_pylist()]
     assert sum(counted) / len(counted) == pytest.approx(1, abs=0.01)
@@ -267,7 +267,7 @@ def test_key_samples_are_rare_long_or_hardly_told(tmp_path):
     train = table()
     ids = train["id"].to_pylist()
     path.write_text("".join(json.dumps({"id": name, "probabilities": {"a": 0.5, "b": 0.5}}) + "\n" for name in ids[:2]))
-    found = augment.augment(train, AugmentOptions(max_share=9, typos=True, key_samples=True, predictions=str(path)), 1)
+    found = augment.augment(train, AugmentSettings(max_share=9, typos=True, key_samples=True, predictions=str(path)), 1)
     assert set(found.made_from) <= set(ids[:2])
     assert found.made_from
 
@@ -285,4 +285,4 @@ def test_every_bad_line_of_predictions_is_named(tmp_path):
 def test_options_of_params_are_the_defaults():
     from pipeline.common import params
 
-    assert AugmentOptions.of(params.load_all()["assemble"]["augment"]) == AugmentOptions()
+    assert AugmentSettings.of(params.load_all()["assemble"]["augment"]) == AugmentSettings()

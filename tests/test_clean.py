@@ -9,14 +9,16 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from pipeline.data.clean import clean, message_texts, pii, single_text
-from pipeline.data.clean.normalize import NormalizeOptions as Normalize
-from pipeline.data.clean.pii import PiiOptions as Pii
-from pipeline.data.clean.quality import QualityOptions as Quality
+from pipeline.data.clean.settings import CleaningSettings
+from pipeline.data.clean.settings import NormalizeSettings as Normalize
+from pipeline.data.clean.settings import PiiSettings as Pii
+from pipeline.data.clean.settings import QualitySettings as Quality
+from pipeline.data.prepare.settings import PrepareSettings
 from pipeline.data.records import arrow
 from tests.rows import batch, message, outcome, plain, sft, title
 
-OPTIONS = clean.CleanOptions(min_chars=3, max_chars=60)
-ALL = clean.CleanOptions(
+OPTIONS = CleaningSettings(min_chars=3, max_chars=60)
+ALL = CleaningSettings(
     min_chars=1,
     max_chars=100,
     normalize=Normalize(lowercase=True, ascii=True, line_breaks=False, strip_urls=True, strip_emails=True),
@@ -166,12 +168,7 @@ def test_a_clean_batch_is_returned_as_it_came():
 
 
 def test_options_of_params_are_those_of_the_dataclasses():
-    from pipeline.common import params
-
-    section = params.load_all()["prepare"]
-    assert clean.CleanOptions.of(section) == clean.CleanOptions(
-        min_chars=section["min_chars"], max_chars=section["max_chars"]
-    )
+    assert PrepareSettings().cleaning() == CleaningSettings(min_chars=3, max_chars=2000)
 
 
 @pytest.mark.parametrize(

@@ -11,11 +11,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from pipeline.data.clean import folding, message_texts, normalize
-from pipeline.data.clean.normalize import NormalizeOptions, block, line
+from pipeline.data.clean.settings import NormalizeSettings, block, line
 from tests.rows import batch, outcome, plain, title
 
 TITLES = Path(__file__).parents[2] / "shared/data/pricerunner/pricerunner_aggregate.csv"
-OFF = NormalizeOptions(unicode=False, mojibake=False, white_space=False)
+OFF = NormalizeSettings(unicode=False, mojibake=False, white_space=False)
 
 
 @pytest.mark.parametrize(
@@ -32,8 +32,8 @@ OFF = NormalizeOptions(unicode=False, mojibake=False, white_space=False)
     ],
 )
 def test_mojibake_is_repaired(broken, repaired):
-    assert line(broken, NormalizeOptions()) == repaired
-    assert line(broken, NormalizeOptions(mojibake=False)) != repaired
+    assert line(broken, NormalizeSettings()) == repaired
+    assert line(broken, NormalizeSettings(mojibake=False)) != repaired
 
 
 @pytest.mark.parametrize(
@@ -45,8 +45,8 @@ def test_mojibake_is_repaired(broken, repaired):
     ],
 )  # fmt: skip
 def test_good_text_stays(text):
-    assert line(text, NormalizeOptions()) == text
-    assert block(text, NormalizeOptions()) == text
+    assert line(text, NormalizeSettings()) == text
+    assert block(text, NormalizeSettings()) == text
 
 
 @pytest.mark.parametrize(
@@ -62,8 +62,8 @@ def test_good_text_stays(text):
     ],
 )
 def test_block(text, wanted):
-    assert block(text, NormalizeOptions()) == wanted
-    assert block(wanted, NormalizeOptions()) == wanted
+    assert block(text, NormalizeSettings()) == wanted
+    assert block(wanted, NormalizeSettings()) == wanted
 
 
 @pytest.mark.parametrize(
@@ -83,19 +83,19 @@ def test_block(text, wanted):
     ],
 )
 def test_option(option, text, wanted):
-    assert line(text, NormalizeOptions(**option)) == wanted
-    assert outcome(normalize.apply(batch([title(text)]), NormalizeOptions(**option)).to_pylist()[0])[0] == wanted
+    assert line(text, NormalizeSettings(**option)) == wanted
+    assert outcome(normalize.apply(batch([title(text)]), NormalizeSettings(**option)).to_pylist()[0])[0] == wanted
 
 
 def test_line_breaks_are_kept_or_become_blanks():
     rows = batch([plain("a\n\n  b\r\nc")])
-    assert outcome(normalize.apply(rows, NormalizeOptions()).to_pylist()[0]) == ["a\n\n  b\nc"]
-    assert outcome(normalize.apply(rows, NormalizeOptions(line_breaks=False)).to_pylist()[0]) == ["a b c"]
+    assert outcome(normalize.apply(rows, NormalizeSettings()).to_pylist()[0]) == ["a\n\n  b\nc"]
+    assert outcome(normalize.apply(rows, NormalizeSettings(line_breaks=False)).to_pylist()[0]) == ["a b c"]
 
 
 def test_labels_keep_their_case():
     rows = batch([title("RED", "Kühlschrank  A")])
-    options = NormalizeOptions(lowercase=True, ascii=True)
+    options = NormalizeSettings(lowercase=True, ascii=True)
     assert outcome(normalize.apply(rows, options).to_pylist()[0]) == ["red", "Kühlschrank A"]
 
 
@@ -106,7 +106,7 @@ def test_everything_can_be_turned_off():
 
 @pytest.mark.parametrize(("one_line", "change"), [(True, line), (False, block)])
 def test_the_gate_knows_every_character_that_is_changed(one_line, change):
-    options = NormalizeOptions(mojibake=False)  # which never is in one character
+    options = NormalizeSettings(mojibake=False)  # which never is in one character
     points = (point for point in range(0x110000) if not 0xD800 <= point < 0xE000)
     texts = pa.array([f"a{chr(point)}a" for point in points])
     gated = message_texts.matching(texts, normalize._gate(options, one_line=one_line))
@@ -123,7 +123,7 @@ def test_folding_knows_every_character():
 def test_the_gate_knows_every_mark_that_composes():
     parts = (unicodedata.decomposition(chr(point)).split() for point in range(0x110000))
     seconds = pa.array(sorted({chr(int(part[1], 16)) for part in parts if len(part) == 2 and part[0][0] != "<"}))
-    assert message_texts.matching(seconds, normalize._gate(NormalizeOptions(), one_line=True)).all()
+    assert message_texts.matching(seconds, normalize._gate(NormalizeSettings(), one_line=True)).all()
 
 
 HIGH = st.text(
@@ -135,7 +135,7 @@ HIGH = st.text(
 @given(
     HIGH,
     st.booleans(),
-    st.builds(NormalizeOptions, lowercase=st.booleans(), ascii=st.booleans(), line_breaks=st.booleans()),
+    st.builds(NormalizeSettings, lowercase=st.booleans(), ascii=st.booleans(), line_breaks=st.booleans()),
 )
 def test_the_gate_misses_nothing_and_twice_is_once(text, one_line, options):
     change = partial(line if one_line else block, options=options)
@@ -151,7 +151,7 @@ def test_the_gate_misses_nothing_and_twice_is_once(text, one_line, options):
 def test_time_is_linear_in_the_length(text):
     for change in (line, block):
         change(
-            text, NormalizeOptions(ascii=True, lowercase=True, strip_urls=True, strip_emails=True, strip_phones=True)
+            text, NormalizeSettings(ascii=True, lowercase=True, strip_urls=True, strip_emails=True, strip_phones=True)
         )
 
 
@@ -160,4 +160,4 @@ def test_titles_of_a_real_catalogue_stay():
     with TITLES.open(encoding="utf-8") as file:
         titles = [row[1] for row in csv.reader(file)]
     rows = batch(title(each) for each in titles)
-    assert normalize.apply(rows, NormalizeOptions()).equals(rows)
+    assert normalize.apply(rows, NormalizeSettings()).equals(rows)

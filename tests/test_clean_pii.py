@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pipeline.data.clean import message_texts, numbers, pii
-from pipeline.data.clean.pii import PiiOptions, mask_text
+from pipeline.data.clean.settings import PiiSettings, mask_text
 from tests.rows import batch, outcome, sft, title
 
 TITLES = Path(__file__).parents[2] / "shared/data/pricerunner/pricerunner_aggregate.csv"
@@ -53,7 +53,7 @@ TOKEN = "a1B2c3D4e5F6g7H8i9J0k1L2m3N4o5P6q7R8s9T0"  # noqa: S105
 def test_masked(text, masked):
     assert mask_text(text) == masked
     assert mask_text(masked) == masked
-    assert outcome(pii.apply(batch([title(text)]), PiiOptions()).to_pylist()[0]) == [masked, "a label"]
+    assert outcome(pii.apply(batch([title(text)]), PiiSettings()).to_pylist()[0]) == [masked, "a label"]
 
 
 @pytest.mark.parametrize(
@@ -96,9 +96,9 @@ def test_what_names_a_thing_stays(text):
 )
 def test_mask_drop_or_keep(kind, text):
     rows = batch([title(text), title("fine"), sft("hello", text)])
-    assert [row["problem"] for row in pii.apply(rows, PiiOptions(**{kind: "drop"})).to_pylist()] == [kind, None, kind]
-    assert pii.apply(rows, PiiOptions(**{kind: "keep"})).equals(rows)
-    assert pii.counts(message_texts.contents(pii.apply(rows, PiiOptions())).values) == {kind: 2}
+    assert [row["problem"] for row in pii.apply(rows, PiiSettings(**{kind: "drop"})).to_pylist()] == [kind, None, kind]
+    assert pii.apply(rows, PiiSettings(**{kind: "keep"})).equals(rows)
+    assert pii.counts(message_texts.contents(pii.apply(rows, PiiSettings())).values) == {kind: 2}
 
 
 def test_overlaps_go_to_the_first_kind():
@@ -138,4 +138,4 @@ def test_time_is_linear_in_the_length(text):
 def test_titles_of_a_real_catalogue_stay():
     with TITLES.open(encoding="utf-8") as file:
         rows = batch(title(row[1]) for row in csv.reader(file))
-    assert pii.apply(rows, PiiOptions()).equals(rows)
+    assert pii.apply(rows, PiiSettings()).equals(rows)

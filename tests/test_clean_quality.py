@@ -7,7 +7,7 @@ import pyarrow as pa
 import pytest
 
 from pipeline.data.clean import characters, quality, repetition
-from pipeline.data.clean.quality import QualityOptions
+from pipeline.data.clean.settings import QualitySettings
 from tests.rows import batch, message, outcome, plain, sft, title
 
 LLAMAFACTORY = Path(__file__).parents[2] / "shared/data/llamafactory"
@@ -15,11 +15,11 @@ LINES = "\n".join(
     " ".join(chr(97 + number % 26) * (1 + (number + place) % 9) for place in range(9)) for number in range(60)
 )
 
-OFF = {name: None for name in QualityOptions.__slots__ if name.startswith(("max_duplicate", "max_top"))}
+OFF = {name: None for name in QualitySettings.__slots__ if name.startswith(("max_duplicate", "max_top"))}
 
 
 def fate(row, **options):
-    found = outcome(quality.apply(batch([row]), QualityOptions(**options)).to_pylist()[0])
+    found = outcome(quality.apply(batch([row]), QualitySettings(**options)).to_pylist()[0])
     return found if isinstance(found, str) else None
 
 
@@ -102,9 +102,9 @@ def test_templates(row, options, reason):
 def test_a_record_is_as_long_as_all_of_its_messages():
     rejected = {**sft("aa", "bb"), "kind": "preference", "rejected": [message("assistant", "cc")]}
     rows = batch([sft("aaa", "bbb"), rejected, plain("x" * 7), title("y" * 7)])
-    problems = quality.length(rows, QualityOptions(max_record_chars=6), 1, 9).column("problem").to_pylist()
+    problems = quality.length(rows, QualitySettings(max_record_chars=6), 1, 9).column("problem").to_pylist()
     assert problems == [None, None, "record too long", None]
-    assert quality.length(rows, QualityOptions(max_record_chars=None), 1, 9).equals(rows)
+    assert quality.length(rows, QualitySettings(max_record_chars=None), 1, 9).equals(rows)
 
 
 @pytest.mark.parametrize(
@@ -123,7 +123,7 @@ def test_duplicate_lines_count_from_the_second_on():
 def test_real_instructions_and_web_pages_mostly_stay():
     items = json.loads((LLAMAFACTORY / "alpaca_en_demo.json").read_text(encoding="utf-8"))
     rows = batch(sft(f"{item['instruction']}\n{item['input']}", item["output"]) for item in items)
-    assert quality.apply(rows, QualityOptions()).equals(rows)
+    assert quality.apply(rows, QualitySettings()).equals(rows)
     lines = (LLAMAFACTORY / "c4_demo.jsonl").read_text(encoding="utf-8").splitlines()
-    pages = quality.apply(batch(plain(json.loads(line)["text"]) for line in lines), QualityOptions())
+    pages = quality.apply(batch(plain(json.loads(line)["text"]) for line in lines), QualitySettings())
     assert 0 < len(pages) - pages.column("problem").null_count < 0.03 * len(pages)

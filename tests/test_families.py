@@ -20,7 +20,7 @@ from pipeline.model.base import pinned
 from pipeline.model.merged import shards
 from pipeline.model.weights import weights
 from pipeline.training.methods import methods, peft_methods
-from pipeline.training.settings import Params
+from pipeline.training.settings import TrainSettings
 from tests.conftest import ROOT
 
 COMMON = {"vocab_size": 96, "pad_token_id": 0, "bos_token_id": 1, "eos_token_id": 2}
@@ -75,12 +75,12 @@ def tiny(family: str, folder: Path) -> pinned.Base:
 
 
 @pytest.fixture
-def asked(monkeypatch: pytest.MonkeyPatch) -> Params:
+def asked(monkeypatch: pytest.MonkeyPatch) -> TrainSettings:
     monkeypatch.chdir(ROOT)
-    return dataclasses.replace(params.load("train", Params), rank=2, alpha=4)
+    return dataclasses.replace(params.load("train", TrainSettings), rank=2, alpha=4)
 
 
-def learn(base: pinned.Base, parent: Path | None, asked: Params, folder: Path) -> list[float]:
+def learn(base: pinned.Base, parent: Path | None, asked: TrainSettings, folder: Path) -> list[float]:
     """Three steps and a saved adapter; their losses."""
     made = methods.trainable(base, parent, asked, torch.device("cpu"))
     optimizer = torch.optim.AdamW(

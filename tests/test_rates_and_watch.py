@@ -13,7 +13,7 @@ from pipeline.common.errors import GraftError
 from pipeline.training import finder, held_out, rates
 from pipeline.training.checkpoints import mirror
 from pipeline.training.examples.example import Example
-from pipeline.training.settings import Params, Validation, Watch
+from pipeline.training.settings import TrainSettings, Validation, Watch
 from pipeline.training.steps import Step
 from pipeline.training.validation import HeldOut
 from pipeline.training.watch import watch
@@ -23,7 +23,7 @@ WATCH = Watch(divergence=3.0, spike=20.0, no_fall=200)
 
 
 def plan(**values: Any) -> list[float]:
-    asked = replace(params.load("train", Params), **({"warmup_share": 0.1} | values))
+    asked = replace(params.load("train", TrainSettings), **({"warmup_share": 0.1} | values))
     made = rates.rates(asked, 2.0, 100)
     return [made.at(step) for step in range(1, 101)]
 
@@ -146,7 +146,7 @@ def test_a_damaged_test_of_the_rate_is_made_again(tmp_path, monkeypatch):
     found = finder.Found(learning_rate=0.5, rows=[(1e-6, 2.0), (1.0, 1.0)])
     tests: list[int] = []
     monkeypatch.setattr(finder, "find", lambda *_: tests.append(1) or found)
-    asked = replace(params.load("train", Params), learning_rate="auto")
+    asked = replace(params.load("train", TrainSettings), learning_rate="auto")
 
     def rate() -> tuple[float, list[tuple[float, float]]]:
         return finder.rate(None, [], asked, None, None, tmp_path)

@@ -20,11 +20,13 @@ from pipeline.common import errors, files, params
 from pipeline.common.errors import GraftError
 from pipeline.data.detect import detect
 from pipeline.data.prepare import prepared as reports
+from pipeline.data.prepare.settings import PrepareSettings
 from pipeline.data.reading import increment
 from pipeline.data.records import arrow, jsonl
 from pipeline.data.records.records import Record
 from pipeline.evaluation import compared_models
 from pipeline.evaluation.metrics import slice_metrics
+from pipeline.evaluation.settings import EvaluateSettings
 from pipeline.stages import prepare
 
 
@@ -34,7 +36,7 @@ def records(sources: list[Path], instruction: str) -> list[Record]:
     Raises:
         GraftError: a file cannot be read, or too many of its rows are rejected.
     """
-    options = params.load("prepare", prepare.Params)
+    options = params.load("prepare", PrepareSettings)
     with tempfile.TemporaryDirectory() as scratch:
         folder = Path(scratch, "labelled")
         (folder / increment.RAW).mkdir(parents=True)
@@ -49,7 +51,7 @@ def records(sources: list[Path], instruction: str) -> list[Record]:
 
 def measure(items: list[Record]) -> dict[str, Any]:
     """Metrics of the checked-out release, beside the gate's floors and ceilings."""
-    asked = params.load("evaluate", compared_models.Params)
+    asked = params.load("evaluate", EvaluateSettings)
     with contextlib.redirect_stdout(sys.stderr):  # what is printed there is JSON
         said = compared_models.judged(items, asked)
     found = slice_metrics.measure(said, "candidate", asked.language)

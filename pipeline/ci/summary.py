@@ -8,7 +8,7 @@ from pathlib import Path
 
 from pipeline import terminal
 from pipeline.chain.candidate import candidate, staleness
-from pipeline.chain.store import dvc, tracking
+from pipeline.chain.store import dvc
 from pipeline.chain.store.objects import Store
 from pipeline.chain.verify import manifest_check, recomputed
 from pipeline.ci import fetched, first_lines
@@ -33,7 +33,7 @@ def blocks() -> Iterator[str]:
     found, stale = differences(tree), dvc.stale_stage()
     upgraded = bool(tree.held) and only_upgraded(tree, found, stale)
     yield from first_lines.blocks(tree, stale, upgraded=upgraded)
-    yield f"**{describe(tree, staleness.reasons(tracking.stale(Store())) if stale else [])}**"
+    yield f"**{describe(tree, staleness.find(Store(), tree.held) if stale else [])}**"
     lines = [f"- models.lock: {line}" for line in found] or ["- models.lock is current"]
     lines.append(f"- dvc.lock: stage `{stale}` and what follows must run" if stale else "- dvc.lock is current")
     yield "\n".join(lines)

@@ -20,8 +20,10 @@ from pipeline.commands import incoming
 from pipeline.commands.incoming import Incoming
 from pipeline.common import params, words
 from pipeline.common.errors import GraftError
+from pipeline.data.prepare.settings import PrepareSettings
 from pipeline.data.reading import increment
 from pipeline.data.records import kinds
+from pipeline.settings import effective
 
 GOLDEN = Path("data/golden")
 GIVEN = (".dvcignore", "dvc.lock", "dvc.yaml", "models.lock", "params.yaml")  # that git must keep, beside the increment
@@ -216,11 +218,11 @@ def _count(draft: Path, name: str, *, first: bool) -> str:
     from pipeline.stages import prepare
 
     made = increment.load(draft)
-    options = params.load("prepare", prepare.Params)
+    options = params.build(PrepareSettings, effective.load()["prepare"])
     with tempfile.TemporaryDirectory() as scratch:
         report = prepare.prepare(with_changes(made, name=name), draft, options, Path(scratch))
     reports.check(report, options.max_reject_share)
-    objective, able = params.load_all()["train"]["objective"], kinds.objectives(made.task)
+    objective, able = effective.load()["train"]["objective"], kinds.objectives(made.task)
     if objective not in able:
         terminal.echo(
             f"warning: train.objective is {objective}, which learns nothing from {made.task} records",
@@ -228,16 +230,16 @@ def _count(draft: Path, name: str, *, first: bool) -> str:
             err=True,
         )
     if first:
-        _warn_of_golden(made.instruction, set(report["labels"]))
+        _warn_of_golden(made.instruction, set(report["labels"]), options)
     rejects = ", ".join(f"{count} {reason}" for reason, count in sorted(report["rejects"].items()))
     return f"{report['read']:,} rows, {report['records']:,} records" + (f" ({rejects})" if rejects else "")
 
 
-def _warn_of_golden(instruction: str, labels: set[str]) -> None:
+def _warn_of_golden(instruction: str, labels: set[str], options: PrepareSettings) -> None:
     """Say now that golden items ask for labels which nothing teaches: the gate would refuse after the training."""
     from pipeline.data.assemble import golden
 
-    for name, items in golden.load(GOLDEN, instruction, params.load_all()["prepare"]).slices.items():
+    for name, items in golden.load(GOLDEN, instruction, options.cleaning()).slices.items():
         unknown = sorted({item.answer for item in items} - labels)
         if unknown:
             terminal.echo(
@@ -269,7 +271,7 @@ def _open(
         what: was done, in words.
         refreshed: whether the tree's last increment was a refresh, which ends here; None: this opens one.
     """
-    if refreshed is not None and params.load_all()["train"]["chain"] == "fresh":
+    if refreshed is not None and effective.load()["train"]["chain"] == "fresh":
         if refreshed:
             candidate.set_chain("continue")
             terminal.echo("params.yaml: train.chain is continue again, after a refresh")

@@ -17,10 +17,12 @@ from pipeline.common import files, params
 from pipeline.common.errors import GraftError
 from pipeline.data.assemble import golden, slices
 from pipeline.data.index import index, runs
+from pipeline.data.prepare.settings import PrepareSettings
 from pipeline.data.reading import increment
 from pipeline.data.reading.increment import Increment
 from pipeline.data.records import arrow
 from pipeline.evaluation import predictions
+from pipeline.settings import effective
 from pipeline.stages import prepare
 
 SCRATCH = Path(".graft/adopted")
@@ -51,10 +53,10 @@ def adopt(adapter: Path) -> None:
     lock, store = lockfile.load(), Store()
     tracking.reproduce(store, "base")
     from pipeline.chain.candidate import adopted
-    from pipeline.model.adapter.lora_settings import AdapterSettings
+    from pipeline.model.adapter.settings import AdapterSettings
     from pipeline.model.base import pinned
 
-    asked = params.load_all()["train"]
+    asked = effective.load()["train"]
     settings = AdapterSettings(**{name: asked[name] for name in ("rank", "alpha", "dropout", "targets")})
     made = files.empty_dir(SCRATCH)
     try:
@@ -91,8 +93,8 @@ def _labels(folder: Path, store: Store) -> list[str]:
         candidate.check_out_data(folder, store)
     made: Increment = increment.load(folder)
     with tempfile.TemporaryDirectory() as scratch:
-        options = params.load("prepare", prepare.Params)
+        options = params.build(PrepareSettings, effective.load()["prepare"])
         counted = prepare.prepare(made, folder, options, Path(scratch))["labels"]
-    kept_by_hand = golden.load(GOLDEN, made.instruction, params.load_all()["prepare"]).slices
+    kept_by_hand = golden.load(GOLDEN, made.instruction, options.cleaning()).slices
     asked = (item.answer for items in kept_by_hand.values() for item in items)
     return sorted({*counted, *asked})

@@ -9,6 +9,7 @@ from typing import Any
 from pipeline.chain.candidate.candidate import Tree
 from pipeline.chain.lock.lockfile import LockedParent
 from pipeline.chain.store.objects import Store
+from pipeline.common import params
 from pipeline.common.words import counted
 from pipeline.data.reading import increment
 from pipeline.report.data import funnel
@@ -35,7 +36,9 @@ def count(tree: Tree, asked: dict[str, Any], store: Store) -> Counted | None:
     None when the increment's files are not here.
     """
     from pipeline.data.assemble import state
+    from pipeline.data.assemble.settings import AssembleSettings
     from pipeline.data.prepare import rejects
+    from pipeline.data.prepare.settings import PrepareSettings
     from pipeline.data.records import jsonl
     from pipeline.stages import assemble, prepare
 
@@ -45,9 +48,10 @@ def count(tree: Tree, asked: dict[str, Any], store: Store) -> Counted | None:
     loaded = increment.load(folder)
     with tempfile.TemporaryDirectory() as scratch:
         out = Path(scratch)
-        prepared = prepare.prepare(loaded, folder, prepare.Params(**asked["prepare"]), out)
-        new = assemble.load_increment(folder, jsonl.read(out / "records.jsonl"), rejects.read(out / "rejects.jsonl"))
-    options = assemble.Params(**asked["assemble"])
+        prepared = prepare.prepare(loaded, folder, params.build(PrepareSettings, asked["prepare"]), out)
+        table, rejected = jsonl.read(out / "records.jsonl"), rejects.read(out / "rejects.jsonl")
+        new = assemble.load_increment(folder, table, rejected, asked)
+    options = params.build(AssembleSettings, asked["assemble"])
     with tempfile.TemporaryDirectory() as scratch:  # models/parent may still be the last candidate's
         if tree.lock.parent:
             _link_state(tree.lock.parent, store, Path(scratch))

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable
 from dataclasses import asdict
+from functools import partial
 from typing import Any
 
 import click
@@ -16,9 +17,10 @@ from pipeline.chain.history import releases
 from pipeline.chain.lock import lockfile
 from pipeline.chain.store.objects import Store
 from pipeline.chain.verify import manifest_check
-from pipeline.common import documents, params, yaml
+from pipeline.common import documents
 from pipeline.common.errors import GraftError
 from pipeline.evaluation import predictions
+from pipeline.settings import effective
 
 PREDICTIONS = "reports/predictions.json"
 
@@ -84,7 +86,7 @@ def compare(a: str, b: str, store: Store) -> Diff:
     return Diff(
         before=a,
         after=b,
-        params=release_comparison.changed(_params(a), _params(b)),
+        params=release_comparison.changed(*(effective.of_commit(partial(git.show, name), name) for name in (a, b))),
         lock=release_comparison.changed(_pins(before.lock), _pins(after.lock)),
         data=release_comparison.changed(*data) if all(data) else [],
         training=release_comparison.changed(_json(a, "reports/training.json"), _json(b, "reports/training.json")),
@@ -103,14 +105,6 @@ def _parent() -> str:
         why = "HEAD has no parent release" if parent is None else "HEAD's parent is an adopted adapter, not a release"
         raise GraftError(f"{why}: nothing to compare with", help="graft diff A B")
     return parent.release
-
-
-def _params(revision: str) -> dict[str, Any]:
-    where = f"{revision}:{params.PATH}"
-    found = yaml.parse(git.show(revision, str(params.PATH)) or b"{}", where)
-    if not isinstance(found, dict):
-        raise GraftError(f"{where}: not a mapping", help=documents.RESTORE)
-    return found
 
 
 def _pins(lock: lockfile.Lock) -> dict[str, Any]:

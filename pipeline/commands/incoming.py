@@ -8,12 +8,13 @@ from typing import Any
 
 import click
 
-from pipeline.common import files, params
+from pipeline.common import files
 from pipeline.common.errors import GraftError
 from pipeline.data.detect import dataset_info
 from pipeline.data.reading import increment
 from pipeline.data.reading.filespec import CONTENTS, FileSpec
 from pipeline.data.reading.limits import Limits
+from pipeline.settings import effective
 
 _READING = (
     "text", "label", "columns", "header", "delimiter", "encoding", "format", "content", "template", "blocks",
@@ -163,7 +164,7 @@ def gather(called_from: Path, paths: tuple[str, ...], options: dict[str, Any]) -
     if images and not images.is_dir():
         raise GraftError(f"--images {images}: no such folder")
     evaluation = [called_from / path for path in options["evaluation"]]
-    section = params.load_all()["prepare"]
+    section = effective.load()["prepare"]
     limits = {name: section[name] for name in ("max_bytes", "max_line") if name in section}
     return Incoming(
         sources=list(

@@ -9,17 +9,18 @@ from pipeline.chain.candidate import anchors, candidate, merging, recorded, stal
 from pipeline.chain.commits import outputs
 from pipeline.chain.history import releases
 from pipeline.chain.lock import environment, lockfile
-from pipeline.chain.store import dvc, tracking
+from pipeline.chain.store import dvc
 from pipeline.chain.store.objects import Store
-from pipeline.common import params
 from pipeline.common.errors import GraftError
+from pipeline.settings import effective
 
 
 @click.command()
 @click.option("--check", is_flag=True, help="Only compare, the environment too; name every difference.")
 @click.option("--parent", type=click.Choice(["latest"]), help="Move the open candidate onto the newest release.")
-@click.option("--json", "as_json", is_flag=True, help="With --check: the differences as JSON.")
-def lock(check: bool, parent: str | None, as_json: bool) -> None:
+@click.option("--show", is_flag=True, help="Print every effective value, its origin, meaning and range; write nothing.")
+@click.option("--json", "as_json", is_flag=True, help="With --check or --show: as JSON.")
+def lock(check: bool, parent: str | None, show: bool, as_json: bool) -> None:
     """Resolve params.yaml into models.lock.
 
     The base becomes a commit and file hashes, `gate.anchor` the hashes of that release's state, the toolchain
@@ -30,8 +31,11 @@ def lock(check: bool, parent: str | None, as_json: bool) -> None:
       graft lock                  after an edit of params.yaml's base or gate.anchor, or an upgrade
       graft lock --check          in CI: exit 1 and name what differs
       graft lock --parent latest  after main moved to a newer release
+      graft lock --show           what every setting is, where it comes from and what it means
     """
-    if check:
+    if show:
+        _show(as_json)
+    elif check:
         _check(candidate.tree(), as_json)
     elif parent == "latest":
         _onto_latest(merging.stopped())
@@ -39,9 +43,19 @@ def lock(check: bool, parent: str | None, as_json: bool) -> None:
         _resolve(candidate.tree())
 
 
+def _show(as_json: bool) -> None:
+    from pipeline.settings import all_settings
+
+    shown = all_settings.settings()
+    if as_json:
+        terminal.echo_json(all_settings.plain(shown))
+    else:
+        terminal.echo(*all_settings.lines(shown))
+
+
 def differences(tree: candidate.Tree) -> list[str]:
     """What models.lock says and params.yaml, git or the environment do not, one line each."""
-    asked, lock = params.load_all()["base"], tree.lock
+    asked, lock = effective.load()["base"], tree.lock
     found = []
     for key, locked in (("source", lock.base.requested.source), ("revision", lock.base.requested.revision)):
         if asked[key] != locked:
@@ -61,7 +75,10 @@ def only_upgraded(tree: candidate.Tree, found: list[str], stale: str | None) -> 
     """
     if tree.held is None or any(line.startswith(("params.yaml", "anchor", "dvc.lock")) for line in found):
         return False
-    return stale is None or staleness.upgraded(staleness.reasons(tracking.stale(Store())))
+    if stale is None:
+        return True
+    reasons = staleness.find(Store(), tree.held)
+    return staleness.upgraded(reasons) or staleness.restated(reasons)
 
 
 def _check(tree: candidate.Tree, as_json: bool) -> None:
@@ -94,7 +111,7 @@ def _check(tree: candidate.Tree, as_json: bool) -> None:
 def _resolve(tree: candidate.Tree) -> None:
     from pipeline.chain.candidate import base_resolve
 
-    asked = params.load_all()["base"]
+    asked = effective.load()["base"]
     resolved = base_resolve.resolve(asked["source"], asked["revision"])
     requested = lockfile.Requested(source=asked["source"], revision=asked["revision"])
     base = lockfile.LockedBase(requested=requested, resolved=resolved)
@@ -107,7 +124,7 @@ def _resolve(tree: candidate.Tree) -> None:
 def _refuse_to_continue_on_another_base(tree: candidate.Tree) -> None:
     """A new base starts a new line: an adapter fits the base that it was trained on alone."""
     before = tree.held.tag if tree.held else tree.lock.parent.release if tree.lock.parent else None
-    fresh = tree.held is None and params.load_all()["train"]["chain"] == "fresh"
+    fresh = tree.held is None and effective.load()["train"]["chain"] == "fresh"
     if before is not None and not fresh:
         raise GraftError(
             f"a new base starts a new line: the adapter of {before} cannot be continued on it",
@@ -145,7 +162,7 @@ def _onto_latest(sides: merging.Sides | None) -> None:
 def _anchored(tree: candidate.Tree, lock: lockfile.Lock) -> lockfile.Lock:
     """The lock with today's anchor; with the candidate's while params.yaml itself is in conflict."""
     try:
-        params.load_all()
+        effective.load()
     except GraftError:
         return lock
     return replace(lock, anchor=anchors.resolve(tree))

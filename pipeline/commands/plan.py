@@ -14,16 +14,16 @@ from pipeline.chain.candidate import candidate, recorded, staleness
 from pipeline.chain.candidate.candidate import Tree
 from pipeline.chain.commits import outputs
 from pipeline.chain.lock.lockfile import Lock
-from pipeline.chain.store import tracking
 from pipeline.chain.store.objects import Store
 from pipeline.commands import counts, plan_memory
 from pipeline.commands.lock import differences
 from pipeline.commands.plan_memory import Memory
 from pipeline.common import documents, params
 from pipeline.common.errors import GraftError
+from pipeline.settings import effective
 from pipeline.training import batches, held_out
 from pipeline.training.examples.example import Example
-from pipeline.training.settings import Params
+from pipeline.training.settings import TrainSettings
 
 RECORDED_OTHERWISE = "dvc.lock names outputs of another release"
 TIMINGS = Path("reports/timings/train.json")
@@ -94,19 +94,18 @@ def make_plan(gpu: str | None = None, config: Path | None = None) -> Plan:
         gpu: cards that are asked about.
         config: a config.json in place of the pinned base's.
     """
-    asked = params.load_all()
+    asked = effective.load()
     outputs.require_readable()
     tree, store = candidate.tree(), Store()
-    status = tracking.stale(store)
-    found = staleness.reasons(status)
+    found = staleness.find(store, tree.held)
     wrong = recorded.differences(tree) if not found or staleness.only_outputs(found) else {}
     declared = _declared(tree.lock.increment)
     made_by = {name: list(wrong) for name, stage in declared.items() if wrong.keys() & set(_paths(stage))}
-    stages = staleness.would_run(declared, status | made_by)
+    stages = staleness.would_run(declared, {reason.stage for reason in found} | made_by.keys())
     counted = counts.count(tree, asked, store)
     if counted:
         _refuse_unreadable(counted.slices, asked["train"], tree.lock)
-    train = params.build(Params, asked["train"])
+    train = params.build(TrainSettings, asked["train"])
     steps = _steps(counted.train, train, tree.lock.parent is not None) if counted and "train" in stages else None
     seconds, memory = _last_run(steps)
     machine = _machine()
@@ -114,7 +113,7 @@ def make_plan(gpu: str | None = None, config: Path | None = None) -> Plan:
         tree=describe(tree, found) + (f"; but {RECORDED_OTHERWISE}" if wrong else ""),
         anchor=tree.lock.anchor.release if tree.lock.anchor else None,
         stages=stages,
-        why=[*staleness.words(found), *(f"{line}: {recorded.WAY_OUT}" for line in wrong.values())],
+        why=[*staleness.words(staleness.by_file(found)), *(f"{line}: {recorded.WAY_OUT}" for line in wrong.values())],
         data=counts.summed(counted.prepared, counted.assembled) if counted else None,
         prepared=counted.prepared if counted else None,
         assembled=counted.assembled if counted else None,
@@ -136,6 +135,8 @@ def describe(tree: Tree, found: list[staleness.Reason]) -> str:
         return f"released: holds {tree.held.tag} ({name}); graft add opens the next candidate"
     if tree.held and staleness.only_outputs(found):
         return f"released: holds {tree.held.tag} ({name}), whose outputs are not all here; dvc pull brings them"
+    if tree.held and staleness.restated(found):
+        return f"released: holds {tree.held.tag} ({name}); params.yaml states the same values in other words"
     if tree.held and staleness.upgraded(found):
         return (
             f"released, upgraded: holds {tree.held.tag} ({name}) while code or toolchain moved on. make run leaves it; "
@@ -163,7 +164,7 @@ def _paths(stage: dict[str, Any]) -> list[str]:
     return [out if isinstance(out, str) else next(iter(out)) for out in stage.get("outs") or []]
 
 
-def _steps(records: Any, asked: Params, has_parent: bool) -> int | None:
+def _steps(records: Any, asked: TrainSettings, has_parent: bool) -> int | None:
     """Optimiser steps, drawn and counted as `train` does; None where tokens and not examples make a batch.
 
     A conversation that its template splits makes more of them; one that is dropped for its length, or an end by

@@ -11,12 +11,12 @@ from pipeline.chain.commits import git, outputs
 from pipeline.chain.commits.manifest_file import Digest
 from pipeline.chain.history import releases
 from pipeline.chain.release import publish, required, serving_limits
-from pipeline.chain.store import tracking
 from pipeline.chain.store.objects import Store
 from pipeline.chain.verify import commit_inputs, manifest_check, recomputed, rule_changes
-from pipeline.common import documents, files, params, words
+from pipeline.common import documents, files, words
 from pipeline.common.errors import GraftError
 from pipeline.report import rule_words
+from pipeline.settings import effective
 
 HELP_DIRTY = "git add and commit, or git restore"
 HELP_CHAIN = "graft log shows the chain; graft plan says where this tree is in it"
@@ -72,7 +72,7 @@ def _checked(tag: str, tree: Tree, store: Store) -> manifest_check.Commit:
     problems = _tag_problems(tag, tree) + _unreadable(tree) + dirty + _place_problems(tree)
     if problems:
         raise GraftError("not released", problems, help=HELP_DIRTY if dirty else HELP_CHAIN)
-    _pipeline_problems(store)
+    _pipeline_problems(store, tree)
     commit = manifest_check.read(None)
     if commit.raw is None:
         raise GraftError(
@@ -148,14 +148,14 @@ def _place_problems(tree: Tree) -> list[str]:
     return problems
 
 
-def _pipeline_problems(store: Store) -> None:
-    params.load_all()
+def _pipeline_problems(store: Store, tree: Tree) -> None:
+    effective.load()
     outputs.require_readable()
-    stale = staleness.reasons(tracking.stale(store))
+    stale = staleness.find(store, tree.held)
     if stale:
         raise GraftError(
             "not released: the pipeline is not up to date",
-            staleness.words(stale),
+            staleness.words(staleness.by_file(stale)),
             help="dvc pull brings outputs that were pushed"
             if staleness.only_outputs(stale)
             else "dvc repro (graft plan says what it would do), then commit",

@@ -6,12 +6,11 @@ from collections.abc import Callable, Iterator, Mapping
 from functools import cache
 from typing import Any
 
-from pipeline.common import files
-from pipeline.common.visible import UNSAFE, one_line
+from pipeline.common import files, schema_words
+from pipeline.common.visible import UNSAFE
 
 WRITTEN = ("increment", "models.lock", "params")  # by people and commands; a record may hold anything
 SEPARATORS = ("delimiter", "quote")  # of a CSV: some files separate columns by a control character
-LONGEST = 300  # characters of a message, which may hold the whole value
 SCHEMAS = files.ROOT / "schemas"
 
 
@@ -24,19 +23,28 @@ def problems(value: Any, name: str, line_of: Callable[[list[Any]], int | None] |
         line_of: finds the line of a key path in the file, for the messages.
 
     Returns:
-        Lines such as "line 12: $.gate: Additional properties are not allowed ('x' was unexpected)".
+        Lines such as "line 12: $.train.epoch: unknown key; did you mean 'epochs'?".
     """
     errors = sorted(_validator(name).iter_errors(value), key=lambda error: [str(key) for key in error.absolute_path])
     found = []
-    for error in errors:
-        line = line_of(list(error.absolute_path)) if line_of else None
-        message = error.message if len(error.message) <= LONGEST else f"{error.message[:LONGEST]}…"
-        found.append((f"line {line}: " if line else "") + f"{error.json_path}: {message}")
+    for path, words in (problem for error in errors for problem in schema_words.problems(error)):
+        line = line_of(path) if line_of else None
+        found.append((f"line {line}: " if line else "") + f"{place(path)}: {words}")
     for path in _unsafe(value, []) if name in WRITTEN else ():
         line = line_of(path) if line_of else None
-        where = "".join(f"[{key}]" if isinstance(key, int) else f".{key}" for key in path)
-        found.append((f"line {line}: " if line else "") + f"${where}: a control character, which no name or text needs")
-    return found
+        found.append((f"line {line}: " if line else "") + f"{place(path)}: a control character, which no name needs")
+    return list(dict.fromkeys(found))
+
+
+def place(path: list[Any]) -> str:
+    """A path of keys as one word: $.train.rank, $.files['raw/a.csv'].text, $.evaluation[0]."""
+    return "$" + "".join(map(_step, path))
+
+
+def _step(key: Any) -> str:
+    if isinstance(key, int):
+        return f"[{key}]"
+    return f".{key}" if re.fullmatch(r"[A-Za-z_]\w*", str(key)) else f"[{str(key)!r}]"
 
 
 def _unsafe(value: Any, path: list[Any]) -> Iterator[list[Any]]:
@@ -70,8 +78,7 @@ def _pattern(_validator: Any, pattern: str, value: Any, _schema: Any) -> Iterato
     from jsonschema import ValidationError
 
     if isinstance(value, str) and not re.search(re.sub(r"(?<!\\)\$$", r"\\Z", pattern), value):
-        said = "a control character or a newline" if one_line(value) != value else f"does not match {pattern!r}"
-        yield ValidationError(f"{value!r}: {said}" if said.startswith("a ") else f"{value!r} {said}")
+        yield ValidationError("another form is expected")
 
 
 def _is_integer(_: Any, value: Any) -> bool:

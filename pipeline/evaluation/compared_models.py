@@ -13,36 +13,15 @@ from pipeline.data.records.records import Record
 from pipeline.evaluation import lm_eval_tasks, predictions
 from pipeline.evaluation.metrics import custom
 from pipeline.evaluation.predict import keys
-from pipeline.evaluation.predict.chosen_label import Normalize
 from pipeline.evaluation.predictions import Row
+from pipeline.evaluation.settings import EvaluateSettings
 from pipeline.model.base import pinned
-from pipeline.model.chat_templates import templates
+from pipeline.model.chat import templates
 
 LABELS = Path("data/assembled/labels.json")
 ADAPTER = Path("models/adapter")
 RELEASED = {"parent": Path("models/parent"), "anchor": Path("models/anchor")}
 PREDICTIONS = "predictions.json"
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Params:
-    """Section `evaluate` of params.yaml."""
-
-    batch_size: int
-    normalize: Normalize
-    max_new_tokens: int  # of a generated answer; 0: none is generated
-    slice_by: Sequence[str]  # of pipeline.evaluation.fields
-    max_items: int | None
-    robustness: Mapping[str, Any] | None  # items, kinds, strengths of variants
-    language: str | None  # of generated texts
-    custom: str | Sequence[str] | None  # of pipeline.evaluation.metrics.custom
-    judge: Mapping[str, Any] | None  # of pipeline.evaluation.llm_judge.judged
-    lm_eval: Sequence[str]  # of pipeline.evaluation.lm_eval_tasks
-
-    @property
-    def decoding(self) -> keys.Decoding:
-        """How answers are decoded and scored."""
-        return keys.Decoding(normalize=self.normalize, max_new_tokens=self.max_new_tokens)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -69,6 +48,11 @@ class Answers:
 
     rows: Mapping[str, Mapping[str, Row]]  # side -> item's id -> row
     cost: Mapping[str, Any]  # side -> of pipeline.evaluation.cost.efficiency; absent where a model was not loaded
+
+
+def decoding(asked: EvaluateSettings) -> keys.Decoding:
+    """How answers are decoded and scored."""
+    return keys.Decoding(normalize=asked.normalize, max_new_tokens=asked.max_new_tokens)
 
 
 def candidate(base: pinned.Base, adapter: Path = ADAPTER, labels: Sequence[str] | None = None) -> ModelFiles:
@@ -122,7 +106,7 @@ def ask(
     items: Sequence[Record],
     known: Mapping[str, Row],
     base: pinned.Base,
-    asked: Params,
+    asked: EvaluateSettings,
     *,
     measured: bool = False,
 ) -> Answers:
@@ -138,7 +122,7 @@ def ask(
     """
     told, rows, held, cost = dict(known), dict[str, Mapping[str, Row]](), dict[str, Any](), dict[str, Any]()
     for side in sides:
-        named = {item.id: keys.key(side.model, asked.decoding, item) for item in items}
+        named = {item.id: keys.key(side.model, decoding(asked), item) for item in items}
         unsaid = [item for item in items if named[item.id] not in told]
         print(
             f"evaluate: {side.name}: {len(items) - len(unsaid)} predictions known, {len(unsaid)} to score", flush=True
@@ -147,10 +131,10 @@ def ask(
             from pipeline.evaluation.predict import predict
 
             served = held[side.name] = predict.load(base, side.adapter, side.model, side.labels)
-            for id_, row in predict.predict(served, unsaid, asked.decoding, asked.batch_size).items():
+            for id_, row in predict.predict(served, unsaid, decoding(asked), asked.batch_size).items():
                 told[named[id_]] = _finite(row) | {"key": named[id_]}
             if measured and not served.small:  # never a second copy of a large base
-                cost |= predict.costs({side.name: held.pop(side.name)}, items, asked.decoding)
+                cost |= predict.costs({side.name: held.pop(side.name)}, items, decoding(asked))
         rows[side.name] = {item.id: told[named[item.id]] for item in items}
     if measured and held:
         from pipeline.evaluation.predict import predict
@@ -158,12 +142,12 @@ def ask(
         for side in sides[1:2]:  # candidate and parent take turns, even if the parent had nothing left to say
             if side.name not in held and not cost:
                 held[side.name] = predict.load(base, side.adapter, side.model, side.labels)
-        cost |= predict.costs(held, items, asked.decoding)
+        cost |= predict.costs(held, items, decoding(asked))
     return Answers(rows=rows, cost=cost)
 
 
 def benchmarked(
-    side: ModelFiles, before: Sequence[HandedOn], tasks: lm_eval_tasks.Tasks, base: pinned.Base, asked: Params
+    side: ModelFiles, before: Sequence[HandedOn], tasks: lm_eval_tasks.Tasks, base: pinned.Base, asked: EvaluateSettings
 ) -> dict[str, lm_eval_tasks.Results | None]:
     """What a model comes to in standard benchmarks, by side: the releases as they were measured once, or not at all.
 
@@ -183,7 +167,7 @@ def benchmarked(
 
 
 def judged(
-    records: Sequence[Record], asked: Params, adapter: Path = ADAPTER, labels: Sequence[str] | None = None
+    records: Sequence[Record], asked: EvaluateSettings, adapter: Path = ADAPTER, labels: Sequence[str] | None = None
 ) -> list[dict[str, Any]]:
     """What one adapter says of records, as items that `measures.measure` takes.
 

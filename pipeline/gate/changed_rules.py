@@ -1,10 +1,10 @@
 """Section `gate` of two releases -> every key whose effect differs, and whether it is looser or stricter now."""
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import Any
 
-from pipeline.gate.rules import UNSET
+from pipeline.gate.settings import GateSettings
 
 LOOSER, STRICTER = "looser", "stricter"
 BOUNDS = {"at_least": -1, "at_most": 1, "may_drop": 1, "may_rise": 1}  # the sign of a change that loosens
@@ -35,7 +35,7 @@ def compare(before: Section, after: Section) -> list[Setting]:
         before: section `gate` of the parent.
         after: of the candidate.
     """
-    old, new = ({**UNSET, **section} for section in (before, after))
+    old, new = ({**asdict(GateSettings()), **section} for section in (before, after))
     plain = [
         Setting(key=f"gate.{key}", before=values[0], after=values[1], effect=_effect(key, *values))
         for key in sorted((old.keys() | new.keys()) - {"rules"})

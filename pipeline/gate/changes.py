@@ -4,14 +4,14 @@ Pure: the same predictions and the same two bases give the same content.
 """
 
 from collections.abc import Mapping
-from dataclasses import fields
+from dataclasses import asdict, fields
 from typing import Any
 
 from pipeline.gate import changed_items, changed_rules
 from pipeline.gate.basis import Basis
 from pipeline.gate.changed_rules import Setting
 from pipeline.gate.decide import decide
-from pipeline.gate.rules import UNSET, Params
+from pipeline.gate.settings import GateSettings
 
 VERSION = 1
 MACHINE = ("evaluate.batch_size",)  # how fast, not what
@@ -70,8 +70,8 @@ def _under(ours: Basis, theirs: Basis, predictions: Content) -> dict[str, Any]:
 
     An anchor that the candidate was not held against has no predictions, nor has a golden item that was removed.
     """
-    known = {field.name for field in fields(Params)}
-    section = {key: value for key, value in {**UNSET, **(theirs.gate or {})}.items() if key in known}
+    known = {field.name for field in fields(GateSettings)}
+    section = {key: value for key, value in {**asdict(GateSettings()), **(theirs.gate or {})}.items() if key in known}
     anchor = (ours.gate or {}).get("anchor")
     missing = [f"anchor {section['anchor']}"] if section["anchor"] not in (None, anchor) else []
     removed = theirs.golden.keys() - ours.golden.keys()

@@ -9,7 +9,8 @@ from pipeline.common.words import counted
 from pipeline.gate import override, paired
 from pipeline.gate import rules as asked_for
 from pipeline.gate.check import DIGITS, FAIL, INCONCLUSIVE, PASS, UNDECIDED, Check
-from pipeline.gate.rules import UNSET, Params, Rule
+from pipeline.gate.rules import Rule
+from pipeline.gate.settings import GateSettings
 from pipeline.gate.slice_checks import Case, judge
 from pipeline.gate.values import BUILT_IN, JUDGE, Book, Item, applies, counting, right
 
@@ -20,14 +21,14 @@ Predictions = Mapping[str, Any]
 Slices = Mapping[str, list[Item]]
 
 
-def decide(predictions: Predictions, params: Params | Mapping[str, Any]) -> dict[str, Any]:
+def decide(predictions: Predictions, params: GateSettings | Mapping[str, Any]) -> dict[str, Any]:
     """The content of verdict.json; schemas/verdict.schema.json.
 
     Args:
         predictions: content of reports/predictions.json.
         params: section `gate` of params.yaml.
     """
-    asked = params if isinstance(params, Params) else Params(**{**UNSET, **params})
+    asked = params if isinstance(params, GateSettings) else GateSettings(**params)
     evaluated = ((predictions.get("params") or {}).get("candidate") or {}).get("evaluate") or {}
     scale = (evaluated.get("judge") or {}).get("scale") or (0.0, 0.0)
     slices, book = _slices(predictions), Book(evaluated.get("language"), scale)
@@ -49,7 +50,7 @@ def _slices(predictions: Predictions) -> dict[str, list[Item]]:
     return dict(found)
 
 
-def _asked(slices: Slices, params: Params) -> Iterator[tuple[str, Rule, list[Item]]]:
+def _asked(slices: Slices, params: GateSettings) -> Iterator[tuple[str, Rule, list[Item]]]:
     """Each slice and rule with the items that it speaks of; without items only where that is a fault.
 
     A rule for a metric that the slice's kinds of records do not have is not applied. Where a rule names a slice, where
@@ -86,7 +87,7 @@ def _named(ids: Sequence[str]) -> str:
     return ", ".join(ids[:SHOWN]) + (f" and {len(ids) - SHOWN} more" if len(ids) > SHOWN else "")
 
 
-def _floors(slices: Slices, params: Params, book: Book) -> Iterator[Check]:
+def _floors(slices: Slices, params: GateSettings, book: Book) -> Iterator[Check]:
     """Each metric's own value: measured at all, and on the right side of its bound."""
     for name, rule, every in _asked(slices, params):
         items = counting(rule.metric, every, "candidate")
@@ -115,7 +116,7 @@ def _unmeasured(name: str, metric: str, slices: Slices) -> str:
     return "not measured"
 
 
-def _references(predictions: Predictions, slices: Slices, params: Params, book: Book) -> Iterator[Check]:
+def _references(predictions: Predictions, slices: Slices, params: GateSettings, book: Book) -> Iterator[Check]:
     """Parent and anchor, each held against; an anchor that is the parent is judged once."""
     models, releases = predictions["models"], predictions.get("releases") or {}
     parent, anchor = models.get("parent"), models.get("anchor")
@@ -128,7 +129,7 @@ def _references(predictions: Predictions, slices: Slices, params: Params, book: 
         yield from _reference("anchor", named, models["candidate"] == anchor, slices, params, book)
 
 
-def _reference(side: str, named: str, same: bool, slices: Slices, params: Params, book: Book) -> Iterator[Check]:
+def _reference(side: str, named: str, same: bool, slices: Slices, params: GateSettings, book: Book) -> Iterator[Check]:
     """Every comparison with one of them; `same`: it is the candidate's own model."""
     cases = []
     for name, rule, every in _asked(slices, params):
@@ -147,13 +148,13 @@ def _reference(side: str, named: str, same: bool, slices: Slices, params: Params
     yield from judge(cases, side, named, params)
 
 
-def _unjudged(check: Check, what: str, params: Params) -> Check:
+def _unjudged(check: Check, what: str, params: GateSettings) -> Check:
     """Scores that a rule asks for and nobody gave: a refusal for the pool, and where a slice is critical or named."""
     named = check.slice == "all" or check.slice in params.critical or check.slice in params.rules["slices"]
     return check.but(FAIL if named else UNDECIDED, f"{check.slice} {JUDGE}: {what}; `make judge` asks for scores")
 
 
-def _beside(predictions: Predictions, slices: Slices, params: Params, checks: Sequence[Check]) -> list[str]:
+def _beside(predictions: Predictions, slices: Slices, params: GateSettings, checks: Sequence[Check]) -> list[str]:
     """Reasons to refuse that belong to no metric: what was asked for and nobody judged."""
     models, releases = predictions["models"], predictions.get("releases") or {}
     judged = {check.slice for check in checks}
@@ -201,7 +202,7 @@ def _verdict(
     beside: Sequence[str],
     fewer: Sequence[str],
     predictions: Predictions,
-    params: Params,
+    params: GateSettings,
 ) -> dict[str, Any]:
     by_status: dict[str, list[str]] = defaultdict(list)
     for check in checks:

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from pipeline.gate.check import INCONCLUSIVE
-from pipeline.gate.rules import Params
+from pipeline.gate.settings import GateSettings
 
 KEYS = ("who", "why", "release")
 
@@ -19,7 +19,7 @@ class Override:
     shown: dict[str, Any] | None  # in verdict.json
 
 
-def judge(params: Params, parent: str | None, verdict: str) -> Override:
+def judge(params: GateSettings, parent: str | None, verdict: str) -> Override:
     """Whether it counts: well formed, for this parent, asked for by gate.inconclusive, on an inconclusive verdict."""
     given = params.override
     if given is None:

@@ -1,32 +1,8 @@
-"""Section `gate` of params.yaml: which metric of which slice is held to what."""
+"""The rules of section `gate`: which metric of which slice is held to what."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
-
-UNSET: dict[str, Any] = {  # the values of keys that a section may leave out
-    "confidence": 0.95,
-    "critical": [],
-    "inconclusive": "block",
-    "override": None,
-    "anchor": None,
-    "fail_alpha": 0.025,
-    "examples": 0,
-}
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Params:
-    """Section `gate` of params.yaml."""
-
-    confidence: float  # of one-sided bounds
-    rules: Mapping[str, Any]  # for `all`, `each_slice`, and by name in `slices`
-    critical: Sequence[str]  # slices that must be shown not to be worse, however small
-    inconclusive: str  # block | warn | override
-    override: Mapping[str, str] | None  # who, why, release
-    anchor: str | None  # a release; models.lock says what it resolved to
-    fail_alpha: float  # how often a candidate that is no worse may be called worse, over all slices
-    examples: int  # shown in report.md with their texts, of each sort
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

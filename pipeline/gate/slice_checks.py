@@ -11,7 +11,8 @@ from statistics import median_low
 from pipeline.gate import wording
 from pipeline.gate.check import FAIL, INCONCLUSIVE, PASS, UNDECIDED, Check
 from pipeline.gate.paired import Compared
-from pipeline.gate.rules import Params, Rule
+from pipeline.gate.rules import Rule
+from pipeline.gate.settings import GateSettings
 from pipeline.gate.statistics import detectable, effort, holm, needed
 from pipeline.gate.values import BINARY
 
@@ -40,7 +41,7 @@ class Case:
         return bound if bound is None or self.rule.lower else -bound
 
 
-def judge(cases: Sequence[Case], against: str, named: str, params: Params) -> Iterator[Check]:
+def judge(cases: Sequence[Case], against: str, named: str, params: GateSettings) -> Iterator[Check]:
     """Each case's check, in order.
 
     Args:
@@ -60,7 +61,7 @@ def judge(cases: Sequence[Case], against: str, named: str, params: Params) -> It
         yield _decided(check, case, named, params, must=must[index])
 
 
-def _must(cases: Sequence[Case], spreads: Sequence[float], params: Params) -> list[bool]:
+def _must(cases: Sequence[Case], spreads: Sequence[float], params: GateSettings) -> list[bool]:
     """Whether a bound beyond the margin leaves the verdict open: for the pool, and where a slice is critical or big.
 
     One slice that is just big enough misses its bound in one of five runs of an unchanged model, and several together
@@ -121,7 +122,7 @@ def _big(case: Case, spread: float, factor: float) -> bool:
     return least is not None and not few and case.compared.clusters >= least
 
 
-def _check(case: Case, against: str, p_value: float, spread: float, params: Params) -> Check:
+def _check(case: Case, against: str, p_value: float, spread: float, params: GateSettings) -> Check:
     compared, margin, factor = case.compared, case.rule.margin or 0.0, effort(params.confidence)
     return Check(
         slice=case.slice,
@@ -143,7 +144,7 @@ def _check(case: Case, against: str, p_value: float, spread: float, params: Para
     )
 
 
-def _decided(check: Check, case: Case, named: str, params: Params, *, must: bool) -> Check:
+def _decided(check: Check, case: Case, named: str, params: GateSettings, *, must: bool) -> Check:
     """The outcome: within the margin is a pass even where worse is proven, since the margin allows it."""
     worst, margin = case.worst, check.margin or 0.0
     if check.method == "identical" or (worst is not None and worst < margin):

@@ -31,18 +31,20 @@ from pipeline.data.assemble import (
 )
 from pipeline.data.assemble.fates import Decided
 from pipeline.data.assemble.neighbours import Flags, Neighbours
+from pipeline.data.assemble.settings import AssembleSettings
 from pipeline.data.assemble.state import ParentState
-from pipeline.data.augment import augment, key_samples
+from pipeline.data.augment import key_samples
 from pipeline.data.index import index
 from pipeline.data.index.runs import EVAL, ID, KEY, LABEL, STATE, Rows
 from pipeline.data.prepare import conflicts, rejects
+from pipeline.data.prepare.settings import PrepareSettings
 from pipeline.data.reading import increment as increments
 from pipeline.data.records import arrow, jsonl, kinds, message_columns
 from pipeline.data.records import item_marks as marks
 from pipeline.data.records.arrow import SCHEMA
 from pipeline.data.records.item_marks import Marks
 from pipeline.model.base import base_files
-from pipeline.model.chat_templates import templates
+from pipeline.model.chat import templates
 from pipeline.report.data import data_page as page
 from pipeline.report.data import funnel
 
@@ -51,18 +53,6 @@ OUT = Path("data/assembled")
 PAGE = Path("reports/data.html")
 TEXT = "text"  # the kind of record that needs no chat template
 SIMILARITY = 0.95  # of near-duplicates, where prepare.near_duplicates is off: the split follows them all the same
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Params:
-    """Section `assemble` of params.yaml."""
-
-    eval_share: float
-    slice_items: int
-    max_slices: int  # golden ones not counted
-    reservoir: int
-    suspects: str | None
-    augment: Mapping[str, Any]
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -103,7 +93,7 @@ class Assembled:
     report: dict[str, Any]
 
 
-def assemble(new: NewRecords, parent: ParentState, options: Params) -> Assembled:
+def assemble(new: NewRecords, parent: ParentState, options: AssembleSettings) -> Assembled:
     """Decide every record's fate and draw the replay; writes nothing.
 
     Raises:
@@ -132,9 +122,7 @@ def assemble(new: NewRecords, parent: ParentState, options: Params) -> Assembled
     learned = table.filter(pa.array(fate == "train_new"))
     old = old_records(new, parent, found, decided)
     of_use = old.filter(pc.is_in(old.column("kind"), pa.array(new.replayable, pa.string())))  # another objective's wait
-    trained = augmented.training(
-        learned, evaluated, augment.AugmentOptions.of(options.augment), new.seed, new.similarity or SIMILARITY
-    )
+    trained = augmented.training(learned, evaluated, options.augment, new.seed, new.similarity or SIMILARITY)
     known = parent.index.labels if "classification" in new.replayable else {}
     chosen = replay.choose(new.replay, learned, of_use, known, fresh=new.fresh)
     added = pa.concat_tables([trained.learned, trained.added])
@@ -171,7 +159,9 @@ def assemble(new: NewRecords, parent: ParentState, options: Params) -> Assembled
     )
 
 
-def evaluation(new: NewRecords, parent: ParentState, decided: Decided, options: Params) -> dict[str, pa.Table]:
+def evaluation(
+    new: NewRecords, parent: ParentState, decided: Decided, options: AssembleSettings
+) -> dict[str, pa.Table]:
     """Every slice to evaluate on: the chain's without what was replaced, the increment's own, the golden ones."""
     items = new.table.filter(pa.array(np.array(decided.fates, dtype=object) == "eval"))
     old = {name: slice_.filter(_stays(slice_, decided.ended_CM)) for name, slice_ in parent.slices.items()}
@@ -194,19 +184,21 @@ def old_records(new: NewRecords, parent: ParentState, found: Neighbours, decided
     )
 
 
-def load_increment(folder: Path, table: pa.Table, rejected: pa.Table) -> NewRecords:
+def load_increment(folder: Path, table: pa.Table, rejected: pa.Table, asked: Mapping[str, Any]) -> NewRecords:
     """What the open increment brings.
 
     Args:
         folder: the increment's.
         table: its records, as prepare made them.
         rejected: what prepare left out.
+        asked: settings by section.
 
     Raises:
         GraftError: increment.yaml, params.yaml, a golden item or an answer in data/review.csv is no good.
     """
-    increment, asked = increments.read(folder), params.load_all()
-    policy, kept_by_hand = asked["prepare"]["conflicts"], golden.load(GOLDEN, increment.instruction, asked["prepare"])
+    increment, policy = increments.read(folder), asked["prepare"]["conflicts"]
+    cleaning = params.build(PrepareSettings, asked["prepare"]).cleaning()
+    kept_by_hand = golden.load(GOLDEN, increment.instruction, cleaning)
     return NewRecords(
         name=increment.name,
         table=table,
@@ -254,13 +246,13 @@ def _count_others(items: pa.Table) -> int:
 
 def main() -> None:
     """Assemble the open increment: data/assembled."""
-    options = params.load("assemble", Params)
+    asked = params.load_all()
     files.empty_dir(OUT)
     table, rejected = jsonl.read(PREPARED / "records.jsonl"), rejects.read(PREPARED / "rejects.jsonl")
-    new = load_increment(Path(lockfile.load().increment), table, rejected)
+    new = load_increment(Path(lockfile.load().increment), table, rejected, asked)
     parent = state.load()
-    made = assemble(new, parent, options)
-    refuse_unreadable(made.slices, params.load_all()["train"], base_files.locate)
+    made = assemble(new, parent, params.build(AssembleSettings, asked["assemble"]))
+    refuse_unreadable(made.slices, asked["train"], base_files.locate)
     write(made, parent, new.name)
     files.write_text(PAGE, page.html(files.read_json(PREPARED / "report.json"), made.report))
     for line in summary(made.report):
@@ -293,7 +285,7 @@ def summary(report: Mapping[str, Any]) -> Iterator[str]:
     yield "evaluate on " + (", ".join(f"{name} {items}" for name, items in report["slices"].items()) or "nothing")
 
 
-def _rules(new: NewRecords, parent: ParentState, options: Params) -> fates.Rules:
+def _rules(new: NewRecords, parent: ParentState, options: AssembleSettings) -> fates.Rules:
     names = list(parent.index.labels)
     hashes = message_columns.hashes(pa.array(names, pa.string())) & LABEL
     return fates.Rules(

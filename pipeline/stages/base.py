@@ -5,7 +5,6 @@ base. With `base.store: dvc` the files are an output too, for teams whose machin
 """
 
 import shutil
-from dataclasses import dataclass
 from pathlib import Path
 
 from pipeline.chain.lock import lockfile
@@ -13,19 +12,10 @@ from pipeline.common import errors, files, params
 from pipeline.common.errors import GraftError
 from pipeline.model.base import base_files
 from pipeline.model.base.base_files import Pin
+from pipeline.model.base.settings import BaseSettings
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Params:
-    """Section `base` of params.yaml."""
-
-    source: str  # builtin | hf:ORG/NAME | path:DIR
-    revision: str | None  # hf: branch, tag or commit
-    store: str  # cache | dvc
-    corpus: list[str]  # what `make base` builds the embedded base from; not this stage's
-
-
-def pin_of(asked: Params, locked: lockfile.LockedBase) -> Pin:
+def pin_of(asked: BaseSettings, locked: lockfile.LockedBase) -> Pin:
     """The pin to write.
 
     Raises:
@@ -63,7 +53,7 @@ def copy_files(source: Path, names: list[str], target: Path) -> None:
 
 def main() -> None:
     """Run the stage."""
-    pin = pin_of(params.load("base", Params), lockfile.load().base)
+    pin = pin_of(params.load("base", BaseSettings), lockfile.load().base)
     out = files.empty_dir(base_files.PIN_DIR)
     print(f"base: {pin.source}: checking {len(pin.sha256)} files", flush=True)
     folder = base_files.origin(pin)

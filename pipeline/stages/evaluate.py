@@ -12,12 +12,13 @@ from pipeline.common import errors, files, params, sources, timing
 from pipeline.data.records.records import Record
 from pipeline.evaluation import compared_models, fields, lm_eval_tasks, predictions, predictions_content
 from pipeline.evaluation import items as evaluated
-from pipeline.evaluation.compared_models import ADAPTER, Params
+from pipeline.evaluation.compared_models import ADAPTER
+from pipeline.evaluation.cost import efficiency_page
 from pipeline.evaluation.llm_judge import judged
 from pipeline.evaluation.metrics import custom, write_figures
+from pipeline.evaluation.settings import EvaluateSettings
 from pipeline.model.adapter import saved_adapter
 from pipeline.model.base import pinned
-from pipeline.report import efficiency_page
 
 PREDICTIONS = Path("reports/predictions.json")
 TIMINGS = Path("reports/timings")
@@ -27,7 +28,7 @@ def main() -> None:
     """Read slices, adapters and labels; write predictions, metrics, details, matrix and plots."""
     for path in (PREDICTIONS, write_figures.METRICS, write_figures.DETAILS, write_figures.MATRIX):
         path.unlink(missing_ok=True)
-    asked, lock = params.load("evaluate", Params), lockfile.load()
+    asked, lock = params.load("evaluate", EvaluateSettings), lockfile.load()
     own, judge, tasks = custom.load(asked.custom), judged.load(asked.judge), lm_eval_tasks.load(asked.lm_eval)
     with timing.measured("evaluate") as timings:
         found = predictions_content.read_items(asked.slice_by, asked.max_items)

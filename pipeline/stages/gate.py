@@ -15,7 +15,7 @@ from pipeline.common.visible import one_line
 from pipeline.evaluation import predictions
 from pipeline.gate import basis, changes
 from pipeline.gate.decide import decide
-from pipeline.gate.rules import Params
+from pipeline.gate.settings import GateSettings
 from pipeline.report import gathered, markdown
 from pipeline.report import rule_words as wording
 from pipeline.report.html import page
@@ -35,7 +35,7 @@ def said(verdict: Mapping[str, Any]) -> str:
 
 def main() -> None:
     """Read predictions and reports; write verdict, decision, reasons and the report; print the verdict."""
-    asked, found = params.load("gate", Params), predictions.read(REPORTS / "predictions.json")
+    asked, found = params.load("gate", GateSettings), predictions.read(REPORTS / "predictions.json")
     decided, section, code = decide(found, asked), asdict(asked), sources.stage_hashes("gate")
     ours, theirs = basis.candidate(section, code, found), basis.parent(PARENT)
     changed = changes.compare(ours, theirs, (found.get("releases") or {}).get("parent"), found)

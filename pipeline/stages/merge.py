@@ -4,7 +4,6 @@ Exits 0 either way, so that DVC records the outcome and no older weights stay be
 """
 
 from collections.abc import Iterable
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -13,8 +12,9 @@ from pipeline.common import errors, files, params, timing
 from pipeline.common.errors import GraftError
 from pipeline.data.records import arrow
 from pipeline.data.records.records import Messages
-from pipeline.model.chat_templates import templates
-from pipeline.report import card
+from pipeline.model.chat import templates
+from pipeline.model.merged import card
+from pipeline.model.merged.settings import MergeSettings
 
 ADAPTER = Path("models/adapter")
 SLICES = Path("data/assembled/slices")
@@ -27,22 +27,13 @@ LONGEST = 512  # tokens of one: the last ones
 PROBE = [{"role": "text", "content": "Is anybody there?"}]  # compared when there are no evaluation items
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Params:
-    """Section `merge` of params.yaml."""
-
-    dtype: str  # of the published weights
-    keep: str  # full | on-demand: what a release pushes; changes no byte, so dvc.yaml does not name it
-    max_logit_error: float  # merged against base + adapter, before rounding
-
-
 def refuse(reasons: list[str], folder: Path) -> None:
     """All that a refused candidate publishes."""
     files.write_json(folder / "REFUSED.json", {"verdict": "refused", "reasons": reasons})
     print("merge: refused by the gate: no weights, only REFUSED.json")
 
 
-def publish(asked: Params, threads: int, template: str | None, prompts: list[Messages], folder: Path) -> None:
+def publish(asked: MergeSettings, threads: int, template: str | None, prompts: list[Messages], folder: Path) -> None:
     """Merge, compare with base + adapter, round, and save what a server loads.
 
     Raises:
@@ -130,7 +121,7 @@ def compared(slices: Path) -> list[Messages]:
 
 def main() -> None:
     """Read the decision; write models/merged."""
-    asked, train = params.load("merge", Params), params.load_all()["train"]
+    asked, train = params.load("merge", MergeSettings), params.load_all()["train"]
     files.empty_dir(MERGED)
     if files.read_json(DECISION) != "pass":
         refuse(files.read_json(REASONS), MERGED)

@@ -6,8 +6,7 @@ for what is decided of them; memory holds a batch, and some 200 bytes of each ro
 """
 
 import tempfile
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +20,7 @@ from pipeline.data.clean import clean
 from pipeline.data.prepare import conflicts, prepared, rejects, rows, selection, survey, validate
 from pipeline.data.prepare.prepare_report import Tally
 from pipeline.data.prepare.selection import Selected
+from pipeline.data.prepare.settings import PrepareSettings
 from pipeline.data.prepare.spool import Sorted, Spool
 from pipeline.data.prepare.survey import Survey
 from pipeline.data.reading import increment as increments
@@ -35,23 +35,7 @@ PART = 1 << 28  # bytes of rows whose records are sorted in one go
 ID = len(b'{"id":"')  # what stands before the id in a record's line
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Params:
-    """Section `prepare` of params.yaml, which says what each key means."""
-
-    max_reject_share: float
-    max_bytes: int
-    max_line: int
-    min_chars: int
-    max_chars: int
-    normalize: Mapping[str, Any]
-    pii: Mapping[str, Any]
-    quality: Mapping[str, Any]
-    near_duplicates: float | None
-    conflicts: str
-
-
-def prepare(increment: Increment, folder: Path, options: Params, out: Path) -> dict[str, Any]:
+def prepare(increment: Increment, folder: Path, options: PrepareSettings, out: Path) -> dict[str, Any]:
     """Read every file of an increment and write records.jsonl, rejects.jsonl, review.csv and report.json to `out`.
 
     Returns:
@@ -77,10 +61,10 @@ def prepare(increment: Increment, folder: Path, options: Params, out: Path) -> d
     return report
 
 
-def read(increment: Increment, folder: Path, options: Params, waiting: Spool) -> Iterator[Survey]:
+def read(increment: Increment, folder: Path, options: PrepareSettings, waiting: Spool) -> Iterator[Survey]:
     """Clean every row of every file and put it on the spool; a survey of each batch."""
     limits = rows.Limits(max_bytes=options.max_bytes, max_line=options.max_line)
-    cleaning = clean.CleanOptions.of(asdict(options), _tokenizer(options))
+    cleaning = options.cleaning(_tokenizer(options))
     for file, spec in sorted(increment.files.items()):
         for batch in rows.batches(folder / file, file, spec, increment, limits):
             cleaned = message_columns.instructed(clean.clean(batch, cleaning), increment.instruction)
@@ -135,7 +119,7 @@ def written(records: pa.RecordBatch) -> tuple[list[bytes], list[str | None]]:
 
 def main() -> None:
     """Prepare the open increment: data/prepared."""
-    options = params.load("prepare", Params)
+    options = params.load("prepare", PrepareSettings)
     folder = Path(lockfile.load().increment)
     files.empty_dir(OUT)
     increment = increments.load(folder)
@@ -156,9 +140,9 @@ def main() -> None:
         print(f"prepare: {questions} contradictions are open: {OUT}/review.csv; answers go to {conflicts.REVIEW}")
 
 
-def _tokenizer(options: Params) -> Path | None:
+def _tokenizer(options: PrepareSettings) -> Path | None:
     """The base's tokenizer, if texts are bounded in tokens."""
-    bounded = options.quality.get("min_tokens") is not None or options.quality.get("max_tokens") is not None
+    bounded = options.quality.min_tokens is not None or options.quality.max_tokens is not None
     return pinned.load().folder / "tokenizer.json" if bounded else None
 
 

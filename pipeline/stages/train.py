@@ -19,7 +19,7 @@ from pipeline.model.base import pinned
 from pipeline.model.base.pinned import Base
 from pipeline.training.machine import launch
 from pipeline.training.methods import continuing
-from pipeline.training.settings import Params
+from pipeline.training.settings import TrainSettings
 from pipeline.training.steps import Outcome, Step
 
 RECORDS = Path("data/assembled/train.arrow")
@@ -35,7 +35,7 @@ UNBOUND = ("checkpoint", "checkpoint_url", "trackers", "workers", "replay")
 CURVE_ROWS = 200  # at most: the curve lies in git
 
 
-def hand_on(asked: Params, parent: Path, draft: Path) -> Outcome:
+def hand_on(asked: TrainSettings, parent: Path, draft: Path) -> Outcome:
     """Copy the parent's adapter.
 
     Raises:
@@ -55,7 +55,7 @@ def hand_on(asked: Params, parent: Path, draft: Path) -> Outcome:
     return Outcome(facts=facts | {"objective": asked.objective, "method": asked.method})
 
 
-def _obstacles(asked: Params, base: Base, parent: Path) -> list[str]:
+def _obstacles(asked: TrainSettings, base: Base, parent: Path) -> list[str]:
     if asked.chain == "stack" or lora_settings.says_so_itself(asked.lora, parent):
         return continuing.obstacles(asked, parent)
     from pipeline.training.methods import methods  # targets in other words than the parent's: the base's modules tell
@@ -63,7 +63,7 @@ def _obstacles(asked: Params, base: Base, parent: Path) -> list[str]:
     return methods.obstacles(base, parent, asked)
 
 
-def learn(asked: Params, records: Sequence[Record], parent: Path | None, draft: Path) -> Outcome:
+def learn(asked: TrainSettings, records: Sequence[Record], parent: Path | None, draft: Path) -> Outcome:
     """Train an adapter and save it, going on from a checkpoint where there is one of this very training."""
     kinds.refuse_others([record.kind for record in records], asked.objective)
     print(f"train: {len(records)} records; loading torch and the base", flush=True)
@@ -72,7 +72,7 @@ def learn(asked: Params, records: Sequence[Record], parent: Path | None, draft: 
     return engine.learn(asked, records, parent, draft, scratch=SCRATCH, inputs=[RECORDS])
 
 
-def _launched(asked: Params, config: Path, draft: Path) -> Outcome:
+def _launched(asked: TrainSettings, config: Path, draft: Path) -> Outcome:
     """`learn`, in the processes of an accelerate config."""
     made = launch.run(config, draft)
     steps = [Step(**step) for step in made["steps"]]
@@ -85,7 +85,7 @@ def _launched(asked: Params, config: Path, draft: Path) -> Outcome:
     return Outcome(**made | {"steps": steps, "clear": clear})
 
 
-def _one_of_several(asked: Params, draft: Path) -> None:
+def _one_of_several(asked: TrainSettings, draft: Path) -> None:
     """What a launched process does: its part of `learn`; the main one hands the outcome to the stage."""
     with launch.reporting(draft, main=launch.is_main()):
         made = learn(asked, arrow.read_records(RECORDS), _parent(asked), draft)
@@ -97,7 +97,7 @@ def _one_of_several(asked: Params, draft: Path) -> None:
             )
 
 
-def _parent(asked: Params) -> Path | None:
+def _parent(asked: TrainSettings) -> Path | None:
     return PARENT if asked.chain != "fresh" and PARENT.exists() else None
 
 
@@ -120,7 +120,7 @@ def final_loss(steps: Sequence[Step]) -> float | None:
 
 def main() -> None:
     """Read records and parent, write adapter, training.json and loss curve."""
-    asked = params.load("train", Params)
+    asked = params.load("train", TrainSettings)
     if (theirs := launch.inside()) is not None:
         scratch.end_with_parent()
         _one_of_several(asked, theirs)

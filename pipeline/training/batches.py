@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from pipeline.training.examples.example import Example
-from pipeline.training.settings import Params
+from pipeline.training.settings import TrainSettings
 
 POOL = 50  # batches that are grouped by length together: the larger, the less padding and the less mixing
 
@@ -22,7 +22,7 @@ class Order:
     tokens: int | None = None  # or of its tokens, padding included: so many at most, in place of `size`
 
     @classmethod
-    def of(cls, asked: Params) -> "Order":
+    def of(cls, asked: TrainSettings) -> "Order":
         """As section `train` asks."""
         return cls(seed=asked.seed, epochs=asked.epochs, size=asked.batch_size, tokens=asked.batch_tokens)
 

@@ -6,12 +6,14 @@ from itertools import islice
 
 from pipeline.training import batches
 from pipeline.training.examples.example import Example
-from pipeline.training.settings import Params
+from pipeline.training.settings import TrainSettings
 
 PACKED = "packed"  # windows of text, which hold several records
 
 
-def tokens(examples: Sequence[Example], increments: Mapping[str, str], asked: Params, steps: int) -> dict[str, int]:
+def tokens(
+    examples: Sequence[Example], increments: Mapping[str, str], asked: TrainSettings, steps: int
+) -> dict[str, int]:
     """Tokens of a training's first `steps` steps, by the increment that brought them.
 
     Args:

@@ -9,28 +9,33 @@ from pipeline.common.errors import GraftError
 from pipeline.data.records.records import Record
 from pipeline.model.base import pinned
 from pipeline.model.base.pinned import Base
-from pipeline.model.chat import chat
-from pipeline.model.chat_templates import templates
+from pipeline.model.chat import chat, templates
 from pipeline.model.weights import machine
 from pipeline.training import drawn, finder, loop, objectives, validation
 from pipeline.training.checkpoints import save_policy
 from pipeline.training.checkpoints.fingerprint import fingerprint
 from pipeline.training.examples import examples, tokens
-from pipeline.training.examples.example import Example
+from pipeline.training.examples.example import Encoding, Example
 from pipeline.training.examples.examples import Made
 from pipeline.training.machine import fit_checks, launch, precision, processes
 from pipeline.training.machine.memory import Micro
 from pipeline.training.methods import continuing, methods
 from pipeline.training.methods.methods import Trainable
 from pipeline.training.parent import blending, pull
-from pipeline.training.settings import Params
+from pipeline.training.settings import TrainSettings
 from pipeline.training.steps import Outcome
 
 DPO_RATE = 1e-3  # above it a pair soon says nothing but that the rejected answer is unlikely, and so is all else
 
 
 def learn(
-    asked: Params, records: Sequence[Record], parent: Path | None, draft: Path, *, scratch: Path, inputs: Sequence[Path]
+    asked: TrainSettings,
+    records: Sequence[Record],
+    parent: Path | None,
+    draft: Path,
+    *,
+    scratch: Path,
+    inputs: Sequence[Path],
 ) -> Outcome:
     """Train an adapter and save it, going on from a checkpoint where there is one of this very training.
 
@@ -100,7 +105,7 @@ def learn(
     return Outcome(facts=facts, steps=steps, tested=tested, clear=keeper.clear, seconds=seconds, run=run)
 
 
-def _asked(asked: Params) -> Mapping[str, Any]:
+def _asked(asked: TrainSettings) -> Mapping[str, Any]:
     return {"method": asked.method, "objective": asked.objective, "epochs": asked.epochs}
 
 
@@ -121,10 +126,11 @@ def _size(made: Trainable) -> Mapping[str, int]:
     }
 
 
-def _examples(asked: Params, records: Sequence[Record], base: Base) -> Made:
+def _examples(asked: TrainSettings, records: Sequence[Record], base: Base) -> Made:
     """What the records are to the model."""
     talk = chat.load(base.folder, templates.text(asked.chat_template), needed=asked.objective != "pretrain")
-    found = examples.make(talk, records, asked.encoding, tokens.FOLDER, asked.workers)
+    encoding = Encoding(objective=asked.objective, max_length=asked.max_length, truncation=asked.truncation)
+    found = examples.make(talk, records, encoding, tokens.FOLDER, asked.workers)
     if not found.examples:
         left_out = [f"{found.dropped} with nothing to learn, or too long", f"{found.undesirable} undesirable answers"]
         raise GraftError("train: no record is left to learn from", left_out, help="see train.truncation and max_length")

@@ -25,7 +25,7 @@ from pipeline.training.machine import memory
 from pipeline.training.machine.memory import Micro
 from pipeline.training.machine.processes import ALONE, Group
 from pipeline.training.methods.methods import Trainable
-from pipeline.training.settings import Machine, Params
+from pipeline.training.settings import Machine, TrainSettings
 
 LOWEST, HIGHEST = 1e-6, 1.0
 STEPS = 72  # twelve for each factor of ten
@@ -45,7 +45,7 @@ class Found:
 def rate(
     made: Trainable,
     examples: Sequence[Example],
-    asked: Params,
+    asked: TrainSettings,
     objective: Objective,
     micro: Micro,
     folder: Path,
@@ -78,7 +78,7 @@ def rate(
 def find(
     made: Trainable,
     examples: Sequence[Example],
-    asked: Params,
+    asked: TrainSettings,
     objective: Objective,
     micro: Micro,
     group: Group = ALONE,
@@ -131,7 +131,7 @@ def _read(kept: Path) -> Found | None:
 
 
 def _rows(
-    made: Trainable, examples: Sequence[Example], asked: Params, objective: Objective, micro: Micro, group: Group
+    made: Trainable, examples: Sequence[Example], asked: TrainSettings, objective: Objective, micro: Micro, group: Group
 ) -> list[tuple[float, float]]:
     optimizer = loop.make_optimizer(made, asked, LOWEST)
     endless = batches.epochs(examples, dataclasses.replace(batches.Order.of(asked), epochs=STEPS))

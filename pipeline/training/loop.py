@@ -21,7 +21,7 @@ from pipeline.training.machine.memory import Micro
 from pipeline.training.machine.processes import ALONE, Group
 from pipeline.training.methods.methods import Trainable
 from pipeline.training.parent.pull import Hold
-from pipeline.training.settings import Machine, Params
+from pipeline.training.settings import Machine, TrainSettings
 from pipeline.training.steps import Step
 from pipeline.training.validation import HeldOut
 from pipeline.training.watch import callbacks, stop, watch
@@ -44,7 +44,7 @@ class Run:
 
     made: Trainable
     objective: Objective
-    asked: Params
+    asked: TrainSettings
     optimizer: torch.optim.Optimizer
     micro: Micro
     held: HeldOut | None
@@ -85,7 +85,7 @@ class Run:
 def fit(
     made: Trainable,
     examples: Sequence[Example],
-    asked: Params,
+    asked: TrainSettings,
     *,
     peak: float,
     objective: Objective = ANSWERS,
@@ -175,7 +175,7 @@ def trained(made: Trainable) -> list[torch.Tensor]:
     return parameters
 
 
-def make_optimizer(made: Trainable, asked: Params, peak: float) -> torch.optim.Optimizer:
+def make_optimizer(made: Trainable, asked: TrainSettings, peak: float) -> torch.optim.Optimizer:
     """A fresh optimiser: moments of the parent's training say nothing about new records."""
     trained(made)
     groups = [dict(group) for group in made.groups]

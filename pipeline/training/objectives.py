@@ -11,10 +11,12 @@ from pipeline.training.losses import forward, losses, preference
 from pipeline.training.machine import memory
 from pipeline.training.machine.memory import Micro
 from pipeline.training.machine.processes import ALONE, Group
-from pipeline.training.settings import Machine, Params
+from pipeline.training.settings import Machine, TrainSettings
 
 
-def load(model: Any, examples: Sequence[Example], asked: Params, micro: Micro, group: Group = ALONE) -> loop.Objective:
+def load(
+    model: Any, examples: Sequence[Example], asked: TrainSettings, micro: Micro, group: Group = ALONE
+) -> loop.Objective:
     """What a step minimises.
 
     Args:

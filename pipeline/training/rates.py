@@ -7,7 +7,7 @@ stable, decay: Hu et al. 2024, arXiv:2404.06395) stays there and falls linearly 
 import math
 from dataclasses import dataclass
 
-from pipeline.training.settings import Params
+from pipeline.training.settings import TrainSettings
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -38,7 +38,7 @@ class Rates:
         return 1.0
 
 
-def rates(asked: Params, peak: float, steps: int) -> Rates:
+def rates(asked: TrainSettings, peak: float, steps: int) -> Rates:
     """What section `train` asks for, over so many steps."""
     warmup = math.ceil(asked.warmup_share * steps) if asked.warmup_steps is None else asked.warmup_steps
     return Rates(

@@ -13,7 +13,8 @@ from markdown_it import MarkdownIt
 from pipeline.common import files
 from pipeline.data.records import arrow
 from pipeline.data.records.records import Record, classification
-from pipeline.report import changed_examples, comparison, efficiency_page, gathered, item_texts, params_changes
+from pipeline.evaluation.cost import efficiency_page
+from pipeline.report import changed_examples, comparison, gathered, item_texts, params_changes
 from pipeline.report.html import charts
 from pipeline.report.parts import markdown_parts
 from tests.pages import Page

@@ -12,10 +12,9 @@ from pipeline.common.errors import GraftError
 from pipeline.data.records import records
 from pipeline.data.records.records import Record
 from pipeline.model.chat import chat as chats
-from pipeline.model.chat_templates import templates
+from pipeline.model.chat import templates
 from pipeline.training.examples import examples, packing
-from pipeline.training.examples.example import Example
-from pipeline.training.settings import Encoding
+from pipeline.training.examples.example import Encoding, Example
 from tests import templates as shapes
 
 SFT = Encoding(objective="sft", max_length=10_000, truncation="start")

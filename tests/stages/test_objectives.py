@@ -21,8 +21,8 @@ from pipeline.model.chat import chat
 from pipeline.model.weights import base_model, weights
 from pipeline.stages import evaluate, gate, merge, train
 from pipeline.training.examples import examples
+from pipeline.training.examples.example import Encoding
 from pipeline.training.losses import losses, preference
-from pipeline.training.settings import Encoding
 from tests.stages.conftest import release, set_params
 
 Run = Callable[[ModuleType], str]
@@ -266,7 +266,7 @@ def test_base_without_a_template_is_an_error_that_names_the_setting_and_texts_ne
     "name", ["data/templates/../../../etc/hosts", "data/templates/none.jinja", "data/templates/out"]
 )
 def test_template_that_is_not_there_or_lies_elsewhere_is_refused(candidate, name):
-    from pipeline.model.chat_templates import templates
+    from pipeline.model.chat import templates
 
     (candidate / "data/templates").mkdir()
     (candidate / "data/templates/out").symlink_to("/etc/hostname")

@@ -11,7 +11,7 @@ from pipeline.common import files, params, scratch
 from pipeline.common.errors import GraftError
 from pipeline.data.records import arrow
 from pipeline.model.adapter import lora_settings
-from pipeline.model.adapter.lora_settings import AdapterSettings
+from pipeline.model.adapter.settings import AdapterSettings
 from pipeline.model.base import base_files, pinned
 from pipeline.model.chat import chat
 from pipeline.model.weights import base_model, weights
@@ -19,10 +19,9 @@ from pipeline.stages import train
 from pipeline.training import batches, loop, rates
 from pipeline.training.batches import Order
 from pipeline.training.examples import examples
-from pipeline.training.examples.example import Example
+from pipeline.training.examples.example import Encoding, Example
 from pipeline.training.losses import losses
 from pipeline.training.methods.methods import Trainable
-from pipeline.training.settings import Encoding
 from pipeline.training.steps import Step
 from tests.conftest import ENVIRONMENT, ROOT
 from tests.stages.conftest import set_params, write_records

@@ -21,7 +21,7 @@ from pipeline.training.examples.example import Example
 from pipeline.training.machine import fit_checks, memory
 from pipeline.training.methods import methods
 from pipeline.training.parent import blending, pull
-from pipeline.training.settings import Params, Pull
+from pipeline.training.settings import Pull, TrainSettings
 from pipeline.training.watch import live, trackers
 from tests.stages.conftest import set_params
 
@@ -128,7 +128,7 @@ def with_room(folder: Path, room: int | None) -> tuple[float, str]:
         return float(said.rpartition("result ")[2]), said
     try:
         with (folder / "said").open("w") as said, contextlib.redirect_stdout(said):
-            asked = replace(params.load("train", Params), batch_size=128, epochs=1)
+            asked = replace(params.load("train", TrainSettings), batch_size=128, epochs=1)
             made = methods.trainable(pinned.load(), None, asked, torch.device("cpu"))
             rows = [[(number * 7 + place) % 200 + 3 for place in range(200)] for number in range(128)]
             answer = [False] * 190 + [True] * 10
@@ -153,7 +153,7 @@ def test_out_of_memory_halves_the_micro_batch_and_comes_to_the_same(candidate):
 
 
 def test_one_example_that_does_not_fit_is_an_error_with_advice(candidate):
-    asked = replace(params.load("train", Params), batch_size=2)
+    asked = replace(params.load("train", TrainSettings), batch_size=2)
     made = methods.trainable(pinned.load(), None, asked, torch.device("cpu"))
     learned = [Example(id=name, tokens=[5, 6], learned=[False, True]) for name in "ab"]
     huge = loop.Objective(count=len, loss=lambda *_: torch.empty(1 << 50))  # a real allocation that fails
@@ -171,7 +171,7 @@ def test_one_example_that_does_not_fit_is_an_error_with_advice(candidate):
     ],
 )
 def test_what_the_machine_cannot_do_is_said_before_the_training(values, said, candidate):
-    asked = params.load("train", Params)
+    asked = params.load("train", TrainSettings)
     with pytest.raises(GraftError, match="this cannot run here") as error:
         fit_checks.refuse_unfit(
             replace(asked, machine=replace(asked.machine, **values)), torch.device("cpu"), Path("examples/base")
@@ -180,7 +180,7 @@ def test_what_the_machine_cannot_do_is_said_before_the_training(values, said, ca
 
 
 def test_pairs_are_neither_laid_in_one_row_nor_summed_in_chunks(candidate):
-    asked = params.load("train", Params)
+    asked = params.load("train", TrainSettings)
     asked = replace(asked, objective="dpo", machine=replace(asked.machine, padding_free=True, loss_chunk=64))
     with pytest.raises(GraftError, match="this cannot run here") as error:
         fit_checks.refuse_unfit(asked, torch.device("cpu"), Path("examples/base"))
@@ -192,7 +192,7 @@ def test_a_quantised_base_cannot_be_trained_whole(candidate):
     config = files.read_json(Path("examples/base/config.json"))
     quantized = {"quant_method": "bitsandbytes", "load_in_8bit": True}
     files.write_json(Path("examples/base/config.json"), config | {"quantization_config": quantized})
-    asked = replace(params.load("train", Params), method="full")
+    asked = replace(params.load("train", TrainSettings), method="full")
     with pytest.raises(GraftError, match=r"train\.method: full: the base is quantised"):
         fit_checks.refuse_unfit(asked, torch.device("cpu"), Path("examples/base"))
 
@@ -248,7 +248,7 @@ def with_room_for(size: int, computed: list[int]) -> Callable[[Any, Any], torch.
 def test_out_of_memory_while_blending_halves_the_micro_batch_too():
     learned = [Example(id=str(number), tokens=[5, 6], learned=[False, True]) for number in range(9)]
     computed: list[int] = []
-    shipped = params.load("train", Params)
+    shipped = params.load("train", TrainSettings)
     model, micro = torch.nn.Linear(1, 1), memory.Micro(size=None)
     hold = pull.Hold(list(model.parameters()), Pull(kl=0.0, l2=0.0, ema=None, average=True))
     held = validation.HeldOut(examples=learned, asked=shipped.validation)
@@ -260,7 +260,7 @@ def test_out_of_memory_while_blending_halves_the_micro_batch_too():
 def test_more_positions_or_tokens_than_the_base_has_are_refused(candidate, tmp_path):
     from transformers import GPT2Config
 
-    asked = params.load("train", Params)
+    asked = params.load("train", TrainSettings)
 
     GPT2Config(n_positions=64, vocab_size=96).save_pretrained(tmp_path)
     with pytest.raises(GraftError, match=r"train\.max_length: 65: the base has 64 positions"):

@@ -12,7 +12,7 @@ from safetensors.torch import load
 
 from pipeline.common.errors import GraftError
 from pipeline.model.adapter import lora_settings
-from pipeline.model.adapter.lora_settings import AdapterSettings
+from pipeline.model.adapter.settings import AdapterSettings
 from pipeline.model.base.pinned import Base
 from pipeline.training.methods import lora
 

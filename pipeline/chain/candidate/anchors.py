@@ -6,8 +6,8 @@ from pipeline.chain.commits import git, outputs
 from pipeline.chain.lock.lockfile import Anchor, LockedBase
 from pipeline.chain.store.objects import Store
 from pipeline.chain.store.places import Place
-from pipeline.common import params
 from pipeline.common.errors import GraftError
+from pipeline.settings import effective
 
 HELP = "set gate.anchor in params.yaml to null or to another release, then graft lock"
 
@@ -24,7 +24,7 @@ def resolve(tree: Tree, base: LockedBase | None = None) -> Anchor | None:
     Raises:
         GraftError: no such release, or it was withdrawn, never published, or trained on another base.
     """
-    asked: str | None = params.load_all()["gate"]["anchor"]
+    asked: str | None = effective.load()["gate"]["anchor"]
     if asked is None:
         return None
     if (found := _found(asked, tree, base or tree.lock.base)) != tree.lock.anchor:
@@ -34,7 +34,7 @@ def resolve(tree: Tree, base: LockedBase | None = None) -> Anchor | None:
 
 def differences(tree: Tree) -> list[str]:
     """What params.yaml or git say of the anchor and models.lock does not, one line each; no remote is asked."""
-    asked, locked = params.load_all()["gate"]["anchor"], tree.lock.anchor
+    asked, locked = effective.load()["gate"]["anchor"], tree.lock.anchor
     pinned = locked.release if locked else None
     if asked != pinned:
         return [f"params.yaml: gate.anchor: locked {pinned or 'none'}, asked {asked or 'none'}"]

@@ -1,11 +1,22 @@
-"""Why `dvc status` calls a pipeline stale, in the words that decide what happens next."""
+"""Why a pipeline is stale, in the words that decide what happens next: what `dvc status` says, and changed settings."""
 
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+from pipeline.chain.candidate import changed_settings
+from pipeline.chain.commits import git, outputs
+from pipeline.chain.history.releases import Release
+from pipeline.chain.store import tracking
+from pipeline.chain.store.objects import Store
+from pipeline.common import params
+from pipeline.settings import effective
+
 Status = dict[str, list[Any]]  # stage -> what dvc status lists under it
+SETTINGS = "settings"  # the stage
+CODE = ("pipeline/", "schemas/")
+SHOWN = 8  # changed files of one folder, by name
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -13,11 +24,40 @@ class Reason:
     """One thing that changed for one stage."""
 
     stage: str
-    kind: str  # code | toolchain | params | lock | data | output (of a stage, or data that is not here)
+    # code | toolchain | default (that this Graft has otherwise) | params | restated (params.yaml, to the same values)
+    # | lock | data | output (of a stage, or data that is not here)
+    kind: str
     name: str  # the file or key
 
     def __str__(self) -> str:
         return f"{self.stage}: {self.name}"
+
+
+def find(store: Store, held: Release | None) -> list[Reason]:
+    """Every reason why a stage of the working tree would run.
+
+    Settings are compared by their effective values, whatever `dvc status` says of the files: what a release states
+    and what a later Graft has as a default may be the same.
+
+    Args:
+        store: the repository's objects.
+        held: the release that the tree holds.
+    """
+    listed = [reason for reason in reasons(tracking.stale(store)) if not _is_settings_value(reason)]
+    changed = [
+        Reason(stage=one.stage, kind="default" if one.is_default else "params", name=str(one))
+        for one in changed_settings.find(effective.load(), held)
+    ]
+    stages = list(outputs.stages(Path("dvc.yaml").read_bytes(), "dvc.yaml"))
+    found = [*listed, *changed]
+    return sorted(found, key=lambda reason: stages.index(reason.stage) if reason.stage in stages else -1)
+
+
+def _is_settings_value(reason: Reason) -> bool:
+    """What is said of reports/params.json, whose values are compared one by one."""
+    return reason.name.startswith(f"{params.PATH}:") or (
+        reason.stage != SETTINGS and reason.name.startswith((f"{params.PATH} ", f"{effective.PATH}:"))
+    )
 
 
 def reasons(status: Status) -> list[Reason]:
@@ -25,46 +65,80 @@ def reasons(status: Status) -> list[Reason]:
     return [reason for stage, entries in status.items() for entry in entries for reason in _of(stage, entry)]
 
 
-def upgraded(found: list[Reason]) -> bool:
-    """Whether code or toolchain moved on and nothing that people asked for did.
+def upgraded(found: Sequence[Reason]) -> bool:
+    """Whether code, its defaults or the toolchain moved on and nothing that people asked for did.
 
     Such a change alone never retrains a released increment: the next candidate picks it up.
     """
     kinds = {reason.kind for reason in found}
-    return bool(kinds & {"code", "toolchain"}) and kinds <= {"code", "toolchain", "output"}
+    return bool(kinds & {"code", "default", "toolchain"}) and kinds <= {
+        "code", "default", "toolchain", "output", "restated",
+    }  # fmt: skip
 
 
-def only_outputs(found: list[Reason]) -> bool:
+def restated(found: Sequence[Reason]) -> bool:
+    """Whether params.yaml says the same values in other words, and nothing else changed."""
+    kinds = {reason.kind for reason in found}
+    return "restated" in kinds and kinds <= {"restated", "output"}
+
+
+def only_outputs(found: Sequence[Reason]) -> bool:
     """Whether nothing was changed and only outputs are missing here, as in a fresh clone."""
     return bool(found) and all(reason.kind == "output" for reason in found)
 
 
-def words(found: list[Reason]) -> list[str]:
+def words(found: Sequence[Reason]) -> list[str]:
     """The reasons for a person: one line a cause, with the stages that it touches; outputs in one line."""
     causes: dict[str, list[str]] = {}
     for reason in found:
         if reason.kind != "output":
             causes.setdefault(reason.name, []).append(reason.stage)
-    lines = [f"{name} ({', '.join(stages)})" for name, stages in causes.items()]
+    lines = [f"{name} ({', '.join(dict.fromkeys(stages))})" for name, stages in causes.items()]
     absent = {reason.stage for reason in found if reason.kind == "output" and not reason.stage.endswith(".dvc")}
     return lines + ([f"outputs of {len(absent)} stages are not here, or are other ones"] if absent else [])
 
 
-def would_run(stages: dict[str, Any], status: Status) -> list[str]:
+def by_file(found: Sequence[Reason]) -> list[Reason]:
+    """The reasons, with the changed files in place of a folder of code, as far as git can name them."""
+    return [one for reason in found for one in _by_file(reason)]
+
+
+def _by_file(reason: Reason) -> list[Reason]:
+    folder, _, change = reason.name.partition(" ")
+    if reason.kind != "code" or not Path(folder).is_dir():
+        return [reason]
+    paths = _changed_since_locked(folder)
+    more = [f"{folder}: {len(paths) - SHOWN} more files changed"] if len(paths) > SHOWN else []
+    named = [f"{path} changed" for path in paths[:SHOWN]] + more
+    return [replace(reason, name=name) for name in named or [f"{folder} {change}"]]
+
+
+def _changed_since_locked(folder: str) -> list[str]:
+    """Files below a folder that are not as in the commit that last wrote dvc.lock."""
+    locked = git.run("log", "-1", "--format=%H", "--", "dvc.lock").strip()
+    if not locked:
+        return []
+    tracked = git.run("diff", "--name-only", "-z", locked, "--", folder).split("\0")
+    new = git.run("ls-files", "--others", "--exclude-standard", "-z", "--", folder).split("\0")
+    return sorted({*tracked, *new} - {""})
+
+
+def would_run(stages: dict[str, Any], stale: set[str]) -> list[str]:
     """Stages that `dvc repro` would run at most: the stale ones and what depends on their outputs.
 
     Computed and not asked of `dvc repro --dry`, which gives up at the first file that is not here.
 
     Args:
         stages: dvc.yaml's stages, each below those that it depends on, `${increment}` filled in.
-        status: what dvc status says.
+        stale: names of stages and .dvc files with a reason to run.
     """
     running: list[str] = []
-    paths = {Path(stage).with_suffix("").as_posix() for stage in status if stage.endswith(".dvc")}
+    paths = {Path(stage).with_suffix("").as_posix() for stage in stale if stage.endswith(".dvc")}
     for name, stage in stages.items():
-        if name in status or any(_touches(dep, path) for dep in stage.get("deps") or [] for path in paths):
+        if name in stale or any(_touches(dep, path) for dep in stage.get("deps") or [] for path in paths):
             running.append(name)
-            paths |= {out if isinstance(out, str) else next(iter(out)) for out in stage["outs"]}
+            if name != SETTINGS or changed_settings.would_write(effective.load()):
+                paths |= {out if isinstance(out, str) else next(iter(out)) for out in stage["outs"]}
     return running
 
 
@@ -93,7 +167,9 @@ def _key(stage: str, path: str, key: str, state: str) -> Reason:
 
 
 def _kind(path: str, change: str) -> str:
-    if path.startswith(("pipeline/", "schemas/")):
+    if path.startswith(CODE):
         return "code"
+    if path == str(effective.PATH):
+        return "restated"
     given = path.startswith(("data/increments/", "data/golden", "examples/"))
     return "data" if given and change not in {"deleted", "not in cache"} else "output"

@@ -5,16 +5,15 @@ rescored: the predictions, too, by the weights that are published.
 rebuilt: the weights, too, trained again from the parent's state and the data.
 """
 
-from ruamel.yaml import YAML
-from ruamel.yaml.error import YAMLError
+from functools import partial
 
 from pipeline.chain.commits import git
 from pipeline.chain.history.releases import Release
 from pipeline.chain.rebuild import rebuild
 from pipeline.chain.rescore import rescore
 from pipeline.chain.verify.manifest_check import Commit
-from pipeline.common import params
 from pipeline.common.errors import GraftError
+from pipeline.settings import effective
 
 LEVELS = ("recomputed", "rescored", "rebuilt")  # each includes those before it
 DEFAULT = LEVELS[0]
@@ -27,7 +26,7 @@ def level(parent: Release | None) -> str:
     Raises:
         GraftError: the parent requires something that this Graft does not know.
     """
-    here = str((params.load_all().get("release") or {}).get("require", DEFAULT))
+    here = str(effective.load()["release"]["require"])
     before = DEFAULT if parent is None else _of(parent)
     return max(here, before, key=LEVELS.index)
 
@@ -56,15 +55,10 @@ def check(commit: Commit, wanted: str) -> list[str]:
 
 
 def _of(release: Release) -> str:
-    text = git.show(release.commit, params.PATH.as_posix())
-    try:
-        content = YAML(typ="safe", pure=True).load(text or b"") or {}
-        value = (content.get("release") or {}).get("require", DEFAULT)
-    except (YAMLError, AttributeError) as error:
-        raise GraftError(f"{release.tag}:{params.PATH}: {str(error).splitlines()[0]}") from None
+    value = effective.of_commit(partial(git.show, release.commit), release.tag)["release"]["require"]
     if value not in LEVELS:
         raise GraftError(
-            f"{release.tag}:{params.PATH}: $.release.require: {value!r} is none of {', '.join(LEVELS)}",
+            f"{release.tag}:{effective.PATH}: $.release.require: {value!r} is none of {', '.join(LEVELS)}",
             help="a newer Graft may know it: release with that one",
         )
     return str(value)

@@ -9,7 +9,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from pipeline.common import documents, params
+from pipeline.common import documents
+from pipeline.settings import effective
 
 TIMINGS = Path("reports/timings/evaluate.json")
 MEASURE_AGAIN = "dvc repro --single-item --force evaluate measures again, on this machine; the bytes stay the same"
@@ -23,7 +24,7 @@ def problems(manifest: Mapping[str, Any], parent: str | None) -> list[str]:
         manifest: the candidate's outputs, by path.
         parent: the release before it.
     """
-    asked: Mapping[str, Any] = params.load_all().get("release", {}).get("limits", {})
+    asked: Mapping[str, Any] = effective.load()["release"]["limits"]
     asked = {name: limit for name, limit in asked.items() if any(value is not None for value in limit.values())}
     if not asked:
         return []

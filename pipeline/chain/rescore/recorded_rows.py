@@ -7,7 +7,7 @@ from typing import Any
 
 from pipeline.chain.rescore import agreement
 from pipeline.chain.rescore.agreement import Difference, Row
-from pipeline.chain.rescore.release_files import ReleaseSettings
+from pipeline.chain.rescore.release_files import ScoringSettings
 from pipeline.common import files
 from pipeline.data.records.records import Record
 from pipeline.evaluation import predictions, predictions_content
@@ -48,7 +48,7 @@ class Evaluated:
     differences: list[Difference]  # of fields that no model says
 
 
-def read(folder: Path, settings: ReleaseSettings) -> Evaluated:
+def read(folder: Path, settings: ScoringSettings) -> Evaluated:
     """Choose the items as `evaluate` does, and match them with predictions.json.
 
     Args:

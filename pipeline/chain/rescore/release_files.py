@@ -2,25 +2,23 @@
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
-
-from ruamel.yaml import YAML
-from ruamel.yaml.error import YAMLError
 
 from pipeline.chain.commits import git, outputs
 from pipeline.chain.store.objects import Store
 from pipeline.chain.verify.manifest_check import Commit
 from pipeline.common import files
 from pipeline.common.errors import GraftError
+from pipeline.settings import effective
 
-PARAMS = "params.yaml"
-SHIPPED = ("pipeline/model/chat_templates", "pipeline/model/templates")  # now, and in releases of an older Graft
+SHIPPED = ("pipeline/model/chat", "pipeline/model/templates")  # now, and in releases of an older Graft
 LEFT_OUT = {"custom": "metrics of your own", "judge": "the judge's scores", "lm_eval": "standard benchmarks"}
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class ReleaseSettings:
+class ScoringSettings:
     """The params of one commit that its predictions follow from."""
 
     normalize: Any
@@ -37,17 +35,16 @@ class ReleaseSettings:
     left_out: Sequence[str]  # parts of predictions.json that no model says
 
 
-def settings(revision: str | None) -> ReleaseSettings:
+def settings(revision: str | None) -> ScoringSettings:
     """The settings of a revision; of the working tree for None.
 
     Raises:
-        GraftError: its params.yaml is absent, is not YAML, or lacks a key: another Graft wrote it.
+        GraftError: its params.yaml is absent, is not YAML, or has a value that this Graft does not know.
     """
-    name = f"{revision or 'the working tree'}: {PARAMS}"
+    everything = effective.load() if revision is None else effective.of_commit(partial(text, revision), revision)
     try:
-        everything = YAML(typ="safe", pure=True).load(text(revision, PARAMS) or b"")
         evaluate, train, merge = (everything[section] for section in ("evaluate", "train", "merge"))
-        return ReleaseSettings(
+        return ScoringSettings(
             **{key: evaluate[key] for key in ("normalize", "max_new_tokens", "batch_size", "slice_by", "max_items")},
             robustness=evaluate["robustness"],
             max_length=int(train["max_length"]),
@@ -57,14 +54,18 @@ def settings(revision: str | None) -> ReleaseSettings:
             max_logit_error=float(merge["max_logit_error"]),
             left_out=[words for key, words in LEFT_OUT.items() if evaluate[key]],
         )
-    except (YAMLError, KeyError, TypeError, ValueError) as error:
-        problem = f"has no {error}" if isinstance(error, KeyError) else f"cannot be read: {error}"
-        raise GraftError(f"{name} {problem}", help="use the Graft that its own commit holds") from None
+    except (TypeError, ValueError) as error:
+        where = f"{revision or 'the working tree'}: {effective.PATH}"
+        raise GraftError(f"{where}: {error}", help="use the Graft that its own commit holds") from None
 
 
 def max_logit_error(revisions: Iterable[str | None]) -> float:
     """The strictest `merge.max_logit_error` of several revisions; those that cannot be read here do not count."""
-    return min(settings(revision).max_logit_error for revision in revisions if text(revision, PARAMS) is not None)
+    return min(
+        settings(revision).max_logit_error
+        for revision in revisions
+        if text(revision, effective.PATH.as_posix()) is not None
+    )
 
 
 def check_out(commit: Commit, md5s: Mapping[str, str], store: Store, folder: Path) -> None:

@@ -19,7 +19,7 @@ from pipeline.chain.lock import environment
 from pipeline.chain.rescore import agreement, recorded_rows, release_files, served_models
 from pipeline.chain.rescore.agreement import ComparedRow, Difference
 from pipeline.chain.rescore.recorded_rows import Evaluated, RecordedItem
-from pipeline.chain.rescore.release_files import ReleaseSettings
+from pipeline.chain.rescore.release_files import ScoringSettings
 from pipeline.chain.rescore.rescore_report import Rescored, RescoredSide
 from pipeline.chain.rescore.served_models import MERGED, ReleaseFiles
 from pipeline.chain.verify.manifest_check import Commit
@@ -107,7 +107,7 @@ def _score_again(
 
 
 def _run(
-    settings: ReleaseSettings, tie: float, side: str, model: Any, entries: Sequence[RecordedItem], bound: float
+    settings: ScoringSettings, tie: float, side: str, model: Any, entries: Sequence[RecordedItem], bound: float
 ) -> list[ComparedRow]:
     """Score items with a model and compare, chunk by chunk."""
     from pipeline.chain.rescore import scored_again as scoring

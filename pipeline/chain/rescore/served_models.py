@@ -8,7 +8,7 @@ from typing import Any
 
 from pipeline.chain.commits import outputs
 from pipeline.chain.rescore import recorded_rows, release_files
-from pipeline.chain.rescore.release_files import ReleaseSettings
+from pipeline.chain.rescore.release_files import ScoringSettings
 from pipeline.chain.store.objects import Store
 from pipeline.chain.verify.manifest_check import Commit
 from pipeline.common import files
@@ -25,7 +25,7 @@ class ReleaseFiles:
 
     commit: Commit
     folder: Path
-    settings: ReleaseSettings
+    settings: ScoringSettings
     merged: bool  # whether its merged weights are stored; else base and adapter make them
 
 
@@ -80,7 +80,7 @@ def models(release: ReleaseFiles, labels: Sequence[str]) -> Iterator[ComparedMod
         yield ComparedModel(name=name, load=partial(_adapted, folder, state / "adapter", knows, form, settings.threads))
 
 
-def _published(folder: Path, labels: Sequence[str], settings: ReleaseSettings) -> Any:
+def _published(folder: Path, labels: Sequence[str], settings: ScoringSettings) -> Any:
     from pipeline.chain.rescore import scored_again
 
     return scored_again.load_published(folder, labels, settings.max_length, settings.threads)

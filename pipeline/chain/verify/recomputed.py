@@ -26,6 +26,7 @@ COMPUTED = (
     "reports/verdict.json",
     "reports/decision.json",
     "reports/reasons.json",
+    "reports/params.json",
     "reports/changes.json",
     "reports/rules.json",
     "reports/metrics.json",

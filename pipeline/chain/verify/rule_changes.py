@@ -3,14 +3,18 @@
 import hashlib
 from collections.abc import Sequence
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 from pipeline.chain.commits import git
-from pipeline.common import files, params, schema, sources
+from pipeline.common import files, params, sources
+from pipeline.common.errors import GraftError
 from pipeline.evaluation import predictions
 from pipeline.gate import basis
 from pipeline.gate.basis import Basis
+from pipeline.gate.settings import GateSettings
+from pipeline.settings import effective
 
 CHANGES = Path("reports/changes.json")
 PREDICTIONS = Path("reports/predictions.json")
@@ -50,7 +54,7 @@ def evaluated(revision: str | None) -> dict[str, str]:
 def _compare(theirs: Basis, release: str | None, content: Any, *more: str) -> dict[str, Any]:
     from pipeline.gate import changes  # numpy: only where something is compared
 
-    everything = params.load_all()
+    everything = effective.load()
     ours = basis.candidate(everything["gate"], sources.stage_hashes("gate"), content or EMPTY)
     evaluated = sources.stage_hashes("evaluate") | sources.hashes(more)
     ours = replace(ours, evaluated=evaluated, settings=basis.settings(everything))
@@ -59,11 +63,15 @@ def _compare(theirs: Basis, release: str | None, content: Any, *more: str) -> di
 
 def _of_tag(tag: str, *more: str) -> Basis | None:
     """Rules, code and files of a tag's tree, without golden items; None without the tag, or where it is unreadable."""
-    texts = [git.show(tag, name) for name in ("params.yaml", "dvc.yaml")]
-    everything = _params(texts[0])
-    if everything is None or texts[1] is None:
+    dvc_yaml = git.show(tag, "dvc.yaml")
+    try:
+        everything = effective.of_commit(partial(git.show, tag), tag)
+        params.build(GateSettings, everything["gate"])
+    except GraftError:
         return None
-    code, evaluated = (sources.dependencies(texts[1], stage) for stage in ("gate", "evaluate"))
+    if dvc_yaml is None:
+        return None
+    code, evaluated = (sources.dependencies(dvc_yaml, stage) for stage in ("gate", "evaluate"))
     return Basis(
         gate=everything["gate"],
         gate_code=_hashes(tag, code),
@@ -71,20 +79,6 @@ def _of_tag(tag: str, *more: str) -> Basis | None:
         settings=basis.settings(everything),
         golden={},
     )
-
-
-def _params(text: bytes | None) -> Any:
-    """The sections of a params.yaml; None where its `gate` is not one that this Graft reads."""
-    from ruamel.yaml import YAML
-    from ruamel.yaml.error import YAMLError
-
-    try:
-        content = YAML(typ="safe", pure=True).load(text or b"")
-    except YAMLError:
-        return None
-    if not isinstance(content, dict) or any(line.startswith("$.gate") for line in schema.problems(content, "params")):
-        return None
-    return content if "gate" in content else None
 
 
 def _hashes(tag: str, deps: Sequence[str]) -> dict[str, str]:

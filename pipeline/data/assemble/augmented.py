@@ -9,7 +9,7 @@ import pyarrow as pa
 from pipeline.data.assemble import lineage
 from pipeline.data.assemble.slices import united
 from pipeline.data.augment import augment
-from pipeline.data.augment.augment import AugmentOptions
+from pipeline.data.augment.settings import AugmentSettings
 from pipeline.data.index import near, sketch
 from pipeline.data.records import message_columns
 
@@ -24,7 +24,7 @@ class TrainingRecords:
 
 
 def training(
-    learned: pa.Table, evaluated: pa.Table, options: AugmentOptions, seed: int, similarity: float
+    learned: pa.Table, evaluated: pa.Table, options: AugmentSettings, seed: int, similarity: float
 ) -> TrainingRecords:
     """Records of the training side and their variants.
 

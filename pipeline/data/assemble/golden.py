@@ -7,7 +7,7 @@ from typing import Any
 
 from pipeline.common.errors import GraftError
 from pipeline.data.clean import clean, single_text
-from pipeline.data.clean.clean import CleanOptions
+from pipeline.data.clean.settings import CleaningSettings
 from pipeline.data.reading import json_lines
 from pipeline.data.records import records
 from pipeline.data.records.item_marks import PREFIX, Marks
@@ -28,19 +28,19 @@ class Golden:
     marks: Marks
 
 
-def load(folder: Path, instruction: str, cleaning: Mapping[str, Any]) -> Golden:
+def load(folder: Path, instruction: str, options: CleaningSettings) -> Golden:
     """Items of every *.jsonl file, and what is said of them.
 
     Args:
         folder: may be absent or hold no such file.
         instruction: stands above the text of {"text", "label"} items, as above the increment's own texts.
-        cleaning: section `prepare` of params.yaml: equal titles must be equal prompts.
+        options: how texts are cleaned: equal titles must be equal prompts.
 
     Raises:
         GraftError: a line is no item, repeats a question of its file, or answers one otherwise than
             another line does; all such lines at once.
     """
-    options, slices = CleanOptions.of(cleaning), dict[str, list[Record]]()
+    slices = dict[str, list[Record]]()
     must_pass, clusters, problems = set[str](), dict[str, str](), list[str]()
     answers: dict[str, tuple[str, str]] = {}  # prompt's id -> its answer and where that stands
     for path in sorted(folder.glob("*.jsonl")):
@@ -85,7 +85,9 @@ def _marked(said: Mapping[str, Any]) -> bool:
     )
 
 
-def _record(values: Any, path: Path, line: int, instruction: str, options: CleanOptions, kind: str) -> Record | None:
+def _record(
+    values: Any, path: Path, line: int, instruction: str, options: CleaningSettings, kind: str
+) -> Record | None:
     messages = _messages(values, instruction, options)
     if messages is None:
         return None
@@ -99,7 +101,7 @@ def _record(values: Any, path: Path, line: int, instruction: str, options: Clean
     )
 
 
-def _messages(values: Any, instruction: str, options: CleanOptions) -> Messages | None:
+def _messages(values: Any, instruction: str, options: CleaningSettings) -> Messages | None:
     if values.keys() == {"text", "label"} and _filled(values.values()):
         question = clean.text(values["text"], options)
         return records.classification(question, single_text.clean(values["label"]), instruction)

@@ -9,36 +9,14 @@ from collections import Counter
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Self
 
 import pyarrow as pa
 import pyarrow.compute as pc
 
 from pipeline.data.augment import key_samples, noise, rare_labels, synonyms, variants
+from pipeline.data.augment.settings import AugmentSettings
 from pipeline.data.augment.variants import Source, Variant
 from pipeline.data.records import arrow, records
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class AugmentOptions:
-    """Section `assemble.augment` of params.yaml."""
-
-    max_share: float = 0.0  # records added, at most, as a share of the training records; 0: none
-    synonyms: str | None = None  # a dictionary's path
-    typos: bool = False
-    dropout: bool = False
-    swap: bool = False
-    paraphrases: tuple[str, ...] = ()  # instructions in place of a record's own; {text} stands for its text
-    rare_below: int = 0  # labels with fewer records are filled up by recombination; 0: none
-    key_samples: bool = False  # only rare, long and hardly told records are varied
-    predictions: str | None = None  # JSON Lines that tell the margins
-    weights: rare_labels.Scheme = "none"
-    max_weight: float = 5.0
-
-    @classmethod
-    def of(cls, section: Mapping[str, Any]) -> Self:
-        """The options of a section; a key that is absent has its default."""
-        return cls(**{**section, "paraphrases": tuple(section.get("paraphrases") or ())})
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -51,7 +29,7 @@ class Augmented:
     weights: pa.Array  # float32, one for each training record given; null: once
 
 
-def augment(train: pa.Table, options: AugmentOptions, seed: int, avoid: Collection[str] = frozenset()) -> Augmented:
+def augment(train: pa.Table, options: AugmentSettings, seed: int, avoid: Collection[str] = frozenset()) -> Augmented:
     """Records to add to `train`, and weights for all.
 
     Args:
@@ -89,7 +67,7 @@ def _sources(train: pa.Table) -> list[Source]:
 
 
 def _chosen(
-    sources: list[Source], options: AugmentOptions, seed: int, avoid: Collection[str]
+    sources: list[Source], options: AugmentSettings, seed: int, avoid: Collection[str]
 ) -> list[tuple[str, Variant]]:
     """Variants with their ids, as many as params allow: those of rare labels first; none stands there twice."""
     most = int(options.max_share * len(sources))
@@ -108,7 +86,7 @@ def _chosen(
     return sorted(chosen, key=lambda item: item[0])
 
 
-def _keys(sources: list[Source], options: AugmentOptions) -> list[Source]:
+def _keys(sources: list[Source], options: AugmentSettings) -> list[Source]:
     """The sources to vary: all, or the key samples."""
     if not options.key_samples:
         return sources
@@ -118,7 +96,7 @@ def _keys(sources: list[Source], options: AugmentOptions) -> list[Source]:
     return [source for source in sources if source.id in chosen]
 
 
-def _changes(options: AugmentOptions) -> dict[str, variants.Change]:
+def _changes(options: AugmentSettings) -> dict[str, variants.Change]:
     changes: dict[str, variants.Change] = {}
     if options.synonyms:
         dictionary = synonyms.load(Path(options.synonyms))

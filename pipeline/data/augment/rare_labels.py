@@ -2,9 +2,9 @@
 
 from collections import Counter
 from collections.abc import Mapping
-from typing import Literal
 
-Scheme = Literal["none", "inverse", "effective"]
+from pipeline.data.augment.settings import Scheme
+
 _BETA = 0.999  # the share of a label's records that the next one does not repeat: Cui et al. use 0.9 to 0.9999
 
 

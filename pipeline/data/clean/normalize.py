@@ -6,15 +6,15 @@ few texts of a batch that need it; `line` and `block` say what becomes of one.
 
 import re
 import unicodedata
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, fields
+from collections.abc import Callable
+from dataclasses import fields
 from functools import cache, partial
-from typing import Any, Self
 
 import pyarrow as pa
 
 from pipeline.data.clean import contacts, folding, message_texts
 from pipeline.data.clean.pattern import MASKED
+from pipeline.data.clean.settings import NormalizeSettings
 
 # Control and invisible formatting characters; the joiners U+200C and U+200D stay: they spell words and emoji.
 _CONTROL = r"\x00-\x08\x0e-\x1b\x7f-\x84\x86-\x9f\xad\u200b\u200e\u200f\u202a-\u202e\u2060\u2066-\u2069\ufeff"
@@ -36,32 +36,7 @@ _NEXT_LINE = re.compile(r"(?<![\x80-\xff])\x85")
 _ROUNDS = 10  # a text that still changes then was made to
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class NormalizeOptions:
-    """Section `prepare.normalize` of params.yaml."""
-
-    unicode: bool = True  # NFC, no control characters
-    mojibake: bool = True
-    white_space: bool = True
-    lowercase: bool = False
-    ascii: bool = False
-    line_breaks: bool = True  # False: a blank in place of each
-    strip_urls: bool = False
-    strip_emails: bool = False
-    strip_phones: bool = False
-
-    @classmethod
-    def of(cls, section: Mapping[str, Any]) -> Self:
-        """The options of a section; a key that is absent has its default."""
-        return cls(**section)
-
-    @property
-    def of_a_label(self) -> "NormalizeOptions":
-        """A label is a name: its letters stay as they are."""
-        return NormalizeOptions(unicode=self.unicode, mojibake=self.mojibake, white_space=self.white_space)
-
-
-def apply(batch: pa.RecordBatch, options: NormalizeOptions) -> pa.RecordBatch:
+def apply(batch: pa.RecordBatch, options: NormalizeSettings) -> pa.RecordBatch:
     """Every content of a batch in its normal form."""
     found = message_texts.contents(batch)
     values = found.values
@@ -80,12 +55,12 @@ def apply(batch: pa.RecordBatch, options: NormalizeOptions) -> pa.RecordBatch:
     return batch if values is found.values else message_texts.put(batch, values)
 
 
-def line(text: str, options: NormalizeOptions) -> str:
+def line(text: str, options: NormalizeSettings) -> str:
     """A text of one line in its normal form: every run of white space is one blank, none at the ends."""
     return _settled(text, partial(_once, options=options, one_line=True))
 
 
-def block(text: str, options: NormalizeOptions) -> str:
+def block(text: str, options: NormalizeSettings) -> str:
     """A text of many lines in its normal form: lines end with LF and not in blanks, indentation stays."""
     return _settled(text, partial(_once, options=options, one_line=False))
 
@@ -98,7 +73,7 @@ def _settled(text: str, change: Callable[[str], str]) -> str:
     return text
 
 
-def _once(text: str, options: NormalizeOptions, *, one_line: bool) -> str:
+def _once(text: str, options: NormalizeSettings, *, one_line: bool) -> str:
     if options.mojibake and not text.isascii():
         text = _repaired(text)
     if options.unicode:
@@ -127,7 +102,7 @@ def _repaired(text: str) -> str:
     return text if _SURROGATE.search(fixed) else fixed  # half a pair is nothing
 
 
-def _stripped(text: str, options: NormalizeOptions) -> str:
+def _stripped(text: str, options: NormalizeSettings) -> str:
     if options.strip_urls:
         text = _URL.sub("", text)
     if options.strip_emails:
@@ -141,7 +116,7 @@ def _lines(text: str) -> str:
     return text if indent > 1 and "\n" in text else text[indent:]  # code may begin with an indented line
 
 
-def _gate(options: NormalizeOptions, *, one_line: bool) -> str:
+def _gate(options: NormalizeSettings, *, one_line: bool) -> str:
     """An RE2 pattern that is found in every text that `line` or `block` would change."""
     blank, ends = rf" {_re2(_SPACE)}", r"\r\x0b\x0c\x85\x{2028}\x{2029}"
     at_ends = f"^[{blank}\n]|[{blank}\n]$"

@@ -1,8 +1,7 @@
 """Step `pii`: what names or reaches a person, and secrets, are masked; or the row is dropped; or nothing is done."""
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
-from typing import Any, Literal, Self
+from dataclasses import asdict
 
 import numpy as np
 import pyarrow as pa
@@ -14,6 +13,7 @@ from pipeline.data.clean.message_texts import Bools
 from pipeline.data.clean.numbers import BANK_CARD, IBAN, ID_CARD
 from pipeline.data.clean.pattern import Pattern
 from pipeline.data.clean.secrets import SECRETS
+from pipeline.data.clean.settings import PiiSettings
 
 # In this order: where two overlap, the first takes it.
 KINDS: Mapping[str, Pattern] = {
@@ -27,29 +27,9 @@ KINDS: Mapping[str, Pattern] = {
     "ip": IP,
 }
 _ROUNDS = 10
-Action = Literal["mask", "drop", "keep"]
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class PiiOptions:
-    """Section `prepare.pii` of params.yaml: what is done about each kind."""
-
-    email: Action = "mask"
-    phone: Action = "mask"
-    id_card: Action = "mask"
-    bank_card: Action = "mask"
-    iban: Action = "mask"
-    ip: Action = "mask"
-    url_credentials: Action = "mask"
-    secrets: Action = "mask"
-
-    @classmethod
-    def of(cls, section: Mapping[str, Any]) -> Self:
-        """The options of a section; a key that is absent has its default."""
-        return cls(**section)
-
-
-def apply(batch: pa.RecordBatch, options: PiiOptions) -> pa.RecordBatch:
+def apply(batch: pa.RecordBatch, options: PiiSettings) -> pa.RecordBatch:
     """The contents of a batch, masked; rows rejected, by the kind's name, for what is to be dropped. Labels stay."""
     found = message_texts.contents(batch)
     hits = suspicious(found.values, options) & ~found.labels
@@ -70,7 +50,7 @@ def apply(batch: pa.RecordBatch, options: PiiOptions) -> pa.RecordBatch:
     return message_texts.reject(batch, reasons)
 
 
-def suspicious(values: pa.Array, options: PiiOptions) -> Bools:
+def suspicious(values: pa.Array, options: PiiSettings) -> Bools:
     """Which values may hold something that is not kept: one pass of RE2 for each kind."""
     hits: Bools = np.zeros(len(values), dtype=bool)
     for kind, action in asdict(options).items():
@@ -79,7 +59,7 @@ def suspicious(values: pa.Array, options: PiiOptions) -> Bools:
     return hits
 
 
-def scrub(text: str, options: PiiOptions) -> tuple[str, set[str]]:
+def scrub(text: str, options: PiiSettings) -> tuple[str, set[str]]:
     """The text with a mark in place of everything that `options` does not keep, and the kinds that it held."""
     held = set()
     for _ in range(_ROUNDS):  # a mark may set free what stood too close to something else
@@ -95,7 +75,7 @@ def scrub(text: str, options: PiiOptions) -> tuple[str, set[str]]:
 
 def mask_text(text: str) -> str:
     """The text with everything masked, whatever the params say: what a report may show."""
-    return scrub(text, PiiOptions())[0]
+    return scrub(text, PiiSettings())[0]
 
 
 def counts(values: pa.Array) -> dict[str, int]:

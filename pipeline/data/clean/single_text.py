@@ -1,6 +1,7 @@
 """Text as every record holds it, one string at a time: the same code as the cleaning of batches."""
 
 from pipeline.data.clean import normalize, pii
+from pipeline.data.clean.settings import NormalizeSettings
 from pipeline.data.clean.unusable import marks_a_turn, undecodable
 
 __all__ = ["EMAIL", "PHONE", "clean", "marks_a_turn", "mask", "undecodable"]
@@ -10,7 +11,7 @@ EMAIL, PHONE = (pii.KINDS[name].mark for name in ("email", "phone"))
 
 def clean(text: str) -> str:
     """Unicode NFC, no control characters or mojibake, each run of white space one blank, none at the ends."""
-    return normalize.line(text, normalize.NormalizeOptions())
+    return normalize.line(text, NormalizeSettings())
 
 
 def mask(text: str) -> str:

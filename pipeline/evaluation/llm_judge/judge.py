@@ -13,12 +13,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from pipeline.common import errors, files, params
+from pipeline.common import errors, files
 from pipeline.common.errors import GraftError
 from pipeline.data.records import arrow
 from pipeline.data.records.records import Record
 from pipeline.evaluation import compared_models, predictions
 from pipeline.evaluation.llm_judge import endpoint, judged, ratings
+from pipeline.settings import effective
 
 PREDICTIONS = Path("reports/predictions.json")
 SLICES = Path("data/assembled/slices")
@@ -154,7 +155,7 @@ def main() -> None:
     parser.add_argument("--timeout", type=float, default=60.0, help="seconds for a whole answer")
     parser.add_argument("--attempts", type=int, default=4, help="at most, for one answer")
     options = parser.parse_args()
-    asked = params.load_all()["evaluate"]["judge"]
+    asked = effective.load()["evaluate"]["judge"]
     judge = judged.load(asked)
     if judge is None:
         raise GraftError("params.yaml: $.evaluate.judge: null: nobody is asked to judge", help=judged.HELP)

@@ -1,12 +1,11 @@
 """The label that a model says, from the log-likelihoods of all labels."""
 
 from collections.abc import Sequence
-from typing import Literal
 
 import numpy as np
 import numpy.typing as npt
 
-Normalize = Literal["none", "length"]
+from pipeline.evaluation.settings import Normalize
 
 
 def choose(

@@ -16,7 +16,7 @@ from typing import Any
 from pipeline.common import files, sources
 from pipeline.data.records import records
 from pipeline.data.records.records import Record
-from pipeline.evaluation.predict.chosen_label import Normalize
+from pipeline.evaluation.settings import Normalize
 from pipeline.model.adapter import saved_adapter
 from pipeline.model.base.pinned import Base
 

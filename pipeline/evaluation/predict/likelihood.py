@@ -8,9 +8,8 @@ import torch
 from pipeline.data.records.records import Record
 from pipeline.model.chat.chat import Chat
 from pipeline.training.examples import encoding, examples
-from pipeline.training.examples.example import Example
+from pipeline.training.examples.example import Encoding, Example
 from pipeline.training.losses import losses
-from pipeline.training.settings import Encoding
 
 DIGITS = 6
 TOKENS = 2048  # computed at a time, padding included: bounds the memory of logits

@@ -2,12 +2,12 @@
 
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from pipeline.common.errors import GraftError
 from pipeline.model.adapter import saved_adapter
+from pipeline.model.adapter.settings import AdapterSettings
 
 QUANTIZED = "qlora"
 ON_QUANTIZED = (QUANTIZED, "qexpand")
@@ -15,34 +15,6 @@ LORA = ("lora", "dora", QUANTIZED)
 # The others need data, change the base for good, or freeze a half: not what a release can hand its child.
 INITS = ("default", "gaussian", "orthogonal", "pissa", "olora")
 _MANY = re.compile(r"pissa_niter_[1-9][0-9]*")
-FROM_BASE = ("pissa", "olora")  # begin with a part of the base, which is taken off it
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class AdapterSettings:
-    """Named as in params.yaml's section `train`."""
-
-    rank: int
-    alpha: float
-    dropout: float
-    targets: str | Sequence[str]
-    method: str = "lora"
-    layers: Mapping[str, int] | Sequence[int] | None = None
-    modules: str | None = None
-    init: str = "default"
-    rslora: bool = False
-    lora_plus: float | None = None
-    quantize: str = "nf4"
-
-    @property
-    def from_base(self) -> bool:
-        """Does the adapter begin with a part of the base?"""
-        return self.init.startswith(FROM_BASE)
-
-    @property
-    def scaling(self) -> float:
-        """What B A is multiplied with; rsLoRA: arXiv:2312.03732."""
-        return float(self.alpha / (self.rank**0.5 if self.rslora else self.rank))
 
 
 def refuse_unfit(asked: AdapterSettings) -> None:

@@ -11,7 +11,7 @@ from transformers import AutoTokenizer
 
 from pipeline.common.errors import GraftError
 from pipeline.data.records.records import Message, Messages
-from pipeline.model.chat_templates import templates
+from pipeline.model.chat import templates
 
 # What a template raises on messages that it does not fit: its own errors, and Python's of what it computes.
 UNFIT = (jinja2.TemplateError, ArithmeticError, AttributeError, LookupError, TypeError, ValueError)
@@ -87,7 +87,7 @@ def load(base: Path, template: str | None = None, *, needed: bool = True) -> Cha
 
     Args:
         base: its folder.
-        template: Jinja text in place of the base's own chat template; see pipeline.model.chat_templates.templates.
+        template: Jinja text in place of the base's own chat template; see pipeline.model.chat.templates.
         needed: whether there must be a template; plain text needs none.
 
     Raises:

@@ -18,8 +18,9 @@ from tokenizers import Tokenizer, decoders, models, pre_tokenizers, trainers
 from transformers import GenerationConfig, PreTrainedTokenizerFast, Qwen2Config, Qwen2ForCausalLM
 from transformers.utils import logging
 
-from pipeline.common import errors, files, params
+from pipeline.common import errors, files
 from pipeline.model.embedded.base_corpus import END, PAD, SPECIALS, START, TEMPLATE, as_document, read_corpus, words
+from pipeline.settings import effective
 
 TARGET = Path("examples/base")
 SEED = 20260101
@@ -200,7 +201,7 @@ def _old(target: Path) -> Path:
 
 def main() -> None:
     """Rebuild examples/base from params.yaml's base.corpus."""
-    asked = params.load_all()
+    asked = effective.load()
     hashes = build([Path(path) for path in asked["base"]["corpus"]], TARGET, threads=asked["train"]["threads"])
     for name, sha256 in hashes.items():
         print(f"{sha256}  {TARGET / name}")

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from pipeline.common import files, sources
-from pipeline.training.settings import Params
+from pipeline.training.settings import TrainSettings
 
 CODE = files.ROOT / "pipeline"
 # Sections and keys that change no byte of what a finished training leaves.
@@ -18,7 +18,7 @@ NEUTRAL = ("checkpoint", "checkpoint_url", "trackers", "workers", "watch")
 PACKAGES = ("accelerate", "bitsandbytes", "numpy", "peft", "safetensors", "tokenizers", "torch", "transformers")
 
 
-def fingerprint(asked: Params, inputs: Sequence[Path], base: str, machine: Mapping[str, Any]) -> str:
+def fingerprint(asked: TrainSettings, inputs: Sequence[Path], base: str, machine: Mapping[str, Any]) -> str:
     """SHA-256 over inputs, settings, code, versions and machine class; 64 hex digits.
 
     Args:

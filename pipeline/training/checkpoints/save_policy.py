@@ -7,7 +7,7 @@ from pathlib import Path
 from pipeline.training.checkpoints import checkpoint, mirror
 from pipeline.training.checkpoints.checkpoint import CheckpointStore, SavedRun
 from pipeline.training.checkpoints.mirror import Mirror
-from pipeline.training.settings import Checkpoint, Params
+from pipeline.training.settings import Checkpoint, TrainSettings
 
 
 @dataclass(kw_only=True, slots=True)
@@ -45,7 +45,7 @@ class Keeper:
             self.mirror.clear()
 
 
-def keeper(asked: Params, scratch: Path, fingerprint: str) -> Keeper:
+def keeper(asked: TrainSettings, scratch: Path, fingerprint: str) -> Keeper:
     """The checkpoints of the run of this fingerprint; raises like `mirror`."""
     store = CheckpointStore(folder=scratch / checkpoint.FOLDER / fingerprint, keep=asked.checkpoint.keep)
     return Keeper(store=store, mirror=mirror.mirror(asked.checkpoint_url, fingerprint), asked=asked.checkpoint)

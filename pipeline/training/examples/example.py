@@ -1,4 +1,4 @@
-"""One example: what a step learns from, and how often. Loads no torch."""
+"""One example: what a step learns from, and how often; and what decides how a record becomes one. Loads no torch."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -24,3 +24,12 @@ class Example:
     def size(self) -> int:
         """Tokens that the model sees."""
         return len(self.tokens) + (self.rejected.size if self.rejected else 0)
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Encoding:
+    """How records become examples."""
+
+    objective: str
+    max_length: int  # tokens
+    truncation: str  # of pipeline.training.examples.truncation

@@ -11,8 +11,7 @@ from pipeline.model.chat.chat import Chat
 from pipeline.training.examples import encoding, packing, tokens, truncation
 from pipeline.training.examples.conversations import Encoded
 from pipeline.training.examples.encoding import Variants
-from pipeline.training.examples.example import Example
-from pipeline.training.settings import Encoding
+from pipeline.training.examples.example import Encoding, Example
 
 MANY = 30  # problems named; the others are counted
 

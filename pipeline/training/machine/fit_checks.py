@@ -7,14 +7,14 @@ import torch
 from transformers import AutoConfig
 
 from pipeline.common.errors import GraftError
-from pipeline.training.settings import Params
+from pipeline.training.settings import TrainSettings
 
 # Architectures that look a token's position up in a table; others compute it, so that longer texts only fare worse.
 LEARNED_POSITIONS = ("biogpt", "ctrl", "gpt2", "gpt_bigcode", "gpt_neo", "openai-gpt", "opt")
 WHOLE = ("full", "freeze", "expand", "qexpand")  # methods that change the base's own tensors
 
 
-def refuse_unfit(asked: Params, device: torch.device, base: Path) -> None:
+def refuse_unfit(asked: TrainSettings, device: torch.device, base: Path) -> None:
     """Compare section `train` with the device and the base.
 
     Raises:
@@ -26,7 +26,7 @@ def refuse_unfit(asked: Params, device: torch.device, base: Path) -> None:
         )
 
 
-def refuse_unreadable(asked: Params, base: Path, ids: Iterable[Sequence[int]]) -> None:
+def refuse_unreadable(asked: TrainSettings, base: Path, ids: Iterable[Sequence[int]]) -> None:
     """Compare what a model is to read with its tables of positions and tokens.
 
     Args:
@@ -51,7 +51,7 @@ def refuse_unreadable(asked: Params, base: Path, ids: Iterable[Sequence[int]]) -
         )
 
 
-def _problems(asked: Params, device: torch.device, base: Path) -> Iterator[str]:
+def _problems(asked: TrainSettings, device: torch.device, base: Path) -> Iterator[str]:
     precision = asked.machine.precision
     if precision == "float16":
         yield "train.machine.precision: float16: gradients would vanish in it, since no loss is scaled here"

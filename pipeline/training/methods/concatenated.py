@@ -4,7 +4,7 @@ from collections.abc import Collection
 from pathlib import Path
 from typing import Any
 
-from pipeline.model.adapter.lora_settings import AdapterSettings
+from pipeline.model.adapter.settings import AdapterSettings
 from pipeline.model.base.pinned import Base
 from pipeline.training.methods import lora, stack
 

@@ -4,10 +4,10 @@ from pathlib import Path
 
 from pipeline.common.errors import GraftError
 from pipeline.model.adapter import lora_settings
-from pipeline.training.settings import Params
+from pipeline.training.settings import TrainSettings
 
 
-def refuse_unfit(asked: Params, parent: Path | None) -> None:
+def refuse_unfit(asked: TrainSettings, parent: Path | None) -> None:
     """Refuse settings that do not go together, whatever the parent has.
 
     Raises:
@@ -22,7 +22,7 @@ def refuse_unfit(asked: Params, parent: Path | None) -> None:
         )
 
 
-def obstacles(asked: Params, parent: Path) -> list[str]:
+def obstacles(asked: TrainSettings, parent: Path) -> list[str]:
     """Which settings are asked for that a parent's adapter cannot take on, each named; modules are not compared."""
     if asked.chain == "stack":
         return lora_settings.obstacles_to_stacking(asked.lora, parent)

@@ -10,7 +10,8 @@ from transformers import AutoConfig
 
 from pipeline.common.errors import GraftError
 from pipeline.model.adapter import saved_adapter
-from pipeline.model.adapter.lora_settings import ON_QUANTIZED, AdapterSettings
+from pipeline.model.adapter.lora_settings import ON_QUANTIZED
+from pipeline.model.adapter.settings import AdapterSettings
 from pipeline.model.base.pinned import Base
 from pipeline.model.weights import layers, trained_tensors
 

@@ -15,7 +15,7 @@ from safetensors.torch import save
 from pipeline.common import files
 from pipeline.common.errors import GraftError
 from pipeline.model.adapter import saved_adapter
-from pipeline.model.adapter.lora_settings import AdapterSettings
+from pipeline.model.adapter.settings import AdapterSettings
 from pipeline.model.base.pinned import Base
 from pipeline.model.weights import base_model, layers
 

@@ -10,7 +10,7 @@ from pipeline.model.adapter.lora_settings import QUANTIZED
 from pipeline.model.base.pinned import Base
 from pipeline.model.weights import base_model, weights
 from pipeline.training.methods import concatenated, continuing, full_weights, lora, peft_methods
-from pipeline.training.settings import Params
+from pipeline.training.settings import TrainSettings
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -23,7 +23,7 @@ class Trainable:
     # returns what training.json says of them
 
 
-def trainable(base: Base, parent: Path | None, asked: Params, device: Any) -> Trainable:
+def trainable(base: Base, parent: Path | None, asked: TrainSettings, device: Any) -> Trainable:
     """The model to train: the parent's adapter on its base, a new one beside it, or a new one.
 
     Raises:
@@ -48,7 +48,7 @@ def trainable(base: Base, parent: Path | None, asked: Params, device: Any) -> Tr
     )
 
 
-def obstacles(base: Base, parent: Path, asked: Params) -> list[str]:
+def obstacles(base: Base, parent: Path, asked: TrainSettings) -> list[str]:
     """Which settings are asked for that a parent's adapter cannot take on, each named; modules and layers, too."""
     found, has = continuing.obstacles(asked, parent), saved_adapter.read(parent)
     if asked.chain == "stack":
@@ -60,7 +60,7 @@ def obstacles(base: Base, parent: Path, asked: Params) -> list[str]:
     return found
 
 
-def load(base: Base, asked: Params, device: Any) -> Any:
+def load(base: Base, asked: TrainSettings, device: Any) -> Any:
     """The base as it is trained on: quantised, in its own dtype on a GPU, or in float32."""
     if asked.method in lora_settings.ON_QUANTIZED:
         from pipeline.model.weights import quantized
@@ -69,13 +69,13 @@ def load(base: Base, asked: Params, device: Any) -> Any:
     return base_model.load(base.folder, "auto" if device.type == "cuda" else "float32", asked.machine.device_map)
 
 
-def _on(device: Any, model: Any, asked: Params) -> Any:
+def _on(device: Any, model: Any, asked: TrainSettings) -> Any:
     """The model where it is trained; a quantised base, or one that accelerate has laid out, is there already."""
     there = asked.method in lora_settings.ON_QUANTIZED or asked.machine.device_map
     return model if there else model.to(device)
 
 
-def _adapted(body: Any, base: Base, parent: Path | None, asked: Params) -> Any:
+def _adapted(body: Any, base: Base, parent: Path | None, asked: TrainSettings) -> Any:
     if parent and asked.chain == "continue":
         return weights.add_adapter(body, parent, base, trainable=True)
     make = lora.new if asked.method in lora_settings.LORA else peft_methods.new
@@ -83,7 +83,7 @@ def _adapted(body: Any, base: Base, parent: Path | None, asked: Params) -> Any:
     return concatenated.beside_parent(made, parent) if parent else made
 
 
-def _save(model: Any, base: Base, parent: Path | None, asked: Params, folder: Path) -> dict[str, Any]:
+def _save(model: Any, base: Base, parent: Path | None, asked: TrainSettings, folder: Path) -> dict[str, Any]:
     """Write an adapter; what it says of itself is carried on from one that is continued."""
     notes: dict[str, Any] = {"method": asked.method, "quantize": asked.quantize} if asked.method == QUANTIZED else {}
     has = saved_adapter.read(parent) if parent else None
@@ -112,7 +112,7 @@ def _groups(model: Any, lora_plus: float | None) -> list[dict[str, Any]]:
     ]
 
 
-def _replaced(body: Any, base: Base, parent: Path | None, asked: Params, device: Any) -> Trainable:
+def _replaced(body: Any, base: Base, parent: Path | None, asked: TrainSettings, device: Any) -> Trainable:
     model, names, config = full_weights.prepare(body, parent, asked.lora)
     model = _on(device, model, asked)
     return Trainable(

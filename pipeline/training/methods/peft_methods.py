@@ -12,7 +12,7 @@ from transformers import LlamaConfig, LlamaForCausalLM
 
 from pipeline.common.errors import GraftError
 from pipeline.model.adapter import lora_settings, saved_adapter
-from pipeline.model.adapter.lora_settings import AdapterSettings
+from pipeline.model.adapter.settings import AdapterSettings
 from pipeline.model.base.pinned import Base
 from pipeline.training.methods import lora
 

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from pipeline.training.examples.example import Example
-from pipeline.training.settings import Params
+from pipeline.training.settings import TrainSettings
 from pipeline.training.steps import Step
 from pipeline.training.watch import watch
 from pipeline.training.watch.live import Live
@@ -42,7 +42,7 @@ class Observers:
             self.trackers.close()
 
 
-def observers(asked: Params, model: Any, *, total: int, done: Sequence[Step], continued: bool) -> Observers:
+def observers(asked: TrainSettings, model: Any, *, total: int, done: Sequence[Step], continued: bool) -> Observers:
     """For a training of `total` steps, of which some are done; raises as `trackers` does."""
     watcher = Watcher(asked=asked.watch, max_grad_norm=asked.max_grad_norm, new=not continued)
     for step in done:

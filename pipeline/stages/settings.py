@@ -1,0 +1,19 @@
+"""settings: params.yaml + the defaults in code -> reports/params.json, every effective value
+
+The other stages depend on its keys, so that a default written out, a comment or a key that another stage reads
+runs none of them again.
+"""
+
+from pipeline.common import errors, files, params
+from pipeline.settings import effective
+
+
+def main() -> None:
+    """Run the stage."""
+    values = effective.load()
+    files.write_json(params.PATH, values)
+    print(f"settings: every effective value: {params.PATH}; graft lock --show says where each comes from")
+
+
+if __name__ == "__main__":
+    errors.run(main)

@@ -24,12 +24,14 @@ from typing import Any
 
 from pipeline.common import files, params
 from pipeline.data.assemble import state
+from pipeline.data.assemble.settings import AssembleSettings
 from pipeline.data.records import arrow, records
 from pipeline.data.records.records import Record
 from pipeline.evaluation import compared_models
 from pipeline.evaluation.metrics import slice_metrics
+from pipeline.evaluation.settings import EvaluateSettings
 from pipeline.model.base import base_files
-from pipeline.stages import assemble, train
+from pipeline.stages import assemble, settings, train
 from pipeline.training.settings import TrainSettings
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -130,9 +132,10 @@ class Bench:
         os.chdir(folder)
         sha256 = {path.name: files.sha256(path) for path in Path("examples/base").iterdir()}
         base_files.write_pin(base_files.Pin(source="builtin", revision=None, sha256=sha256, store="cache"))
+        settings.main()
         asked = params.load_all()
         self.folder, self.asked = folder, params.load("train", TrainSettings)
-        self.options = assemble.Params(**asked["assemble"])
+        self.options = params.build(AssembleSettings, asked["assemble"])
 
     def chain(self, name: str, increments: Sequence[Sequence[Record]], more: Mapping[str, Any]) -> Outcome:
         """Train each increment on the one before; a first step that was trained before is taken over."""
@@ -195,7 +198,7 @@ class Bench:
 
     def _scores(self, adapter: Path, made: assemble.Assembled) -> dict[str, float]:
         slices = {name: arrow.records_of(table) for name, table in made.slices.items()}
-        asked = params.load("evaluate", compared_models.Params)
+        asked = params.load("evaluate", EvaluateSettings)
         with contextlib.redirect_stdout(io.StringIO()):
             return {
                 name: slice_metrics.measure(compared_models.judged(items, asked, adapter, made.labels), "candidate")[

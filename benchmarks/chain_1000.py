@@ -13,11 +13,13 @@ import tempfile
 import time
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
+from functools import reduce
+from operator import getitem
 from pathlib import Path
 from typing import Any
 
 from pipeline.chain.commits import outputs
-from pipeline.common import files, yaml
+from pipeline.common import files, sources, yaml
 from pipeline.data.index import index
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -200,12 +202,9 @@ def pipeline_lock(stages: dict[str, Any], params: dict[str, Any], lock: dict[str
         entries("deps", [dep.replace("${increment}", lock["increment"]) for dep in stage["deps"]])
         asked: dict[str, dict[str, Any]] = {}
         for key in stage.get("params", []):
-            if isinstance(key, dict):
-                asked["models.lock"] = {inner: lock[inner] for inner in key["models.lock"]}
-            else:
-                section, _, rest = key.partition(".")
-                value = params[section][rest] if rest else params[section]
-                asked.setdefault("params.yaml", {})[key] = value
+            for file, names in key.items():
+                values = lock if file == "models.lock" else params
+                asked[file] = {name: reduce(getitem, name.split("."), values) for name in names}
         if asked:
             lines.append("    params:")
         for file, values in asked.items():
@@ -255,7 +254,7 @@ class Writer:
         """What the release's commit holds in git."""
         folder = f"data/increments/{name_of(number)}"
         raw = self.objects.put_folder({"new.csv": self.objects.put(f"title,category\ntitle {number},Toys\n".encode())})
-        in_git = reports(number)
+        in_git = reports(number) | {"reports/params.json": files.dumps(self.params)}
         lock = self.lock | {"increment": folder, "parent": parent}
         text = manifest(made, in_git, self.objects)
         md5s = self.md5s | {path: self._md5(content) for path, content in made.items()}
@@ -283,16 +282,11 @@ def build(source: Path, folder: Path, count: int) -> Path:
     fixed = {dep for stage in stages.values() for dep in stage["deps"] if (clone / dep).is_file()}
     objects = Objects(clone / ".dvc/cache", remote)
     md5s = {dep: _md5((clone / dep).read_bytes()) for dep in fixed}
-    for folder_dep in (
-        "data/augment",
-        "data/golden",
-        "data/templates",
-        "metrics",
-    ):  # in git, and a stage's input as a whole
-        below = files.files_below(clone / folder_dep)
+    for folder_dep in {dep for stage in stages.values() for dep in stage["deps"] if (clone / dep).is_dir()}:
+        below = sources.source_files(clone / folder_dep)  # in git, and a stage's input as a whole
         names = {path.relative_to(clone / folder_dep).as_posix(): _md5(path.read_bytes()) for path in below}
         md5s[folder_dep] = objects.put_folder(names)
-    writer = Writer(clone, objects, stages, yaml.load_unchecked(clone / "params.yaml"), lock, md5s)
+    writer = Writer(clone, objects, stages, files.read_json(clone / "reports/params.json"), lock, md5s)
     importer = subprocess.Popen(["git", "fast-import", "--quiet", "--force"], cwd=clone, stdin=subprocess.PIPE)
     assert importer.stdin is not None  # noqa: S101 - asked for above
     with importer.stdin as pipe:

@@ -79,7 +79,7 @@ def varied(pairs: list[tuple[str, str]], count: int, salt: str = "") -> Iterator
 
 def workspace(folder: Path, name: str, rows: Iterator[tuple[str, str, str]]) -> None:
     """A tree as the two stages need it, with one increment."""
-    for path in ("params.yaml", "schemas", "data/golden", "data/augment", "data/review.csv"):
+    for path in ("params.yaml", "reports/params.json", "schemas", "data/golden", "data/augment", "data/review.csv"):
         copy = shutil.copytree if (ROOT / path).is_dir() else shutil.copy
         (folder / path).parent.mkdir(parents=True, exist_ok=True)
         copy(ROOT / path, folder / path)
@@ -153,7 +153,7 @@ def over_a_chain(pairs: list[tuple[str, str]], folder: Path) -> float:
         seconds.append(min(stages(folder)[0] for _ in range(3)))
         files.empty_dir(parent).rmdir()
         shutil.copytree(folder / "data/assembled", parent)
-        for path in ("params.yaml", "schemas", "data/golden", "data/augment", "data/review.csv"):
+        for path in ("params.yaml", "reports/params.json", "schemas", "data/golden", "data/augment", "data/review.csv"):
             (shutil.rmtree if (folder / path).is_dir() else os.remove)(folder / path)
     return seconds[-1] / seconds[1]
 

@@ -157,6 +157,8 @@ def workspace(folder: Path, model: Path, pairs: list[tuple[str, str]], parent: P
         "warmup_share": 0.03, "max_length": LENGTH, "rewarm": 1.0,
     }  # fmt: skip
     yaml.dump(folder / "params.yaml", asked)
+    command = [sys.executable, "-m", "pipeline.stages.settings"]
+    subprocess.run(command, cwd=folder, env=os.environ | {"PYTHONPATH": str(ROOT)}, check=True)
     sha256 = {path.name: files.sha256(path) for path in model.iterdir()}
     base_files.write_pin(
         base_files.Pin(source=f"path:{model}", revision=None, sha256=sha256, store="cache"), folder / "models/base"

@@ -24,6 +24,7 @@ from transformers import AutoModelForCausalLM, Qwen2Config
 
 from pipeline.common import params
 from pipeline.model.weights import machine
+from pipeline.settings import effective
 from pipeline.training import loop
 from pipeline.training.examples.example import Example
 from pipeline.training.machine import precision
@@ -155,7 +156,7 @@ def main() -> None:
     cache = parser.parse_args().peers.expanduser()
     if not torch.cuda.is_available():
         sys.exit("benchmarks/train_gpu.py needs an NVIDIA GPU, and a torch that knows it: there is none here.")
-    made, asked = examples(), params.load("train", TrainSettings)
+    made, asked = examples(), params.build(TrainSettings, effective.load()["train"])
     tokens, needed = sum(len(one.tokens) for one in made), flops(made, shape())
     asked = replace(asked, epochs=1, batch_size=BATCH)
     quick = replace(asked, machine=replace(asked.machine, deterministic=False))

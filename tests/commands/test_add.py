@@ -126,7 +126,7 @@ def test_no_data_opens_a_candidate_with_the_same_increment(chain: Chain, tmp_pat
     assert lock["increment"] == "data/increments/2026-02-spring"
 
 
-@pytest.mark.slow  # tests/test_data_chain.py has the same with files that come again
+@pytest.mark.slow  # tests/whole/test_data_chain.py has the same with files that come again
 def test_nothing_new_hands_the_adapter_on_and_is_not_released(chain: Chain, tmp_path: Path) -> None:
     clone = chain.pulled(tmp_path / "clone")
     adapter = (clone.path / "models/adapter/adapter_model.safetensors").read_bytes()

@@ -16,7 +16,7 @@ from pipeline.chain.verify import manifest_check
 from pipeline.common import files
 from tests.commands.test_adopt import edit_params
 from tests.conftest import ENVIRONMENT, Chain, Clone, samples
-from tests.test_chain import manifest, tree_hashes
+from tests.whole.test_chain import manifest, tree_hashes
 
 KEEP = """
 import sys

@@ -13,7 +13,7 @@ from pipeline.chain.commits import outputs
 from pipeline.chain.lock import lockfile
 from pipeline.chain.verify import manifest_check
 from tests.conftest import CODE, ENVIRONMENT, KEPT, ROOT, Chain, Clone
-from tests.test_chain import tree_hashes
+from tests.whole.test_chain import tree_hashes
 
 MODULE = ("-P", "-m") if KEPT else ("-m",)
 DERIVED = ("data/prepared/records.jsonl", "data/assembled/train.arrow", "models/merged/")

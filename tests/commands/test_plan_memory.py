@@ -14,8 +14,8 @@ from pipeline.commands import plan_memory
 from pipeline.common import params, yaml
 from pipeline.common.errors import GraftError
 from tests.conftest import ROOT
+from tests.model.test_footprint import LLAMA31_8B, QWEN_7B
 from tests.stages.conftest import set_params
-from tests.test_footprint import LLAMA31_8B, QWEN_7B
 
 SMALL_BATCH = {"micro_batch": 1, "gradient_checkpointing": True}
 

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from tests.conftest import Chain, Clone, some
-from tests.test_chain import manifest, tree_hashes
+from tests.whole.test_chain import manifest, tree_hashes
 
 
 @pytest.fixture

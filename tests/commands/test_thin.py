@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from tests.conftest import ENVIRONMENT, Chain, Clone, samples
-from tests.test_chain import tree_hashes
+from tests.whole.test_chain import tree_hashes
 
 DERIVED = ("data/prepared/records.jsonl", "data/assembled/train.arrow", "models/merged/")
 THIN = ("gc", "--thin", "--remote", "--apply")

@@ -133,7 +133,7 @@ def test_spoiled_data_and_base_in_the_workspace_are_named(clone: Clone) -> None:
     assert "corrupt: examples/base/model.safetensors in workspace" in said
 
 
-@pytest.mark.slow  # tests/test_chain.py trains the same bytes again
+@pytest.mark.slow  # tests/whole/test_chain.py trains the same bytes again
 def test_rebuild_of_a_release_is_identical(clone: Clone) -> None:
     """One training: the second release, from the state that it stored of the first."""
     said = clone.graft("verify", "v1.1.0", "--rebuild")

@@ -4,7 +4,6 @@ from dataclasses import replace
 
 import pytest
 
-from pipeline.common import params
 from pipeline.common.errors import GraftError
 from pipeline.data.assemble import slices
 from pipeline.data.records import arrow, records
@@ -12,6 +11,7 @@ from pipeline.data.records.item_marks import Marks
 from pipeline.data.records.records import Record
 from pipeline.evaluation import fields, items
 from pipeline.evaluation.perturb import perturbations
+from pipeline.settings import effective
 from tests.conftest import ROOT
 from tests.stages.conftest import record
 
@@ -183,5 +183,5 @@ def test_params_name_the_fields_and_kinds_that_there_are():
 def test_an_unknown_field_is_refused_when_params_are_read(monkeypatch, tmp_path):
     (tmp_path / "params.yaml").write_text((ROOT / "params.yaml").read_text().replace("slice_by: []", "slice_by: [hue]"))
     monkeypatch.chdir(tmp_path)
-    with pytest.raises(GraftError, match=r"\$.evaluate.slice_by\[0\]: 'hue' is not one of \['label'"):
-        params.load_all()
+    with pytest.raises(GraftError, match=r"\$.evaluate.slice_by\[0\]: must be 'label', .*, is 'hue'"):
+        effective.load()

@@ -17,6 +17,7 @@ from pipeline.data.records.records import Record
 from pipeline.evaluation import predictions
 from pipeline.evaluation.llm_judge import endpoint, judge, judged, ratings
 from pipeline.evaluation.metrics import slice_metrics
+from pipeline.evaluation.settings import EvaluateSettings
 from tests.conftest import ROOT
 from tests.judge_server import Reply, serving
 
@@ -128,7 +129,7 @@ def test_a_scale_upside_down_is_refused(work):
 
 
 def test_it_is_off_unless_asked_for(work):
-    assert yaml.load(ROOT / "params.yaml", "params")["evaluate"]["judge"] is None
+    assert EvaluateSettings().judge is None
     stopped(r"\$\.evaluate\.judge: null")
 
 

@@ -11,11 +11,12 @@ import pytest
 
 from pipeline.gate import statistics
 from pipeline.gate.paired import Compared
-from pipeline.gate.rules import Params, Rule
+from pipeline.gate.rules import Rule
+from pipeline.gate.settings import GateSettings
 from pipeline.gate.slice_checks import Case, judge
 from tests.gate.made import gate
 
-PARAMS = Params(**gate())
+PARAMS = GateSettings(**gate())
 PSI = 0.10  # share of items on which candidate and parent differ
 
 

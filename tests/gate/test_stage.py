@@ -13,7 +13,7 @@ from pipeline.gate.decide import decide
 from pipeline.stages import gate
 from tests.conftest import ENVIRONMENT, ROOT
 from tests.gate.made import RULES, counted, predictions, row, said
-from tests.stages.conftest import set_params
+from tests.stages.conftest import set_params, settle
 
 NO_RULES = {"all": {}, "each_slice": {}, "slices": {}}
 
@@ -22,6 +22,7 @@ NO_RULES = {"all": {}, "each_slice": {}, "slices": {}}
 def folder(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     shutil.copy2(ROOT / "params.yaml", tmp_path)
+    settle(tmp_path)
     requested = lockfile.Requested(source="builtin", revision=None)
     base = lockfile.LockedBase(requested=requested, resolved=lockfile.Resolved(revision=None, sha256={"a": "0" * 64}))
     lock = lockfile.Lock(base=base, parent=None, anchor=None, increment="data/increments/winter", toolchain={})

@@ -1,5 +1,7 @@
 """A workspace with a tiny random base, and in it what the stages before would have written."""
 
+import contextlib
+import io
 import shutil
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -14,6 +16,7 @@ from pipeline.common import files, yaml
 from pipeline.data.records import arrow, records
 from pipeline.data.records.records import Record
 from pipeline.model.base import base_files
+from pipeline.stages import settings
 from tests.conftest import ROOT
 
 LABELS = ["Toy", "Toys", "Book", "Garden Tools"]  # one is the beginning of another; lengths differ
@@ -32,12 +35,19 @@ def write_records(path: Path, numbers: Sequence[int], increment: str = "winter")
 
 
 def set_params(folder: Path, **values: Any) -> None:
-    """Change params.yaml; keys are section__key."""
+    """Change params.yaml and what the stage `settings` makes of it; keys are section__key."""
     document = yaml.load_unchecked(folder / "params.yaml")
     for name, value in values.items():
         section, _, key = name.partition("__")
         document[section][key] = value
     yaml.dump(folder / "params.yaml", document)
+    settle(folder)
+
+
+def settle(folder: Path) -> None:
+    """What stage `settings` does: write every effective value of the folder's params.yaml."""
+    with contextlib.chdir(folder), contextlib.redirect_stdout(io.StringIO()):
+        settings.main()
 
 
 def release(done: Path, candidate: Path) -> None:

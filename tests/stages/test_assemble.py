@@ -11,15 +11,17 @@ from pipeline.common import files
 from pipeline.common.errors import GraftError
 from pipeline.data.assemble import assemble_report, golden, replay, slices, state
 from pipeline.data.assemble.fates import FATES
+from pipeline.data.assemble.settings import AssembleSettings
+from pipeline.data.clean.settings import CleaningSettings
 from pipeline.data.index import sketch
 from pipeline.data.records import arrow, item_marks, jsonl, kinds, records
 from pipeline.data.records.records import Record
 from pipeline.model.base import base_files
 from pipeline.stages import assemble
-from pipeline.stages.assemble import NewRecords, Params
-from tests.stages.conftest import set_params
+from pipeline.stages.assemble import NewRecords
+from tests.stages.conftest import set_params, settle
 
-OPTIONS = Params(eval_share=0.3, slice_items=20, max_slices=4, reservoir=50, suspects=None, augment={})
+OPTIONS = AssembleSettings(eval_share=0.3, slice_items=20, max_slices=4, reservoir=50)
 WORDS = [
     "lamp",
     "sofa",
@@ -65,7 +67,7 @@ class Chain:
     def __init__(self, folder: Path) -> None:
         self.folder, self.parent, self.steps = folder, state.ParentState(), 0
 
-    def add(self, name: str, items, options: Params = OPTIONS, golden=None, **asked):
+    def add(self, name: str, items, options: AssembleSettings = OPTIONS, golden=None, **asked):
         golden_tables = {key: table(value) for key, value in (golden or {}).items()}
         done = assemble.assemble(
             NewRecords(name=name, table=table(items), golden=golden_tables, **asked), self.parent, options
@@ -493,7 +495,7 @@ def test_what_augmentation_adds_is_trained_on_marked_and_near_nothing_evaluated(
     assert not {row["id"] for row in rows} & set(ids(done.reservoir))
 
 
-CLEANING = {"min_chars": 1, "max_chars": 100}
+CLEANING = CleaningSettings(min_chars=1, max_chars=100)
 
 
 def write_golden(folder: Path, **files: str) -> Path:
@@ -589,6 +591,7 @@ def opened() -> None:
         "files:\n  raw/a.jsonl: {format: jsonl, encoding: utf-8, text: title, label: kind}\n"
     )
     Path("params.yaml").write_bytes((root / "params.yaml").read_bytes())
+    settle(Path())
     hashes = {"revision": None, "sha256": {"f": "0" * 64}}
     base = {"requested": {"source": "builtin", "revision": None}, "resolved": hashes}
     lock = {"version": 1, "base": base, "parent": None, "anchor": None, "toolchain": {"torch": "2.13.0"}}

@@ -14,6 +14,7 @@ import pytest
 from pipeline.chain.lock import lockfile
 from pipeline.common import yaml
 from tests.hub_server import Hub, model, sha256
+from tests.stages.conftest import settle
 
 ROOT = Path(__file__).parents[2]
 REPO = "acme/tiny"
@@ -36,6 +37,7 @@ class Tree:
         document = yaml.load_unchecked(self.root / "params.yaml")
         document["base"].update(base)
         yaml.dump(self.root / "params.yaml", document)
+        settle(self.root)
 
     def pin(
         self, source: str, content: dict[str, bytes], revision: str | None = None, commit: str | None = None
@@ -88,6 +90,7 @@ def tree(tmp_path: Path) -> Tree:
     for name in ("pipeline", "schemas"):
         (root / name).symlink_to(ROOT / name)
     shutil.copy(ROOT / "params.yaml", root)
+    settle(root)
     environment = {name: value for name, value in os.environ.items() if not name.startswith(("HF_", "HUGGING"))}
     return Tree(root, environment)
 

@@ -5,17 +5,17 @@ from pathlib import Path
 
 import pytest
 
-from pipeline.common import schema, yaml
+from pipeline.common import schema
 from pipeline.common.errors import GraftError
 from pipeline.data.prepare import prepared as reports
 from pipeline.data.prepare import rejects
+from pipeline.data.prepare.settings import PrepareSettings
 from pipeline.data.reading.increment import FileSpec, Increment
 from pipeline.data.records import arrow, jsonl, records
 from pipeline.stages import prepare
-from pipeline.stages.prepare import Params
+from tests.stages.conftest import settle
 
-SAMPLE = yaml.load_unchecked(Path(__file__).parents[1] / "sample/params.yaml")
-OPTIONS = replace(Params(**SAMPLE["prepare"]), max_reject_share=0.2, min_chars=3, max_chars=40)
+OPTIONS = PrepareSettings(max_reject_share=0.2, min_chars=3, max_chars=40)
 SPEC = FileSpec(
     format="csv", encoding="utf-8", delimiter=",", header=False, columns=("title", "kind"), text="title", label="kind"
 )
@@ -29,7 +29,7 @@ class Result:
     rejects: list
 
 
-def prepared(folder: Path, options: Params = OPTIONS, instruction: str = "", **contents: str):
+def prepared(folder: Path, options: PrepareSettings = OPTIONS, instruction: str = "", **contents: str):
     (folder / "raw").mkdir(parents=True, exist_ok=True)
     for name, content in contents.items():
         (folder / "raw" / name).write_text(content, encoding="utf-8", errors="surrogatepass")
@@ -291,6 +291,7 @@ def workspace(tmp_path, monkeypatch):
         "delimiter: ',', header: false, columns: [title, kind], text: title, label: kind}\n"
     )
     (tmp_path / "params.yaml").write_bytes((root / "params.yaml").read_bytes())
+    settle(tmp_path)
     lock = {
         "version": 1,
         "base": {

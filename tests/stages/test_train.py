@@ -206,7 +206,7 @@ def test_frozen_adapter_is_an_error(finished, monkeypatch):
     learned = examples.encode(chat.load(base.folder), arrow.read_records(train.RECORDS), sft(128))
     made = Trainable(model=frozen, groups=[{"params": [], "share": 1.0}], save=lambda folder: None)
     with pytest.raises(GraftError, match="no parameter is trainable"):
-        loop.fit(made, learned, params.load("train", train.Params), peak=0.01)
+        loop.fit(made, learned, params.load("train", train.TrainSettings), peak=0.01)
 
 
 def _change_base() -> None:

@@ -2,7 +2,7 @@
 
     peak = weights + trained + activations + max(layer at work, logits) + passing + workspace + context
 
-Nothing here is fitted row by row: each constant says what it counts. tests/test_footprint.py holds the estimate
+Nothing here is fitted row by row: each constant says what it counts. tests/model/test_footprint.py holds the estimate
 within 10% of published figures. Reads no weights and loads no torch.
 """
 

@@ -280,9 +280,3 @@ def test_every_bad_line_of_predictions_is_named(tmp_path):
     with pytest.raises(GraftError) as error:
         key_samples.load(path)
     assert [said.split(":")[1] for said in (error.value.message, *error.value.problems)] == ["2", "3", "5"]
-
-
-def test_options_of_params_are_the_defaults():
-    from pipeline.common import params
-
-    assert AugmentSettings.of(params.load_all()["assemble"]["augment"]) == AugmentSettings()

@@ -6,7 +6,7 @@ from dataclasses import replace
 from pipeline.model.sizing import cards, fitting, footprint, shapes
 from pipeline.model.sizing.footprint import TrainingSetup
 from tests.conftest import ROOT
-from tests.test_footprint import LLAMA31_8B, PEAKS, QWEN_7B
+from tests.model.test_footprint import LLAMA31_8B, PEAKS, QWEN_7B
 
 PAGE = ROOT / "docs/how-to/one-gpu.md"
 LENGTHS = (256, 1024, 2048, 4096, 8192)

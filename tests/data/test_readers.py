@@ -375,7 +375,7 @@ def test_memory_stays_bounded_with_a_row_of_200_megabytes_and_with_a_bomb(tmp_pa
     code = (
         "import resource, sys\n"
         "from pathlib import Path\n"
-        "from tests.test_readers import CSV, JSON, rows, increment\n"
+        "from tests.data.test_readers import CSV, JSON, rows, increment\n"
         "from dataclasses import replace\n"
         "from pipeline.common.errors import GraftError\n"
         "folder = Path(sys.argv[1])\n"

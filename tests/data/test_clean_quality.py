@@ -10,7 +10,7 @@ from pipeline.data.clean import characters, quality, repetition
 from pipeline.data.clean.settings import QualitySettings
 from tests.rows import batch, message, outcome, plain, sft, title
 
-LLAMAFACTORY = Path(__file__).parents[2] / "shared/data/llamafactory"
+LLAMAFACTORY = Path(__file__).parents[3] / "shared/data/llamafactory"
 LINES = "\n".join(
     " ".join(chr(97 + number % 26) * (1 + (number + place) % 9) for place in range(9)) for number in range(60)
 )

@@ -9,10 +9,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pipeline.data.clean import message_texts, numbers, pii
-from pipeline.data.clean.settings import PiiSettings, mask_text
+from pipeline.data.clean.pii import mask_text
+from pipeline.data.clean.settings import PiiSettings
 from tests.rows import batch, outcome, sft, title
 
-TITLES = Path(__file__).parents[2] / "shared/data/pricerunner/pricerunner_aggregate.csv"
+TITLES = Path(__file__).parents[3] / "shared/data/pricerunner/pricerunner_aggregate.csv"
 TOKEN = "a1B2c3D4e5F6g7H8i9J0k1L2m3N4o5P6q7R8s9T0"  # noqa: S105
 
 

@@ -175,7 +175,7 @@ def test_options_of_params_are_those_of_the_dataclasses():
     ("least", "most", "fate"), [(6, None, "too few tokens"), (None, 2, "too many tokens"), (2, 9, None)]
 )
 def test_tokens_are_counted_by_the_given_tokenizer(least, most, fate):
-    tokenizer = Path(__file__).parents[1] / "examples/base/tokenizer.json"
+    tokenizer = Path(__file__).parents[2] / "examples/base/tokenizer.json"
     quality = Quality(min_tokens=least, max_tokens=most)
     options = replace(OPTIONS, quality=quality, tokenizer=tokenizer)
     (row,) = clean.clean(batch([title("red fridge", "x")]), options).to_pylist()

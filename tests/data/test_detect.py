@@ -11,7 +11,7 @@ from pipeline.data.detect import detect as guess
 from pipeline.data.detect.detect import detect
 from pipeline.data.reading.increment import FileSpec
 
-SHARED = Path(__file__).parents[2] / "shared" / "data"
+SHARED = Path(__file__).parents[3] / "shared" / "data"
 TITLES = [f"maker{n} model {n * 7919 % 1000} gadget" for n in range(40)]
 LABELS = ["Phones", "Fridges", "Freezers"]
 

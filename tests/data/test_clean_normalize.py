@@ -11,10 +11,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from pipeline.data.clean import folding, message_texts, normalize
-from pipeline.data.clean.settings import NormalizeSettings, block, line
+from pipeline.data.clean.normalize import block, line
+from pipeline.data.clean.settings import NormalizeSettings
 from tests.rows import batch, outcome, plain, title
 
-TITLES = Path(__file__).parents[2] / "shared/data/pricerunner/pricerunner_aggregate.csv"
+TITLES = Path(__file__).parents[3] / "shared/data/pricerunner/pricerunner_aggregate.csv"
 OFF = NormalizeSettings(unicode=False, mojibake=False, white_space=False)
 
 

@@ -6,7 +6,7 @@ import pytest
 
 from pipeline.common.errors import GraftError
 from pipeline.model.sizing import cards, pace, shapes
-from tests.test_footprint import QWEN, QWEN_7B, QWEN_14B
+from tests.model.test_footprint import QWEN, QWEN_7B, QWEN_14B
 
 
 @pytest.mark.parametrize(

@@ -10,7 +10,7 @@ from pipeline.data.detect import detect
 from pipeline.data.reading.filespec import FileSpec
 from tests.reading import increment, read
 
-SHARED = Path(__file__).parents[2] / "shared" / "data" / "llamafactory"
+SHARED = Path(__file__).parents[3] / "shared" / "data" / "llamafactory"
 SYSTEM, ASK, ANSWER = ("system", "be brief"), ("user", "hi"), ("assistant", "hello")
 CALL = '[{"function":{"arguments":{"city":"Rome"},"name":"weather"},"type":"function"}]'
 TOOLS = '[{"function":{"name":"weather","parameters":{}},"type":"function"}]'

@@ -7,7 +7,7 @@ import pytest
 from pipeline.common.errors import GraftError
 from pipeline.model.sizing import cards, fitting, footprint, shapes
 from pipeline.model.sizing.footprint import TrainingSetup
-from tests.test_footprint import LLAMA2_7B, LLAMA2_13B, LLAMA31_8B, QWEN_7B
+from tests.model.test_footprint import LLAMA2_7B, LLAMA2_13B, LLAMA31_8B, QWEN_7B
 
 LLAMA2_70B = {
     **LLAMA2_7B, "hidden_size": 8192, "intermediate_size": 28672, "num_hidden_layers": 80, "num_attention_heads": 64,

@@ -1,6 +1,6 @@
 """Why a pipeline is stale, in the words that decide what happens next: what `dvc status` says, and changed settings."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -10,13 +10,14 @@ from pipeline.chain.commits import git, outputs
 from pipeline.chain.history.releases import Release
 from pipeline.chain.store import tracking
 from pipeline.chain.store.objects import Store
-from pipeline.common import params
+from pipeline.common import files, params
+from pipeline.common.words import counted
 from pipeline.settings import effective
 
 Status = dict[str, list[Any]]  # stage -> what dvc status lists under it
 SETTINGS = "settings"  # the stage
 CODE = ("pipeline/", "schemas/")
-SHOWN = 8  # changed files of one folder, by name
+SHOWN = 12  # changed files by name; of more, how many each folder has
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -43,14 +44,31 @@ def find(store: Store, held: Release | None) -> list[Reason]:
         store: the repository's objects.
         held: the release that the tree holds.
     """
-    listed = [reason for reason in reasons(tracking.stale(store)) if not _is_settings_value(reason)]
+    declared, locked = (_stages(name) for name in ("dvc.yaml", "dvc.lock"))
+    listed = [
+        _listed_anew(reason, locked) for reason in reasons(tracking.stale(store)) if not _is_settings_value(reason)
+    ]
     changed = [
         Reason(stage=one.stage, kind="default" if one.is_default else "params", name=str(one))
         for one in changed_settings.find(effective.load(), held)
     ]
-    stages = list(outputs.stages(Path("dvc.yaml").read_bytes(), "dvc.yaml"))
+    stages = list(declared)
     found = [*listed, *changed]
     return sorted(found, key=lambda reason: stages.index(reason.stage) if reason.stage in stages else -1)
+
+
+def _stages(name: str) -> dict[str, dict[str, Any]]:
+    content = files.content(Path(name))
+    return outputs.stages(content, name) if content else {}
+
+
+def _listed_anew(reason: Reason, locked: Mapping[str, Any]) -> Reason:
+    """A dependency that dvc.lock does not know is a change of dvc.yaml, whatever it is."""
+    path = reason.name.partition(" ")[0]
+    deps = (locked.get(reason.stage) or {}).get("deps") or []
+    known = {str(dep.get("path")) for dep in deps if isinstance(dep, dict)}
+    is_new = reason.kind in ("data", "restated") and path not in known
+    return replace(reason, kind="code") if is_new else reason
 
 
 def _is_settings_value(reason: Reason) -> bool:
@@ -99,18 +117,20 @@ def words(found: Sequence[Reason]) -> list[str]:
 
 
 def by_file(found: Sequence[Reason]) -> list[Reason]:
-    """The reasons, with the changed files in place of a folder of code, as far as git can name them."""
-    return [one for reason in found for one in _by_file(reason)]
+    """The reasons, with the changed files in place of a folder of code: by name where they are few, else counted."""
+    folders = {reason.name.partition(" ")[0] for reason in found if reason.kind == "code"}
+    changed = {folder: _changed_since_locked(folder) for folder in folders if Path(folder).is_dir()}
+    are_few = len({path for paths in changed.values() for path in paths}) <= SHOWN
+    return [one for reason in found for one in _by_file(reason, changed, are_few=are_few)]
 
 
-def _by_file(reason: Reason) -> list[Reason]:
-    folder, _, change = reason.name.partition(" ")
-    if reason.kind != "code" or not Path(folder).is_dir():
+def _by_file(reason: Reason, changed: Mapping[str, list[str]], *, are_few: bool) -> list[Reason]:
+    folder = reason.name.partition(" ")[0]
+    paths = changed.get(folder) if reason.kind == "code" else None
+    if not paths:
         return [reason]
-    paths = _changed_since_locked(folder)
-    more = [f"{folder}: {len(paths) - SHOWN} more files changed"] if len(paths) > SHOWN else []
-    named = [f"{path} changed" for path in paths[:SHOWN]] + more
-    return [replace(reason, name=name) for name in named or [f"{folder} {change}"]]
+    names = [f"{path} changed" for path in paths] if are_few else [f"{folder}: {counted(len(paths), 'file')} changed"]
+    return [replace(reason, name=name) for name in names]
 
 
 def _changed_since_locked(folder: str) -> list[str]:

@@ -17,6 +17,7 @@ from pipeline.settings import effective
 Status = dict[str, list[Any]]  # stage -> what dvc status lists under it
 SETTINGS = "settings"  # the stage
 CODE = ("pipeline/", "schemas/")
+MOST = 20  # causes that are named
 SHOWN = 12  # changed files by name; of more, how many each folder has
 
 
@@ -45,9 +46,8 @@ def find(store: Store, held: Release | None) -> list[Reason]:
         held: the release that the tree holds.
     """
     declared, locked = (_stages(name) for name in ("dvc.yaml", "dvc.lock"))
-    listed = [
-        _listed_anew(reason, locked) for reason in reasons(tracking.stale(store)) if not _is_settings_value(reason)
-    ]
+    told = [reason for reason in reasons(tracking.stale(store)) if not _is_settings_value(reason)]
+    listed = list(dict.fromkeys(_listed_anew(reason, declared, locked) for reason in told))
     changed = [
         Reason(stage=one.stage, kind="default" if one.is_default else "params", name=str(one))
         for one in changed_settings.find(effective.load(), held)
@@ -62,13 +62,18 @@ def _stages(name: str) -> dict[str, dict[str, Any]]:
     return outputs.stages(content, name) if content else {}
 
 
-def _listed_anew(reason: Reason, locked: Mapping[str, Any]) -> Reason:
-    """A dependency that dvc.lock does not know is a change of dvc.yaml, whatever it is."""
+def _listed_anew(reason: Reason, declared: Mapping[str, Any], locked: Mapping[str, Any]) -> Reason:
+    """A stage, a dependency or an output that dvc.lock does not know is a change of dvc.yaml, whatever it is."""
+    if reason.stage not in declared:
+        return reason
+    if reason.stage not in locked:
+        return replace(reason, kind="code", name="a new stage")
     path = reason.name.partition(" ")[0]
-    deps = (locked.get(reason.stage) or {}).get("deps") or []
-    known = {str(dep.get("path")) for dep in deps if isinstance(dep, dict)}
-    is_new = reason.kind in ("data", "restated") and path not in known
-    return replace(reason, kind="code") if is_new else reason
+    entries = [entry for part in ("deps", "outs") for entry in locked[reason.stage].get(part) or []]
+    known = {str(entry.get("path")) for entry in entries if isinstance(entry, dict)}
+    if reason.kind not in ("code", "data", "restated", "output") or path in known or " " not in reason.name:
+        return reason
+    return replace(reason, kind="code", name=f"{path} is new in dvc.yaml")
 
 
 def _is_settings_value(reason: Reason) -> bool:
@@ -108,10 +113,12 @@ def only_outputs(found: Sequence[Reason]) -> bool:
 def words(found: Sequence[Reason]) -> list[str]:
     """The reasons for a person: one line a cause, with the stages that it touches; outputs in one line."""
     causes: dict[str, list[str]] = {}
-    for reason in found:
+    for reason in sorted(found, key=lambda reason: reason.kind == "code"):  # what people asked for comes first
         if reason.kind != "output":
             causes.setdefault(reason.name, []).append(reason.stage)
     lines = [f"{name} ({', '.join(dict.fromkeys(stages))})" for name, stages in causes.items()]
+    more = len(lines) - MOST
+    lines = [*lines[:MOST], *([f"and {more} more causes"] if more > 0 else [])]
     absent = {reason.stage for reason in found if reason.kind == "output" and not reason.stage.endswith(".dvc")}
     return lines + ([f"outputs of {len(absent)} stages are not here, or are other ones"] if absent else [])
 

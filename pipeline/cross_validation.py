@@ -30,6 +30,7 @@ from pipeline.data.records.records import Record
 from pipeline.evaluation import compared_models
 from pipeline.evaluation.metrics import slice_metrics
 from pipeline.evaluation.settings import EvaluateSettings
+from pipeline.model.base import pinned
 from pipeline.stages import assemble, settings, train
 from pipeline.training.settings import TrainSettings
 
@@ -130,7 +131,7 @@ def _increment() -> assemble.NewRecords:
 def _trained(table: pa.Table, adapter: Path) -> None:
     asked = replace(params.load("train", TrainSettings), checkpoint_url=None, trackers=[])
     arrow.write_table(train.RECORDS, table)  # what a checkpoint would be named by
-    parent = train.PARENT if asked.chain != "fresh" and train.PARENT.exists() else None
+    parent = train.parent_of(asked, pinned.load())
     train.learn(asked, arrow.records_of(table), parent, adapter).clear()
 
 

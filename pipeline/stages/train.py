@@ -14,11 +14,12 @@ from pipeline.common import errors, files, params, scratch, timing
 from pipeline.common.errors import GraftError
 from pipeline.data.records import arrow, kinds
 from pipeline.data.records.records import Record
-from pipeline.model.adapter import lora_settings, saved_adapter
+from pipeline.model.adapter import lora_settings
 from pipeline.model.base import pinned
 from pipeline.model.base.pinned import Base
 from pipeline.training.machine import launch
-from pipeline.training.methods import continuing
+from pipeline.training.parent.obstacles import obstacles, refuse_unfit
+from pipeline.training.parent.parent_adapter import ParentAdapter, open_parent
 from pipeline.training.settings import TrainSettings
 from pipeline.training.steps import Outcome, Step
 
@@ -35,19 +36,17 @@ UNBOUND = ("checkpoint", "checkpoint_url", "trackers", "workers", "replay")
 CURVE_ROWS = 200  # at most: the curve lies in git
 
 
-def hand_on(asked: TrainSettings, parent: Path, draft: Path) -> Outcome:
+def hand_on(asked: TrainSettings, parent: ParentAdapter, base: Base, draft: Path) -> Outcome:
     """Copy the parent's adapter.
 
     Raises:
         GraftError: it could not be trained further as asked, either.
     """
-    continuing.refuse_unfit(asked, parent)
-    base = pinned.load()
-    saved_adapter.check_base(parent, base)
-    lora_settings.refuse_if(_obstacles(asked, base, parent))
+    refuse_unfit(asked, parent)
+    lora_settings.refuse_if(obstacles(asked, parent, base))
     print("train: nothing new: the parent's adapter is handed on", flush=True)
     for name in ("adapter_model.safetensors", "adapter_config.json"):
-        files.write_bytes(draft / name, (parent / name).read_bytes())
+        files.write_bytes(draft / name, (parent.folder / name).read_bytes())
     counts = ["records", "examples", "truncated", "dropped", "undesirable", "steps", "epochs", "tokens"]
     nothing = ["total_parameters", "machine_class", "learning_rate", "micro_batch", "validation", "average"]
     facts = dict.fromkeys([*counts, "trainable_parameters"], 0) | dict.fromkeys([*nothing, "stack_error"])
@@ -55,15 +54,7 @@ def hand_on(asked: TrainSettings, parent: Path, draft: Path) -> Outcome:
     return Outcome(facts=facts | {"objective": asked.objective, "method": asked.method})
 
 
-def _obstacles(asked: TrainSettings, base: Base, parent: Path) -> list[str]:
-    if asked.chain == "stack" or lora_settings.says_so_itself(asked.lora, parent):
-        return continuing.obstacles(asked, parent)
-    from pipeline.training.methods import methods  # targets in other words than the parent's: the base's modules tell
-
-    return methods.obstacles(base, parent, asked)
-
-
-def learn(asked: TrainSettings, records: Sequence[Record], parent: Path | None, draft: Path) -> Outcome:
+def learn(asked: TrainSettings, records: Sequence[Record], parent: ParentAdapter | None, draft: Path) -> Outcome:
     """Train an adapter and save it, going on from a checkpoint where there is one of this very training."""
     kinds.refuse_others([record.kind for record in records], asked.objective)
     print(f"train: {len(records)} records; loading torch and the base", flush=True)
@@ -88,7 +79,7 @@ def _launched(asked: TrainSettings, config: Path, draft: Path) -> Outcome:
 def _one_of_several(asked: TrainSettings, draft: Path) -> None:
     """What a launched process does: its part of `learn`; the main one hands the outcome to the stage."""
     with launch.reporting(draft, main=launch.is_main()):
-        made = learn(asked, arrow.read_records(RECORDS), _parent(asked), draft)
+        made = learn(asked, arrow.read_records(RECORDS), parent_of(asked, pinned.load()), draft)
         if launch.is_main():
             launch.report(
                 draft,
@@ -97,8 +88,9 @@ def _one_of_several(asked: TrainSettings, draft: Path) -> None:
             )
 
 
-def _parent(asked: TrainSettings) -> Path | None:
-    return PARENT if asked.chain != "fresh" and PARENT.exists() else None
+def parent_of(asked: TrainSettings, base: Base) -> ParentAdapter | None:
+    """The adapter that the training continues or stands on; None: it begins on the base."""
+    return open_parent(PARENT, base) if asked.chain != "fresh" and PARENT.exists() else None
 
 
 def condense(steps: Sequence[Step], rows: int = CURVE_ROWS) -> list[tuple[int, float, float, float]]:
@@ -129,13 +121,14 @@ def main() -> None:
         scratch.end_with_parent()
         _clear()
         records = arrow.read_records(RECORDS)
-        parent = _parent(asked)
+        base = pinned.load()
+        parent = parent_of(asked, base)
         if records and asked.machine.launch:
             made = _launched(asked, Path(asked.machine.launch), draft)
         elif records:
             made = learn(asked, records, parent, draft)
         elif parent:
-            made = hand_on(asked, parent, draft)
+            made = hand_on(asked, parent, base, draft)
         else:
             raise GraftError(f"{RECORDS}: nothing to train on, and no parent to hand on", help="graft add NAME FILE...")
         rows = condense(made.steps)
@@ -145,7 +138,7 @@ def main() -> None:
             "increments": dict(Counter(record.increment for record in records)),
             "final_loss": final_loss(made.steps),
             "state_bytes": (draft / "adapter_model.safetensors").stat().st_size,
-            "continued_from": files.sha256(parent / "adapter_model.safetensors") if parent else None,
+            "continued_from": files.sha256(parent.folder / "adapter_model.safetensors") if parent else None,
         }
         _publish(draft, facts, rows, made.tested)
         made.clear()

@@ -19,9 +19,11 @@ from pipeline.training.examples.example import Encoding, Example
 from pipeline.training.examples.examples import Made
 from pipeline.training.machine import fit_checks, launch, precision, processes
 from pipeline.training.machine.memory import Micro
-from pipeline.training.methods import continuing, methods
+from pipeline.training.methods import methods
 from pipeline.training.methods.methods import Trainable
 from pipeline.training.parent import blending, pull
+from pipeline.training.parent.obstacles import refuse_unfit
+from pipeline.training.parent.parent_adapter import ParentAdapter
 from pipeline.training.settings import TrainSettings
 from pipeline.training.steps import Outcome
 
@@ -31,7 +33,7 @@ DPO_RATE = 1e-3  # above it a pair soon says nothing but that the rejected answe
 def learn(
     asked: TrainSettings,
     records: Sequence[Record],
-    parent: Path | None,
+    parent: ParentAdapter | None,
     draft: Path,
     *,
     scratch: Path,
@@ -42,14 +44,14 @@ def learn(
     Args:
         asked: section `train`.
         records: what to learn.
-        parent: folder of the parent's adapter.
+        parent: the parent's adapter.
         draft: where the adapter is written.
         scratch: where checkpoints lie.
         inputs: the files that the records are from: with other ones it is another training.
     """
     if asked.objective == "dpo" and isinstance(asked.learning_rate, float) and asked.learning_rate > DPO_RATE:
         print(f"train: learning_rate {asked.learning_rate:g} is high for dpo; 1e-5 to 5e-4 suits LoRA", flush=True)
-    continuing.refuse_unfit(asked, parent)
+    refuse_unfit(asked, parent)
     group = processes.join() if launch.inside() else processes.ALONE
     continues = parent is not None and asked.chain == "continue"
     asked = asked.continued() if continues else asked
@@ -57,7 +59,7 @@ def learn(
     fit_checks.refuse_unfit(asked, device, base.folder)
     numbers = precision.chosen(asked.machine.precision, device, base.folder)
     kind = machine.machine_class(device) | precision.facts(numbers, device) | group.facts()
-    run = fingerprint(asked, [*inputs, *([parent] if parent else [])], base.fingerprint, kind)
+    run = fingerprint(asked, [*inputs, *([parent.folder] if parent else [])], base.fingerprint, kind)
     found = _examples(asked, records, base)
     learned, held = validation.hold(found.examples, asked.validation)
     made = methods.trainable(base, parent, asked, device)

@@ -2,6 +2,7 @@
 
 import contextlib
 import dataclasses
+import json
 import re
 from pathlib import Path
 from typing import Any
@@ -13,15 +14,16 @@ from peft import PeftModel
 from peft.mapping import PEFT_TYPE_TO_CONFIG_MAPPING
 from transformers import AutoModelForCausalLM
 
-from pipeline.common import params
 from pipeline.common.errors import GraftError
 from pipeline.model.adapter import saved_adapter
 from pipeline.model.base import pinned
 from pipeline.model.merged import shards
 from pipeline.model.weights import weights
 from pipeline.training.methods import methods, peft_methods
+from pipeline.training.parent.parent_adapter import open_parent
 from pipeline.training.settings import TrainSettings
 from tests.conftest import ROOT
+from tests.training import peft_smoke
 
 COMMON = {"vocab_size": 96, "pad_token_id": 0, "bos_token_id": 1, "eos_token_id": 2}
 LLAMA = COMMON | {
@@ -77,12 +79,13 @@ def tiny(family: str, folder: Path) -> pinned.Base:
 @pytest.fixture
 def asked(monkeypatch: pytest.MonkeyPatch) -> TrainSettings:
     monkeypatch.chdir(ROOT)
-    return dataclasses.replace(params.load("train", TrainSettings), rank=2, alpha=4)
+    return TrainSettings(rank=2, alpha=4)
 
 
 def learn(base: pinned.Base, parent: Path | None, asked: TrainSettings, folder: Path) -> list[float]:
     """Three steps and a saved adapter; their losses."""
-    made = methods.trainable(base, parent, asked, torch.device("cpu"))
+    opened = open_parent(parent, base) if parent else None
+    made = methods.trainable(base, opened, asked, torch.device("cpu"))
     optimizer = torch.optim.AdamW(
         made.groups, lr=1e-3 if asked.method in saved_adapter.CHANGED else 1e-2, weight_decay=0.0
     )
@@ -209,18 +212,16 @@ def test_a_pattern_that_peft_cannot_take_is_one_short_line(asked, tmp_path):
     assert "\n" not in error.value.message
 
 
-@pytest.mark.parametrize(
-    ("method", "said"),
-    [
-        ("adaption_prompt", "ADAPTION_PROMPT cannot be made here"),  # not Python's words alone
-        ("randlora", "RANDLORA cannot be saved and continued here"),
-        ("beft", "BEFT cannot be merged here"),
-    ],
-)
-def test_a_kind_that_makes_no_release_is_refused_with_the_reason(method, said, asked, tmp_path):
-    with pytest.raises(GraftError, match=rf"train\.method: {method}: PEFT's {said}") as error:
+@pytest.mark.parametrize("method", ["adaption_prompt", "randlora", "dorra"])
+def test_a_method_that_graft_has_not_tried_is_refused(method, asked, tmp_path):
+    with pytest.raises(GraftError, match=rf"train\.method: {method}: not a method that Graft has tried") as error:
         methods.trainable(tiny("llama", tmp_path), None, dataclasses.replace(asked, method=method), torch.device("cpu"))
-    assert all(len(problem) > len("RuntimeError: ...") for problem in error.value.problems)
+    assert "vblora" in str(error.value.help)
+
+
+def test_schema_names_the_methods_that_there_are():
+    allowed = json.loads((ROOT / "schemas/params.schema.json").read_text())["properties"]["train"]["properties"]
+    assert set(allowed["method"]["enum"]) == {*peft_methods.OURS, *peft_methods.TESTED}
 
 
 @pytest.mark.slow  # every kind that PEFT has
@@ -232,12 +233,16 @@ def test_the_page_of_methods_lists_what_is_taken(asked, tmp_path, monkeypatch):
     )
     wide = FAMILIES["gpt2"][1] | {"n_embd": 256}
     monkeypatch.setitem(FAMILIES, "gpt2", ("GPT2Config", wide))
+    every = tuple(kind.value.lower() for kind in PEFT_TYPE_TO_CONFIG_MAPPING if kind.value != "LORA")
+    tested = set(peft_methods.TESTED)
+    monkeypatch.setattr(peft_methods, "TESTED", every)
     base, taken, on_transposed = tiny("gpt2", tmp_path), set(), set()
-    for kind in (kind.value.lower() for kind in PEFT_TYPE_TO_CONFIG_MAPPING if kind.value != "LORA"):
+    for kind in every:
         wanted = dataclasses.replace(asked, method=kind).lora
         with contextlib.suppress(GraftError):
-            peft_methods.refuse_unless_it_works(wanted)
+            peft_smoke.refuse_unless_it_works(wanted)
             taken.add(kind)
             peft_methods.new(AutoModelForCausalLM.from_pretrained(base.folder), wanted, 0)
             on_transposed.add(kind)
     assert (on_transposed, taken - on_transposed) == (everywhere, elsewhere)
+    assert taken == tested

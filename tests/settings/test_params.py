@@ -48,6 +48,8 @@ def test_every_problem_is_named_at_once_with_line_and_key(fresh: Clone) -> None:
         pytest.param("source: builtin", "source: Qwen/Qwen3-0.6B", "did you mean 'hf:Qwen/Qwen3-0.6B'?", id="no-hf"),
         pytest.param("source: builtin", "source: bultin", "did you mean 'builtin'?", id="misspelt"),
         pytest.param("objective: sft", "objective: stf", "is 'stf'; did you mean 'sft'?", id="enum"),
+        pytest.param("method: lora", "method: loar", "is 'loar'; did you mean 'lora'?", id="method"),
+        pytest.param("method: lora", "method: prefix_tuning", "is 'prefix_tuning'", id="untried-method"),
         pytest.param("anchor: null", "anchor: 1.0.0", "did you mean 'v1.0.0'?", id="no-v"),
         pytest.param(
             "chat_template: null",

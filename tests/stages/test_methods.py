@@ -207,8 +207,6 @@ def test_stack_above_its_cap_is_compressed_and_the_loss_stated(finished, blank, 
         pytest.param({"init": "eva"}, r"train\.init: eva cannot be handed on", id="init-needs-data"),
         pytest.param({"init": "orthogonal", "rank": 3}, r"train\.init: .*even", id="odd-rank"),
         pytest.param({"method": "qlora", "init": "pissa"}, r"train\.init: pissa takes a part off", id="qlora-pissa"),
-        pytest.param({"method": "loar"}, r"train\.method: loar: not known", id="unknown"),
-        pytest.param({"method": "prefix_tuning"}, r"PREFIX_TUNING cannot", id="cannot-be-merged"),
     ],
 )  # fmt: skip
 def test_settings_that_do_not_go_together_are_refused(candidate, run, asked, said):

@@ -10,7 +10,7 @@ from safetensors.torch import load_file
 from pipeline.common import files, params, scratch
 from pipeline.common.errors import GraftError
 from pipeline.data.records import arrow
-from pipeline.model.adapter import lora_settings
+from pipeline.model.adapter import lora_settings, saved_adapter
 from pipeline.model.adapter.settings import AdapterSettings
 from pipeline.model.base import base_files, pinned
 from pipeline.model.chat import chat
@@ -342,7 +342,7 @@ def test_curve_is_condensed_to_means_over_equal_spans():
 
 def test_settings_are_compared_as_numbers(finished):
     asked = AdapterSettings(rank=2, alpha=4.0, dropout=0, targets="all-linear")
-    assert lora_settings.differences(asked, finished / "models/adapter") == []
+    assert lora_settings.differences(asked, saved_adapter.read(finished / "models/adapter")) == []
 
 
 def test_second_training_in_one_checkout_is_refused(candidate, run):

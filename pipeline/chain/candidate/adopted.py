@@ -11,7 +11,7 @@ from safetensors import SafetensorError
 from safetensors.torch import load
 
 from pipeline.common.errors import GraftError
-from pipeline.model.adapter import lora_settings
+from pipeline.model.adapter import lora_settings, saved_adapter
 from pipeline.model.adapter.settings import AdapterSettings
 from pipeline.model.base.pinned import Base
 from pipeline.training.methods import lora
@@ -43,7 +43,10 @@ def rewrite(source: Path, base: Base, asked: AdapterSettings, target: Path) -> l
     new = lora.skeleton(base.folder, asked)  # what a new adapter would be, without data
     wanted = get_peft_model_state_dict(new, save_embedding_layers=False)
     problems = [*_unlike_ours(config), *_other_base(config, base)]
-    problems += [line.replace("the parent's adapter", "this one") for line in lora_settings.differences(asked, source)]
+    problems += [
+        line.replace("the parent's adapter", "this one")
+        for line in lora_settings.differences(asked, saved_adapter.read(source))
+    ]
     problems += _misfits(tensors, {name: tuple(tensor.shape) for name, tensor in wanted.items()})
     if problems:
         raise GraftError(

@@ -2,11 +2,11 @@
 
 import re
 from collections.abc import Mapping, Sequence
-from pathlib import Path
 from typing import Any
 
 from pipeline.common.errors import GraftError
 from pipeline.model.adapter import saved_adapter
+from pipeline.model.adapter.saved_adapter import SavedAdapter
 from pipeline.model.adapter.settings import AdapterSettings
 
 QUANTIZED = "qlora"
@@ -53,17 +53,15 @@ def modules(asked: AdapterSettings) -> dict[str, Any]:
     }
 
 
-def says_so_itself(asked: AdapterSettings, adapter: Path) -> bool:
+def says_so_itself(asked: AdapterSettings, has: SavedAdapter) -> bool:
     """Does an adapter say that it was asked for in these very words? If not, its modules tell, on the base alone."""
-    has = saved_adapter.read(adapter)
     if {asked.method, has.method} <= set(LORA):
         return has.modules == modules(asked)
     return asked.layers is None or has.method not in saved_adapter.EXPAND
 
 
-def differences(asked: AdapterSettings, adapter: Path) -> list[str]:
+def differences(asked: AdapterSettings, has: SavedAdapter) -> list[str]:
     """Which settings of a saved adapter differ from what is asked for; targets can only be compared on a model."""
-    has = saved_adapter.read(adapter)
     if asked.method in saved_adapter.CHANGED and has.method in saved_adapter.CHANGED:
         return _other_layers(asked, has)
     found: dict[str, tuple[Any, Any]] = {"method": (asked.method, has.method)}
@@ -80,9 +78,8 @@ def differences(asked: AdapterSettings, adapter: Path) -> list[str]:
     ]
 
 
-def obstacles_to_stacking(asked: AdapterSettings, adapter: Path) -> list[str]:
+def obstacles_to_stacking(asked: AdapterSettings, has: SavedAdapter) -> list[str]:
     """Why a new LoRA cannot be stacked on a saved adapter; its own rank, alpha, dropout and targets are free."""
-    has = saved_adapter.read(adapter)
     found = []
     if asked.method not in ("lora", QUANTIZED):
         found.append(f"train.method: {asked.method}: only LoRA adds up to one adapter; lora or qlora can be stacked")
@@ -95,7 +92,7 @@ def obstacles_to_stacking(asked: AdapterSettings, adapter: Path) -> list[str]:
     return found
 
 
-def _settings(has: saved_adapter.SavedAdapter) -> dict[str, Any]:
+def _settings(has: SavedAdapter) -> dict[str, Any]:
     """As they were asked for: a stacked adapter, or one that began with a part of the base, has another rank."""
     init = has.config.get("init_lora_weights", True)
     return {
@@ -107,7 +104,7 @@ def _settings(has: saved_adapter.SavedAdapter) -> dict[str, Any]:
     } | has.asked
 
 
-def _other_layers(asked: AdapterSettings, has: saved_adapter.SavedAdapter) -> list[str]:
+def _other_layers(asked: AdapterSettings, has: SavedAdapter) -> list[str]:
     """Any tensor can be trained further, but new layers come only once, before the first training."""
     if asked.method == has.method or not {asked.method, has.method} & set(saved_adapter.EXPAND):
         if has.quantize in (None, asked.quantize):

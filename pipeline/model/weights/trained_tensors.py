@@ -10,6 +10,7 @@ from safetensors.torch import load_file, save
 from pipeline.common import files
 from pipeline.common.errors import GraftError
 from pipeline.model.adapter import saved_adapter
+from pipeline.model.adapter.saved_adapter import SavedAdapter
 from pipeline.model.base.pinned import Base
 from pipeline.model.weights import layers
 
@@ -31,13 +32,13 @@ def write(model: Any, names: Collection[str], config: dict[str, Any], base: Base
     files.write_json(folder / saved_adapter.CONFIG, config | named)
 
 
-def put(model: Any, adapter: Path) -> Any:
+def put(model: Any, adapter: Path, has: SavedAdapter) -> Any:
     """Lay saved tensors over a base, in place, after adding the layers that they need.
 
     Raises:
         GraftError: names or shapes are not the model's.
     """
-    after = saved_adapter.read(adapter).config.get("graft_expanded_after", [])
+    after = has.config.get("graft_expanded_after", [])
     if after:
         layers.expand(model, after)
     state, tensors = dict(model.named_parameters()), load_file(adapter / saved_adapter.WEIGHTS)

@@ -28,7 +28,7 @@ def add_adapter(model: Any, adapter: Path, base: Base, *, trainable: bool = Fals
     """
     told = saved_adapter.check_base(adapter, base)
     if told.method in saved_adapter.CHANGED:
-        return trained_tensors.put(model, adapter)
+        return trained_tensors.put(model, adapter, told)
     return PeftModel.from_pretrained(model, str(adapter), is_trainable=trainable)
 
 

@@ -11,15 +11,17 @@ from transformers import AutoConfig
 from pipeline.common.errors import GraftError
 from pipeline.model.adapter import saved_adapter
 from pipeline.model.adapter.lora_settings import ON_QUANTIZED
+from pipeline.model.adapter.saved_adapter import SavedAdapter
 from pipeline.model.adapter.settings import AdapterSettings
 from pipeline.model.base.pinned import Base
 from pipeline.model.weights import layers, trained_tensors
+from pipeline.training.parent.parent_adapter import ParentAdapter
 
 _PROBE = 8  # tokens that an expanded model is compared with its base on
 _TOLERANCE = 1e-4  # of logits; float32
 
 
-def prepare(body: Any, parent: Path | None, asked: AdapterSettings) -> tuple[Any, set[str], dict[str, Any]]:
+def prepare(body: Any, parent: ParentAdapter | None, asked: AdapterSettings) -> tuple[Any, set[str], dict[str, Any]]:
     """Thaw what is trained, on the base or on the parent's state.
 
     Returns:
@@ -29,10 +31,10 @@ def prepare(body: Any, parent: Path | None, asked: AdapterSettings) -> tuple[Any
     Raises:
         GraftError: the model has no such layers, or none of its tensors is meant.
     """
-    has = saved_adapter.read(parent) if parent else None
+    has = parent.has if parent else None
     after = has.config.get("graft_expanded_after", []) if has else []
     if parent:
-        body = trained_tensors.put(body, parent)
+        body = trained_tensors.put(body, parent.folder, parent.has)
     elif asked.method in saved_adapter.EXPAND:
         after = layers.spread(asked.layers, len(layers.stack(body)[1]))
         _expand(body, after)
@@ -50,9 +52,9 @@ def prepare(body: Any, parent: Path | None, asked: AdapterSettings) -> tuple[Any
     return body, names, config
 
 
-def other_layers(base: Path, asked: AdapterSettings, parent: Path) -> list[str]:
+def other_layers(base: Path, asked: AdapterSettings, has: SavedAdapter) -> list[str]:
     """How the places of new layers that are asked for differ from a parent's; one problem or none."""
-    after = sorted(saved_adapter.read(parent).config["graft_expanded_after"])
+    after = sorted(has.config["graft_expanded_after"])
     if asked.layers is None:
         return []
     config = AutoConfig.from_pretrained(base, local_files_only=True)

@@ -9,7 +9,9 @@ from pipeline.model.adapter import lora_settings, saved_adapter
 from pipeline.model.adapter.lora_settings import QUANTIZED
 from pipeline.model.base.pinned import Base
 from pipeline.model.weights import base_model, weights
-from pipeline.training.methods import concatenated, continuing, full_weights, lora, peft_methods
+from pipeline.training.methods import concatenated, full_weights, lora, peft_methods
+from pipeline.training.parent.obstacles import obstacles
+from pipeline.training.parent.parent_adapter import ParentAdapter
 from pipeline.training.settings import TrainSettings
 
 
@@ -23,7 +25,7 @@ class Trainable:
     # returns what training.json says of them
 
 
-def trainable(base: Base, parent: Path | None, asked: TrainSettings, device: Any) -> Trainable:
+def trainable(base: Base, parent: ParentAdapter | None, asked: TrainSettings, device: Any) -> Trainable:
     """The model to train: the parent's adapter on its base, a new one beside it, or a new one.
 
     Raises:
@@ -31,11 +33,8 @@ def trainable(base: Base, parent: Path | None, asked: TrainSettings, device: Any
     """
     wanted = asked.lora
     lora_settings.refuse_unfit(wanted)
-    if asked.method not in lora_settings.LORA + saved_adapter.CHANGED:
-        peft_methods.refuse_unless_it_works(wanted)
     if parent:
-        saved_adapter.check_base(parent, base)
-        lora_settings.refuse_if(obstacles(base, parent, asked))
+        lora_settings.refuse_if(obstacles(asked, parent, base))
     body = load(base, asked, device)
     if asked.method in saved_adapter.CHANGED:
         return _replaced(body, base, parent, asked, device)
@@ -46,18 +45,6 @@ def trainable(base: Base, parent: Path | None, asked: TrainSettings, device: Any
         groups=_groups(model, asked.lora_plus),
         save=lambda folder: _save(model, base, parent, asked, folder),
     )
-
-
-def obstacles(base: Base, parent: Path, asked: TrainSettings) -> list[str]:
-    """Which settings are asked for that a parent's adapter cannot take on, each named; modules and layers, too."""
-    found, has = continuing.obstacles(asked, parent), saved_adapter.read(parent)
-    if asked.chain == "stack":
-        return found
-    if {asked.method, has.method} <= set(lora_settings.LORA):
-        found += lora.other_targets(base.folder, asked.lora, parent)
-    if asked.method == has.method and asked.method in saved_adapter.EXPAND:
-        found += full_weights.other_layers(base.folder, asked.lora, parent)
-    return found
 
 
 def load(base: Base, asked: TrainSettings, device: Any) -> Any:
@@ -75,18 +62,18 @@ def _on(device: Any, model: Any, asked: TrainSettings) -> Any:
     return model if there else model.to(device)
 
 
-def _adapted(body: Any, base: Base, parent: Path | None, asked: TrainSettings) -> Any:
+def _adapted(body: Any, base: Base, parent: ParentAdapter | None, asked: TrainSettings) -> Any:
     if parent and asked.chain == "continue":
-        return weights.add_adapter(body, parent, base, trainable=True)
+        return weights.add_adapter(body, parent.folder, base, trainable=True)
     make = lora.new if asked.method in lora_settings.LORA else peft_methods.new
     made = make(body, asked.lora, asked.seed)
-    return concatenated.beside_parent(made, parent) if parent else made
+    return concatenated.beside_parent(made, parent.folder) if parent else made
 
 
-def _save(model: Any, base: Base, parent: Path | None, asked: TrainSettings, folder: Path) -> dict[str, Any]:
+def _save(model: Any, base: Base, parent: ParentAdapter | None, asked: TrainSettings, folder: Path) -> dict[str, Any]:
     """Write an adapter; what it says of itself is carried on from one that is continued."""
     notes: dict[str, Any] = {"method": asked.method, "quantize": asked.quantize} if asked.method == QUANTIZED else {}
-    has = saved_adapter.read(parent) if parent else None
+    has = parent.has if parent else None
     if asked.method in lora_settings.LORA and not (has and asked.chain == "stack"):  # which has both's modules
         notes["modules"] = (has.modules if has else None) or lora_settings.modules(asked.lora)
     if lora.FROZEN in model.peft_config:
@@ -112,7 +99,7 @@ def _groups(model: Any, lora_plus: float | None) -> list[dict[str, Any]]:
     ]
 
 
-def _replaced(body: Any, base: Base, parent: Path | None, asked: TrainSettings, device: Any) -> Trainable:
+def _replaced(body: Any, base: Base, parent: ParentAdapter | None, asked: TrainSettings, device: Any) -> Trainable:
     model, names, config = full_weights.prepare(body, parent, asked.lora)
     model = _on(device, model, asked)
     return Trainable(

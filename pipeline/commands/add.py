@@ -17,6 +17,7 @@ from pipeline.chain.lock import lockfile
 from pipeline.chain.store import tracking
 from pipeline.chain.store.objects import Store
 from pipeline.commands import incoming
+from pipeline.commands.grouped import GroupedCommand, in_group
 from pipeline.commands.incoming import Incoming
 from pipeline.common import params, words
 from pipeline.common.errors import GraftError
@@ -26,19 +27,19 @@ from pipeline.data.records import kinds
 from pipeline.settings import effective
 
 GOLDEN = Path("data/golden")
+_WHICH = "Which candidate"  # a group of options
 GIVEN = (".dvcignore", "dvc.lock", "dvc.yaml", "models.lock", "params.yaml")  # that git must keep, beside the increment
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}")
 
 
-@click.command()
+@click.command(cls=GroupedCommand)
 @click.argument("name", required=False)
 @click.argument("paths", nargs=-1, metavar="[FILE]...")
-@click.option("--replace", is_flag=True, help="Rewrite an unreleased or withdrawn increment, or drop the open one.")
-@click.option("--no-data", is_flag=True, help="Open a candidate without new files: new code, params, golden items.")
-@click.option("--full", is_flag=True, help="Open a refresh: train from the base over all increments of the chain.")
-@click.option("--adopt", metavar="DIR", help="Continue an adapter that another tool made (PEFT's format).")
+@in_group(_WHICH, "--replace", is_flag=True, help="Rewrite an unreleased or withdrawn increment, or drop the open one.")
+@in_group(_WHICH, "--no-data", is_flag=True, help="Open a candidate without new files: new code, params, golden items.")
+@in_group(_WHICH, "--full", is_flag=True, help="Open a refresh: train from the base over all increments of the chain.")
+@in_group(_WHICH, "--adopt", metavar="DIR", help="Continue an adapter that another tool made (PEFT's format).")
 @incoming.options
-@click.option("--instruction", default="", help="A line that stands above each text in the prompt.")
 @click.pass_obj
 def add(
     called_from: Path,
@@ -49,8 +50,7 @@ def add(
     no_data: bool,
     full: bool,
     adopt: str | None,
-    instruction: str,
-    **reading: Any,
+    **handed_in: Any,
 ) -> None:
     """Open the next candidate, or add files to it.
 
@@ -64,6 +64,7 @@ def add(
       graft add titles offers.csv --no-header --columns id,title,category --text title --label category
       graft add chats talks.jsonl.gz --images photos     JSON, Parquet, Arrow, text, packed or not
       graft add prices new.csv --key id --withdrawn gone.txt --evaluation judged.csv
+      graft add offers offers.tsv --label category --set template='{title} by {brand}'
       graft add --no-data              after an edit of params or code
       graft add 2026-refresh --full    train again from the base, over everything
       graft add --adopt ../adapter     the open candidate, before the first release, on that adapter
@@ -89,8 +90,8 @@ def add(
         if folder and full:
             _open_full(tree, folder)
         elif folder:
-            handed = incoming.gather(called_from, paths, reading | {"instruction": instruction})
-            _add_files(tree, folder, handed, replace, instruction)
+            handed = incoming.gather(called_from, paths, handed_in)
+            _add_files(tree, folder, handed, replace, str(handed.options["instruction"]))
         if adopt:
             adoption.adopt(called_from / adopt)
 

@@ -8,7 +8,8 @@ from typing import Any
 
 import click
 
-from pipeline.common import files
+from pipeline.commands.grouped import in_group
+from pipeline.common import files, schema_words
 from pipeline.common.errors import GraftError
 from pipeline.data.detect import dataset_info
 from pipeline.data.reading import increment
@@ -20,28 +21,35 @@ _READING = (
     "text", "label", "columns", "header", "delimiter", "encoding", "format", "content", "template", "blocks",
 )  # fmt: skip
 
-FORMATS = ("csv", "jsonl", "json", "txt", "parquet", "arrow")
-LAYOUTS = ("table", "alpaca", "sharegpt", "messages", "preference", "kto", "text")
+_VISIBLE = ("text", "label", "columns", "header", "key", "instruction")  # options of their own
+_SET = {  # keys of increment.yaml that are rarely said -> what they may be
+    "task": tuple(CONTENTS),
+    "format": ("csv", "jsonl", "json", "txt", "parquet", "arrow"),
+    "content": ("table", "alpaca", "sharegpt", "messages", "preference", "kto", "text"),
+    "blocks": ("lines", "paragraphs"),
+    "delimiter": (),
+    "encoding": (),
+    "template": (),
+    "date": (),
+}
+_WHAT, _HOW = "What the files are", "How they are read, where it is not detected"
 _OPTIONS = (
-    click.option("--text", help="Column that holds the text."),
-    click.option("--label", help="Column that holds the label."),
-    click.option("--columns", help="Names of a CSV's columns, comma-separated, where it has no header."),
-    click.option("--header/--no-header", default=None, help="Whether the first row of a CSV names its columns."),
-    click.option("--delimiter", help="What separates the columns of a CSV."),
-    click.option("--encoding", help="Encoding of the files, such as utf-8 or gb18030."),
-    click.option("--format", type=click.Choice(FORMATS), help="Format of the files, where it is not detected."),
-    click.option("--content", type=click.Choice(LAYOUTS), help="What the rows hold, where it is not detected."),
-    click.option("--task", type=click.Choice(list(CONTENTS)), help="What is taught, where it is not detected."),
-    click.option("--template", help="Text made of columns, such as '{title} by {brand}'."),
-    click.option("--blocks", type=click.Choice(["lines", "paragraphs"]), help="What one text of a TXT file is."),
-    click.option("--key", help="Column that names an item over time, such as a product's id."),
-    click.option("--date", help="Column that orders rows which contradict each other."),
-    click.option("--withdrawn", metavar="FILE", help="Keys of items that leave, one a line."),
-    click.option("--evaluation", metavar="FILE", multiple=True, help="A file to hold out whole, in place of a share."),
-    click.option("--images", metavar="DIR", help="Folder of the images that rows name by path."),
-    click.option("--dataset-info", metavar="FILE", help="LLaMA-Factory's dataset_info.json: columns and tags."),
-    click.option("--entry", metavar="NAME", help="Entry of it, where the file's name does not tell."),
-)
+    in_group(_WHAT, "--instruction", default="", help="A line above each text of a classification."),
+    in_group(_WHAT, "--key", help="Column that names an item over time, such as a product's id."),
+    in_group(_WHAT, "--withdrawn", metavar="FILE", help="Keys of items that leave, one a line."),
+    in_group(_WHAT, "--evaluation", metavar="FILE", multiple=True, help="A file to hold out whole, not a share."),
+    in_group(_WHAT, "--images", metavar="DIR", help="Folder of the images that rows name by path."),
+    in_group(_HOW, "--text", help="Column that holds the text."),
+    in_group(_HOW, "--label", help="Column that holds the label."),
+    in_group(_HOW, "--columns", help="Names of a CSV's columns, separated by commas, where it has no header."),
+    in_group(_HOW, "--header/--no-header", default=None, help="Whether the first row of a CSV names its columns."),
+    in_group(_HOW, "--dataset-info", metavar="FILE", help="LLaMA-Factory's dataset_info.json: columns and tags."),
+    in_group(
+        _HOW, "--set", "settings", metavar="KEY=VALUE", multiple=True,
+        help=f"Any other key of increment.yaml: {', '.join(_SET)}, entry (of dataset_info.json).",
+    ),
+    *(click.option(f"--{name}", hidden=True) for name in (*_SET, "entry")),  # as they were typed before --set
+)  # fmt: skip
 
 
 def options(command: Callable[..., Any]) -> Callable[..., Any]:
@@ -110,7 +118,7 @@ class Incoming:
             raise GraftError(
                 "the files are of different tasks",
                 [f"{source.name}: {task}" for source, task in found.items()],
-                help="one increment has one task: name it with --task, or add the others as another increment",
+                help="one increment has one task: name it with --set task=TASK, or add the others as another increment",
             )
         task = next(iter(found.values()))
         if self.options.get("instruction") and task != "classification":
@@ -121,7 +129,7 @@ class Incoming:
         unfit = [f"{name}: {spec.content}" for name, spec in specs.items() if spec.content not in CONTENTS[task]]
         if unfit:
             takes = ", ".join(CONTENTS[task])
-            raise GraftError(f"--task {task} takes {takes}", unfit, help="--content says what a file holds")
+            raise GraftError(f"task {task} takes {takes}", unfit, help="--set content=CONTENT says what a file holds")
         return task
 
     def copy(self, raw: Path) -> None:
@@ -156,10 +164,15 @@ class Incoming:
 
 def gather(called_from: Path, paths: tuple[str, ...], options: dict[str, Any]) -> Incoming:
     """The files of the command line; paths count from where the user stands."""
+    options |= _set(options.pop("settings"))
+    for name, allowed in _SET.items():
+        if allowed and options[name] not in (None, *allowed):
+            more = schema_words.suggestion(options[name], allowed)
+            raise click.UsageError(f"{name}: must be one of {', '.join(allowed)}, is {options[name]!r}{more}")
     for name in ("withdrawn", "images", "dataset_info"):
         options[name] = called_from / options[name] if options[name] else None
     if options["text"] and options["template"]:
-        raise click.UsageError("--template takes the place of --text")
+        raise click.UsageError("template takes the place of --text")
     images = options["images"]
     if images and not images.is_dir():
         raise GraftError(f"--images {images}: no such folder")
@@ -175,6 +188,25 @@ def gather(called_from: Path, paths: tuple[str, ...], options: dict[str, Any]) -
         limits=Limits(**limits),
         images=images,
     )
+
+
+def _set(pairs: tuple[str, ...]) -> dict[str, Any]:
+    """What --set says, by the name of the option."""
+    known = (*_SET, "entry", *_VISIBLE)
+    found: dict[str, Any] = {}
+    for pair in pairs:
+        name, sign, value = pair.partition("=")
+        if not sign:
+            raise click.UsageError(f"--set {pair}: must be KEY=VALUE")
+        if name not in known:
+            more = schema_words.suggestion(name, known)
+            raise click.UsageError(
+                f"--set {name}: no key of increment.yaml that can be set{more}; one of {', '.join(known)}"
+            )
+        if name == "header" and value not in ("true", "false"):
+            raise click.UsageError(f"--set header: must be true or false, is {value!r}")
+        found[name] = value == "true" if name == "header" else value
+    return found
 
 
 def _target(source: Path) -> str:

@@ -69,7 +69,7 @@ def _validator(name: str) -> Any:
     # JSON Schema takes 1.0 for an integer, and no bound stops NaN; range() and a gate do neither.
     types = Draft202012Validator.TYPE_CHECKER.redefine_many({"integer": _is_integer, "number": _is_number})
     extend: Any = validators.extend
-    strict = extend(Draft202012Validator, {"pattern": _pattern}, type_checker=types)
+    strict = extend(Draft202012Validator, {"pattern": _pattern, "properties": _properties}, type_checker=types)
     return strict(files.read_json(SCHEMAS / f"{name}.schema.json"))
 
 
@@ -79,6 +79,19 @@ def _pattern(_validator: Any, pattern: str, value: Any, _schema: Any) -> Iterato
 
     if isinstance(value, str) and not re.search(re.sub(r"(?<!\\)\$$", r"\\Z", pattern), value):
         yield ValidationError("another form is expected")
+
+
+def _properties(validator: Any, properties: Mapping[str, Any], value: Any, _schema: Any) -> Iterator[Any]:
+    """As JSON Schema has it; an error of a key that is not allowed names the key, too."""
+    from jsonschema import ValidationError
+
+    if not isinstance(value, Mapping):
+        return
+    for name, part in properties.items():
+        if name in value and part is False:
+            yield ValidationError("not allowed", path=[name], schema=False)
+        elif name in value:
+            yield from validator.descend(value[name], part, path=name, schema_path=name)
 
 
 def _is_integer(_: Any, value: Any) -> bool:

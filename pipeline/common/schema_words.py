@@ -48,7 +48,7 @@ def problems(error: Any) -> Iterator[Problem]:
         yield path, f"the key {first!r} is missing"
     elif keyword in ("oneOf", "anyOf"):
         yield from _alternatives(error)
-    elif schema is False:
+    elif schema is False or keyword == "properties":
         yield path, "is not allowed here"
     else:
         yield path, _words(keyword, rule, value, schema)

@@ -60,7 +60,7 @@ def entry(path: Path, source: Path, name: str | None = None) -> Entry:
         found = next((key for key, value in entries.items() if _file(value) == source.name), None)
     if found is None:
         wanted = f"entry {name!r}" if name else f"entry with the file_name {source.name!r}"
-        raise GraftError(f"{path}: no {wanted}", [f"entries: {', '.join(entries)}"], help="name it: --entry NAME")
+        raise GraftError(f"{path}: no {wanted}", [f"entries: {', '.join(entries)}"], help="name it: --set entry=NAME")
     return _entry(entries[found], f"{path}: {found}")
 
 

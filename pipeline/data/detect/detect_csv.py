@@ -38,7 +38,9 @@ def table(path: Path, draft: FileSpec, wishes: Wishes, limits: Limits, *, surely
     width, _ = _width(found[:FIRST_ROWS])
     found = [row for row in found if len(row) == width]
     if width < 2:
-        raise GraftError(f"{path}: no two columns with the delimiter {delimiter!r}", help="name it: --delimiter")
+        raise GraftError(
+            f"{path}: no two columns with the delimiter {delimiter!r}", help="name it: --set delimiter=CHARACTER"
+        )
     header = wishes.header
     if header is None:
         header = (
@@ -62,7 +64,7 @@ def _delimiter(path: Path, draft: FileSpec, limits: Limits, surely: float) -> st
     if best is None or found[best][0] < surely:
         raise GraftError(
             f"{path}: neither JSON lines nor CSV: no delimiter splits most rows into equally many fields",
-            help="name it: --delimiter ';', say; or --format txt for texts, one a line",
+            help="name it: --set 'delimiter=;', say; or --set format=txt for texts, one a line",
         )
     return best
 

@@ -28,7 +28,7 @@ def detect(path: Path, declared: str | None = None, compression: str | None = No
     head, cut = _read(path, compression)
     if declared is not None:
         if not known_encoding(declared):
-            raise GraftError(f"{path}: {declared!r} is no encoding that Python knows", help="--encoding utf-8, say")
+            raise GraftError(f"{path}: {declared!r} is no encoding that Python knows", help="--set encoding=utf-8, say")
         return declared
     for bom, name in _BOMS:
         if head.startswith(bom) and not (name == "utf-16" and b"\0\0\0" in head[:8]):  # UTF-32
@@ -43,7 +43,8 @@ def detect(path: Path, declared: str | None = None, compression: str | None = No
     if _is_chinese(lines):
         return "gb18030"
     raise GraftError(
-        f"{path}: the encoding is neither UTF-8 nor UTF-16 nor, safely, GB18030", help="name it: --encoding cp1252, say"
+        f"{path}: the encoding is neither UTF-8 nor UTF-16 nor, safely, GB18030",
+        help="name it: --set encoding=cp1252, say",
     )
 
 

@@ -56,11 +56,10 @@ def markdown(timings: Timings, release: str | None) -> str:
 
 def html(timings: Timings, release: str | None) -> str:
     """The same as a page that loads nothing."""
-    body = [f"<h1>{HEADLINE}</h1>", html_parts.sentence(NOTE.replace("`", "")), html_parts.sentence(TERMS)]
+    body = [html_parts.heading(1, HEADLINE), html_parts.sentence(NOTE.replace("`", "")), html_parts.sentence(TERMS)]
     for title, names, rows in _tables(timings, release):
-        cells = [[html_parts.escaped(cell) for cell in row] for row in rows]
-        body.append(html_parts.section(title, html_parts.table(names, cells, numbers=range(1, len(names)))))
-    return frame.page(HEADLINE, "\n".join(body), html_parts.STYLE)
+        body.append(html_parts.section(title, html_parts.table(names, rows, numbers=range(1, len(names)))))
+    return frame.page(HEADLINE, body)
 
 
 def _tables(timings: Timings, release: str | None) -> Iterator[tuple[str, list[str], list[list[str]]]]:

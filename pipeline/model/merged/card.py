@@ -6,13 +6,16 @@ It holds no clock, host or figure that never repeats.
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 from huggingface_hub import EvalResult, ModelCardData
+from jinja2 import Environment, StrictUndefined, Template
 
 from pipeline.common.visible import one_line
 from pipeline.report.parts.markdown_parts import code, plain, table
 
+TEMPLATE = Path(__file__).with_name("card.md")
 METRICS = {"accuracy": "accuracy", "macro_f1": "f1", "perplexity": "perplexity", "preference_accuracy": "accuracy"}
 _TITLES = {
     "accuracy": "accuracy",
@@ -60,37 +63,54 @@ def markdown(facts: CardFacts) -> str:
         model_name=one_line(facts.increment),
         eval_results=[*_results(facts.metrics["candidate"])],
     ).to_yaml()
-    blocks = ["# A fine-tuned model", *_what(facts), *_data(facts), *_training(facts), *_scores(facts), _use(facts)]
-    return f"---\n{front}\n---\n\n" + "\n\n".join(blocks) + "\n"
+    return f"---\n{front}\n---\n\n{_template().render(**_values(facts))}"
 
 
-_USE = """## Use
+class _Markdown(str):
+    """Text that is Markdown already; any other that the template takes is escaped."""
 
-    from transformers import AutoModelForCausalLM, AutoTokenizer
-
-    model = AutoModelForCausalLM.from_pretrained("models/merged")
-    tokenizer = AutoTokenizer.from_pretrained("models/merged")
-
-{answers} Scores are on held-out
-items of the increments and on golden items, and say nothing of texts of another kind. The commit that made it holds
-the rest: `models.lock`, `reports/report.md` (the gate's verdict), `reports/manifest.json` (SHA-256 of every file)."""
+    __slots__ = ()
 
 
-_LABELS = "It answers with one of the labels above, as trained; of other questions nothing was measured."
-_OPEN = "It was trained on texts and answers like those of the increments; of other questions nothing was measured."
+def _template() -> Template:
+    options: dict[str, Any] = {"trim_blocks": True, "keep_trailing_newline": True, "undefined": StrictUndefined}
+    environment = Environment(finalize=_escaped, autoescape=False, **options)  # noqa: S701 - Markdown has its own
+    return environment.from_string(TEMPLATE.read_text(encoding="utf-8"))
 
 
-def _use(facts: CardFacts) -> str:
-    measured = facts.metrics["candidate"]["all"]
-    labelled = "accuracy" in measured and facts.assembled["labels"]
-    return _USE.format(answers=_LABELS if labelled else _OPEN)
+def _escaped(value: object) -> str:
+    return value if isinstance(value, _Markdown) else plain(value)
 
 
-def _what(facts: CardFacts) -> Iterator[str]:
+def _values(facts: CardFacts) -> dict[str, Any]:
+    prepared, assembled, training = facts.prepared, facts.assembled, facts.training
+    labels = sorted(assembled["labels"].items())
+    counts = [[code(name, 300), f"{n:,}"] for name, n in labels]
+    machine = sorted((training["machine_class"] or {}).items())
+    return {
+        "base": facts.base.name,
+        "method": training["method"],
+        "dtype": facts.dtype,
+        "about": _Markdown(_about(facts)),
+        "rows": f"{prepared['read']:,}",
+        "records": f"{prepared['records']:,}",
+        "new": f"{assembled['train_new']:,}",
+        "replayed": f"{assembled['replayed']:,}",
+        "labels": _Markdown(table(["label", "new to train on"], counts)),
+        "steps": f"{training['steps']:,}" if training["steps"] else "",
+        "trained": f"{training['trainable_parameters'] or 0:,}",
+        "parameters": f"{training['total_parameters'] or 0:,}",
+        "tokens": f"{training['tokens']:,}",
+        "continued": bool(training["continued_from"]),
+        "machine": ", ".join(f"{name} {value}" for name, value in machine),
+        "scores": _Markdown(_scores(facts)),
+        "answers_with_labels": bool("accuracy" in facts.metrics["candidate"]["all"] and labels),
+    }
+
+
+def _about(facts: CardFacts) -> str:
     base = facts.base
-    name, method = plain(base.name), facts.training["method"]
-    yield f"{name} with what was trained ({method}) merged into it, rounded to {facts.dtype}."
-    yield table(
+    return table(
         ["", ""],
         [
             ["base", code(base.name, 300) + (f" at `{base.revision}`" if base.revision else "")],
@@ -104,34 +124,7 @@ def _what(facts: CardFacts) -> Iterator[str]:
     )
 
 
-def _data(facts: CardFacts) -> Iterator[str]:
-    prepared, assembled = facts.prepared, facts.assembled
-    yield "## Data"
-    yield (
-        f"Of {prepared['read']:,} rows {prepared['records']:,} became records; {assembled['train_new']:,} of them are "
-        f"new to train on, and {assembled['replayed']:,} were replayed from the releases before."
-    )
-    labels = sorted(assembled["labels"].items())
-    if labels:
-        yield table(["label", "new to train on"], [[code(name, 300), f"{n:,}"] for name, n in labels])
-
-
-def _training(facts: CardFacts) -> Iterator[str]:
-    training = facts.training
-    yield "## Training"
-    if not training["steps"]:
-        yield "Nothing was new: the parent's adapter is handed on, byte for byte."
-        return
-    machine = ", ".join(f"{name} {value}" for name, value in sorted(training["machine_class"].items()))
-    yield (
-        f"{training['trainable_parameters']:,} of {training['total_parameters']:,} parameters, {training['steps']:,} "
-        f"steps, {training['tokens']:,} tokens, "
-        + ("continuing the parent's adapter." if training["continued_from"] else "in a new adapter.")
-        + f" Machine class: {plain(machine)}."
-    )
-
-
-def _scores(facts: CardFacts) -> Iterator[str]:
+def _scores(facts: CardFacts) -> str:
     candidate, parent = facts.metrics["candidate"], facts.metrics["parent"]
     metrics = [name for name in METRICS if name in candidate["all"]]
     rows = []
@@ -139,8 +132,7 @@ def _scores(facts: CardFacts) -> Iterator[str]:
         ours, theirs = _block(candidate, name), _block(parent, name) if parent else {}
         figures = [_number(side.get(metric)) for metric in metrics for side in (ours, theirs)]
         rows.append([code(name, 300), str(ours["items"]), *figures])
-    yield "## Evaluation"
-    yield table(["slice", "items", *(title for name in metrics for title in (_TITLES[name], "parent"))], rows)
+    return table(["slice", "items", *(title for name in metrics for title in (_TITLES[name], "parent"))], rows)
 
 
 def _results(measured: Mapping[str, Any]) -> Iterator[EvalResult]:

@@ -1,59 +1,59 @@
 """Labels on the page about data: the balance against the parent, and labels that came, went or were renamed."""
 
 from collections.abc import Iterable, Iterator, Mapping
+from functools import partial
 from typing import Any
 
+from markupsafe import Markup
+
 from pipeline.common.words import counted
-from pipeline.report.parts.html_parts import bar, text
+from pipeline.report.parts import markup
+from pipeline.report.parts.html_parts import absent, bar, text
 
 SHOWN = 30  # labels; the rest is one line
 Counts = Mapping[str, int]  # {"before": n, "new": n}
+_part = partial(markup.render, "data/templates/data_page.html")
 
 
-def balance(assembled: Mapping[str, Any]) -> str:
+def balance(assembled: Mapping[str, Any]) -> Markup:
     """Each label's records before and new, with its share of either as two bars; most frequent first."""
     found: Mapping[str, Counts] = assembled.get("balance") or {}
     if not found:
-        return ""
+        return Markup()
     ordered = sorted(found.items(), key=lambda item: (-item[1]["before"] - item[1]["new"], item[0]))
     totals = {side: sum(counts[side] for counts in found.values()) for side in ("before", "new")}
     shown, rest = ordered[:SHOWN], ordered[SHOWN:]
     rows = [(text(label), counts) for label, counts in shown]
     if rest:
         summed = {side: sum(counts[side] for _, counts in rest) for side in totals}
-        rows.append((f"<i>{counted(len(rest), 'further label')}</i>", summed))
+        rows.append((absent(counted(len(rest), "further label")), summed))
     most = max((_share(counts, totals, side) for _, counts in rows for side in totals), default=0) or 1
-    head = '<tr><th>label</th><td class="n">before</td><td class="n">new</td><td>share</td></tr>'
-    body = "\n".join(_row(name, counts, totals, most) for name, counts in rows)
-    note = '<p class="small">Shares: upper bar: what the chain knows from before; lower bar: what is new.</p>'
-    note = note if totals["before"] else ""
-    return f'{note}\n<table class="bars two">\n{head}\n{body}\n</table>'
+    body = [(label, counts["before"], counts["new"], _bars(counts, totals, most)) for label, counts in rows]
+    return _part("balance", bool(totals["before"]), body)
 
 
-def changes(assembled: Mapping[str, Any]) -> Iterator[str]:
+def changes(assembled: Mapping[str, Any]) -> Iterator[Markup]:
     """New, vanished and renamed labels, a paragraph each; before the first release every label is new."""
     found = assembled.get("label_changes") or {}
     before = sum(counts["before"] for counts in (assembled.get("balance") or {}).values())
     if found.get("new") and before:
-        yield f"<p>New: {_listed(map(text, found['new']))}</p>"
+        yield _listed("New", map(text, found["new"]))
     if found.get("vanished"):
-        yield f"<p>Known to the chain and absent here: {_listed(map(text, found['vanished']))}</p>"
+        yield _listed("Known to the chain and absent here", map(text, found["vanished"]))
     if found.get("renamed"):
-        pairs = (f"{text(old)} → {text(new)}" for old, new in found["renamed"])
-        yield f"<p>The same but for case or spaces, so probably one label: {_listed(pairs)}</p>"
+        pairs = (_part("renamed", text(old), text(new)) for old, new in found["renamed"])
+        yield _listed("The same but for case or spaces, so probably one label", pairs)
 
 
 def _share(counts: Counts, totals: Counts, side: str) -> float:
     return counts[side] / totals[side] if totals[side] else 0
 
 
-def _row(name: str, counts: Counts, totals: Counts, most: float) -> str:
+def _bars(counts: Counts, totals: Counts, most: float) -> Markup:
     before, new = (_share(counts, totals, side) / most for side in ("before", "new"))
-    cells = f'<td class="n">{counts["before"]:,}</td><td class="n">{counts["new"]:,}</td>'
-    return f"<tr><th>{name}</th>{cells}<td>{bar(before, 'before')}{bar(new)}</td></tr>"
+    return bar(before, "before") + bar(new)
 
 
-def _listed(names: Iterable[str]) -> str:
+def _listed(what: str, names: Iterable[Markup]) -> Markup:
     every = list(names)
-    more = f" and {len(every) - SHOWN:,} more" if len(every) > SHOWN else ""
-    return ", ".join(every[:SHOWN]) + more
+    return _part("listed", what, every[:SHOWN], max(len(every) - SHOWN, 0))

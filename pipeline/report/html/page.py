@@ -3,6 +3,9 @@
 import csv
 import io
 from collections.abc import Iterator, Sequence
+from functools import partial
+
+from markupsafe import Markup
 
 from pipeline.common.words import counted
 from pipeline.report import changed_examples, comparison, headline, rule_words, tables, training_words
@@ -11,8 +14,8 @@ from pipeline.report.comparison import Check, ComparisonRow
 from pipeline.report.data import data_page
 from pipeline.report.facts import Facts
 from pipeline.report.html import charts, heat
-from pipeline.report.parts import frame, html_parts
-from pipeline.report.parts.html_parts import escaped, folded, name, section, sentence, text, words
+from pipeline.report.parts import frame, html_parts, markup
+from pipeline.report.parts.html_parts import absent, bullets, folded, name, section, sentence, text, words
 from pipeline.report.parts.measures import number, signed, title
 from pipeline.report.tables import Table
 
@@ -22,19 +25,8 @@ PAIRS = 50  # of labels taken for one another
 LABELS = 100  # those with the lowest F1
 OPEN = 10  # examples of a sort that are not folded away
 CELLS = 200  # rows of a table that is folded away
-STYLE = """\
-.verdict { border-left: 6px solid var(--mood); padding-left: .8rem; }
-.pass { --mood: var(--good); }
-.fail { --mood: var(--bad); }
-.inconclusive { --mood: var(--unsure); }
-.undecided { --mood: var(--line); }
-.status { white-space: nowrap; font-weight: 600; color: var(--mood); }
-.undecided .status { color: inherit; }
-.note { display: block; font-weight: normal; font-size: .85rem; color: CanvasText; white-space: normal; }
-.difference { white-space: nowrap; }
-.up { color: var(--good); }
-.down { color: var(--bad); }
-"""
+STYLES = tuple(f"html/templates/{name}.css" for name in ("charts", "heat", "page"))
+_part = partial(markup.render, "html/templates/page.html")
 
 
 def html(facts: Facts) -> str:
@@ -53,40 +45,39 @@ def html(facts: Facts) -> str:
         section("Data", *_data(facts)),
         section("Training", *_training(facts)),
     ]
-    style = html_parts.STYLE + charts.STYLE + heat.STYLE + STYLE
-    return frame.page(headline.title(facts), "\n".join(filter(None, body)), style)
+    return frame.page(headline.title(facts), body, *STYLES)
 
 
-def shown(found: Table) -> str:
+def shown(found: Table) -> Markup:
     """A table of plain cells; those from data are made harmless."""
-    rows = (
-        [name(cell) if place in found.names else escaped(cell) for place, cell in enumerate(row)] for row in found.rows
-    )
-    more = sentence(f"And {counted(found.left_out, 'further row')}.") if found.left_out else ""
+    rows = ([name(cell) if place in found.names else cell for place, cell in enumerate(row)] for row in found.rows)
+    more = sentence(f"And {counted(found.left_out, 'further row')}.") if found.left_out else Markup()
     return html_parts.table(found.titles, rows, numbers=found.numbers) + more
 
 
-def _verdict(facts: Facts) -> Iterator[str]:
+def _verdict(facts: Facts) -> Iterator[Markup]:
     decided = facts.verdict
     above, named = headline.override(decided), rule_words.title(facts.changes, decided)
-    yield (
-        f'<div class="verdict {headline.mood(facts)}"><h1>{words(headline.title(facts))}</h1>\n'
-        + (f"<p><b>{words(named)}</b></p>\n{_list(rule_words.lines(facts.changes))}" if named else "")
-        + f"<p>Increment {name(facts.increment)}, on top of {words(headline.parent(facts))}.</p>"
-        + (f"<p>{words(above)}</p>" if above else "")
-        + "</div>"
+    yield _part(
+        "verdict",
+        headline.mood(facts),
+        words(headline.title(facts)),
+        words(named) if named else "",
+        _list(rule_words.lines(facts.changes)) if named else "",
+        name(facts.increment),
+        words(headline.parent(facts)),
+        words(above) if above else "",
     )
     yield section("Why", _list(decided["reasons"] or [headline.holds(facts)]))
     yield section("Warnings", _list(decided.get("warnings") or []))
 
 
-def _list(lines: Sequence[str]) -> str:
-    items = "".join(f"<li>{words(line)}</li>" for line in lines[:REASONS])
-    more = f"<li>and {len(lines) - REASONS:,} more</li>" if len(lines) > REASONS else ""
-    return f"<ul>{items}{more}</ul>" if items else ""
+def _list(lines: Sequence[str]) -> Markup:
+    more = [f"and {len(lines) - REASONS:,} more"] if len(lines) > REASONS else []
+    return bullets([*map(words, lines[:REASONS]), *more])
 
 
-def _slices(facts: Facts) -> Iterator[str]:
+def _slices(facts: Facts) -> Iterator[Markup]:
     judged = tables.judged_slices(facts)
     if not judged.rows:
         return
@@ -102,7 +93,7 @@ def _slices(facts: Facts) -> Iterator[str]:
     if len(rows) > ROWS:
         yield sentence(f"And {counted(len(rows) - ROWS, 'further row')}: reports/verdict.json holds them all.")
     if against:
-        yield f'<p class="small">{escaped(_legend(facts))}</p>'
+        yield html_parts.small(_legend(facts))
 
 
 def _reaches(rows: Sequence[ComparisonRow]) -> dict[str, float]:
@@ -113,16 +104,16 @@ def _reaches(rows: Sequence[ComparisonRow]) -> dict[str, float]:
     return {metric: charts.reach(found) for metric, found in checks.items()}
 
 
-def _cells(row: ComparisonRow, against: Sequence[str], reaches: dict[str, float]) -> list[str]:
-    changes = []
+def _cells(row: ComparisonRow, against: Sequence[str], reaches: dict[str, float]) -> list[Markup | str]:
+    changes: list[Markup | str] = []
     for side in against:
         check = row.checks.get(side)
         changes.append(_difference(check) if check else number(None))
         if side == "parent":
             changes.append(_interval(check, reaches[row.metric]) if check else "")
-    where = "<b>all</b>" if row.slice == "all" else name(row.slice)
+    where = _part("every") if row.slice == "all" else name(row.slice)
     return [
-        f'{where}<span class="note">{escaped(title(row.metric))}</span>',
+        _part("slice", where, title(row.metric)),
         _status(row),
         *changes,
         number(row.candidate),
@@ -132,26 +123,19 @@ def _cells(row: ComparisonRow, against: Sequence[str], reaches: dict[str, float]
     ]
 
 
-def _difference(check: Check) -> str:
+def _difference(check: Check) -> Markup:
     """The difference with its sign, and below it the bound; what a sign means is said to those who do not see it."""
-    sign = comparison.arrow(check)
-    kind = {comparison.BETTER: "up", comparison.WORSE: "down"}.get(sign, "sr") if sign else ""
-    word = f' <span class="{kind}">{sign[1]}</span>' if sign else ""
-    drawn = f' <span class="{kind.replace("sr", "")}" aria-hidden="true">{sign[0]}</span>' if sign else ""
-    bound = comparison.bound(check)
-    below = f'<span class="note difference">{bound}</span>' if bound else ""
-    return f'<span class="difference">{signed(check.get("difference"))}{drawn}{word}</span>{below}'
+    sign, word = comparison.arrow(check) or ("", "")
+    kind = {comparison.BETTER: "up", comparison.WORSE: "down"}.get((sign, word), "")
+    return _part("difference", signed(check.get("difference")), kind, sign, word, comparison.bound(check))
 
 
-def _interval(check: Check, reach: float) -> str:
+def _interval(check: Check, reach: float) -> Markup:
     return charts.interval(check, reach, lower_is_better=check["lower"])
 
 
-def _status(row: ComparisonRow) -> str:
-    more = comparison.power(row)
-    note = f'<span class="note">{escaped(more)}</span>' if more else ""
-    sign = comparison.SIGNS.get(row.status, "")
-    return f'<span class="status"><span aria-hidden="true">{sign}</span> {escaped(row.status)}{note}</span>'
+def _status(row: ComparisonRow) -> Markup:
+    return _part("status", comparison.SIGNS.get(row.status, ""), row.status, comparison.power(row))
 
 
 def _legend(facts: Facts) -> str:
@@ -163,7 +147,7 @@ def _legend(facts: Facts) -> str:
     )
 
 
-def _examples(facts: Facts) -> Iterator[str]:
+def _examples(facts: Facts) -> Iterator[Markup]:
     found = changed_examples.changes(facts.predictions, facts.verdict)
     broken = "Broken" if facts.release else "Wrong"
     for heading, some, items in (
@@ -176,33 +160,31 @@ def _examples(facts: Facts) -> Iterator[str]:
             yield section(
                 f"{heading}: {counted(items, 'item')}{more}",
                 _items(some[:OPEN], facts),
-                folded(f"{len(some) - OPEN} more", rest) if rest else "",
+                folded(f"{len(some) - OPEN} more", rest) if rest else Markup(),
             )
 
 
-def _items(some: Sequence[ChangedExample], facts: Facts) -> str:
+def _items(some: Sequence[ChangedExample], facts: Facts) -> Markup:
     before = [facts.release] if facts.release else []
     rows = []
     for example in some:
-        must = " <b>must pass</b>" if example.must_pass else ""
-        where = f'<span class="note where">{name(example.id[:12])}</span>'
         rows.append(
             [
-                _said(facts.texts.get(example.id)) + where,
+                _part("item", _said(facts.texts.get(example.id)), name(example.id[:12])),
                 _said(example.answer),
                 *([_said(example.before)] if before else []),
                 _said(example.after),
-                ", ".join(map(name, example.slices[:3])) + must,
+                _part("slices", list(map(name, example.slices[:3])), example.must_pass),
             ]
         )
     return html_parts.table(["text", "right answer", *before, "candidate", "slice"], rows, wraps=True)
 
 
-def _said(answer: str | None) -> str:
-    return text(answer) if answer and not answer.isspace() else "<i>none</i>"
+def _said(answer: str | None) -> Markup:
+    return text(answer) if answer and not answer.isspace() else absent()
 
 
-def _measures(facts: Facts) -> Iterator[str]:
+def _measures(facts: Facts) -> Iterator[Markup]:
     yield shown(tables.pooled(facts))
     yield from map(sentence, tables.judged(facts))
     if number_of := facts.metrics.get("truncated"):
@@ -211,43 +193,43 @@ def _measures(facts: Facts) -> Iterator[str]:
         yield folded("the candidate, slice by slice", shown(tables.by_slice(facts).first(ROWS)))
 
 
-def _robustness(facts: Facts) -> Iterator[str]:
+def _robustness(facts: Facts) -> Iterator[Markup]:
     yield shown(tables.robustness(facts))
     by_slice = tables.robustness_by_slice(facts).first(CELLS)
     if by_slice.rows:
         yield folded("slice by slice", shown(by_slice))
 
 
-def _chain(facts: Facts) -> Iterator[str]:
+def _chain(facts: Facts) -> Iterator[Markup]:
     yield _list(tables.chain(facts))
     yield heat.releases(facts.matrix.get("releases", []))
     if forgotten := shown(tables.forgetting(facts).first(CELLS)):
         yield folded("forgetting, slice by slice", forgotten)
 
 
-def _labels(facts: Facts) -> Iterator[str]:
+def _labels(facts: Facts) -> Iterator[Markup]:
     yield heat.confusion(facts.details.get("confusion", []))
     pairs, every = tables.confused(facts.details).first(PAIRS), tables.labels(facts.details).first(LABELS)
     if pairs.rows:
-        yield "<h3>Taken for one another</h3>" + shown(pairs)
+        yield markup.joined([html_parts.heading(3, "Taken for one another"), shown(pairs)], "")
     if every.rows:
         yield folded("precision, recall and F1 of each label, the lowest first", shown(every))
 
 
-def _calibration(facts: Facts) -> Iterator[str]:
+def _calibration(facts: Facts) -> Iterator[Markup]:
     bins = facts.details.get("calibration", [])
     if any(found["items"] for found in bins):
-        yield f'<div class="charts">{charts.reliability(bins)}</div>'
+        yield _part("charts", [charts.reliability(bins)])
         yield sentence("On the dashed line the model is as often right as it is sure. Larger dots: more items.")
         yield folded("the numbers", shown(tables.calibration(facts.details)))
 
 
-def _data(facts: Facts) -> Iterator[str]:
+def _data(facts: Facts) -> Iterator[Markup]:
     yield data_page.flow(facts.prepared, facts.assembled)
     yield sentence("More of it, with examples: reports/data.html")
 
 
-def _training(facts: Facts) -> Iterator[str]:
+def _training(facts: Facts) -> Iterator[Markup]:
     lines = [*training_words.lines(facts.training)]
     yield _list(lines) or sentence("Nothing new: the parent's adapter is handed on, byte for byte.")
     steps = _columns(facts.curve)
@@ -262,7 +244,8 @@ def _training(facts: Facts) -> Iterator[str]:
     tested = _columns(facts.rates)
     points = zip(tested.get("learning_rate", []), tested.get("loss", []), strict=False)
     drawn.append(charts.curve("loss in the test of learning rates", points, across="learning rate", log=True))
-    yield f'<div class="charts">{"".join(drawn)}</div>' if any(drawn) else ""
+    if any(drawn):
+        yield _part("charts", drawn)
 
 
 def _columns(content: str) -> dict[str, list[float]]:

@@ -13,6 +13,7 @@ from pipeline.common.errors import GraftError
 
 NAMES = (
     "dvc.lock",
+    "reports/params.json",
     "reports/training.json",
     "reports/plots/loss.csv",
     "reports/plots/learning_rate.csv",

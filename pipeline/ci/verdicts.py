@@ -20,10 +20,15 @@ try:
     import pipeline
     if Path.cwd() not in Path(pipeline.__file__).resolve().parents:
         raise ImportError("it has no pipeline/")
-    from pipeline.common import params
     from pipeline.evaluation import predictions
     from pipeline.gate.decide import decide
-    verdict = decide(predictions.read(Path(sys.argv[1])), params.load_all()["gate"])
+    try:
+        from pipeline.settings import effective
+        rules = effective.load()["gate"]
+    except ModuleNotFoundError:  # a tree of an older Graft, whose params.yaml has every key
+        from pipeline import params
+        rules = params.load_all()["gate"]
+    verdict = decide(predictions.read(Path(sys.argv[1])), rules)
     answer = {name: verdict[name] for name in ("verdict", "decision", "reasons")}
 except Exception as error:
     answer = {"error": " ".join(str(getattr(error, "message", error)).split()) or type(error).__name__}

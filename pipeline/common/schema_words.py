@@ -6,6 +6,8 @@ import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
+from pipeline.common.visible import one_line
+
 LONGEST = 80  # characters of a value that a message shows
 _KINDS = {
     "integer": "a whole number",
@@ -68,9 +70,15 @@ def _words(keyword: str, rule: Any, value: Any, schema: Any) -> str:
         "enum": lambda: f"must be {_or(map(short, rule))}, is {shown}{suggestion(value, rule)}",
         "const": lambda: f"must be {short(rule)}, is {shown}",
         "uniqueItems": lambda: f"has {short(_repeated(value))} twice",
-        "pattern": lambda: f"{shown} does not fit{_expected(schema)}{_completed(value, rule)}",
+        "pattern": lambda: _unfit(value, rule, schema),
     }
     return found.get(keyword, lambda: f"{shown} does not fit{_expected(schema)}")()
+
+
+def _unfit(value: str, pattern: str, schema: Any) -> str:
+    if one_line(value) != value:
+        return f"{short(value)} has a control character or a newline"
+    return f"{short(value)} does not fit{_expected(schema)}{_completed(value, pattern)}"
 
 
 def allowed(schema: Any) -> str:

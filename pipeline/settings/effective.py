@@ -25,7 +25,7 @@ def load() -> dict[str, dict[str, Any]]:
 
 
 def of_commit(read: Callable[[str], bytes | None], revision: str) -> dict[str, dict[str, Any]]:
-    """Effective values of a commit: those that its stage `settings` recorded, else params.yaml and today's defaults.
+    """Effective values of a commit: what its params.yaml says, then what its stage `settings` recorded, then defaults.
 
     Keys that this Graft does not know stay: another one may have written them.
 
@@ -37,15 +37,14 @@ def of_commit(read: Callable[[str], bytes | None], revision: str) -> dict[str, d
         GraftError: it has neither file, or one that cannot be read.
     """
     recorded, given = read(params.PATH.as_posix()), read(PATH.as_posix())
-    if recorded is not None:
-        return sections.fill(documents.parse_object(recorded, f"{revision}:{params.PATH}"))
     where = f"{revision}:{PATH}"
     if given is None:
         raise GraftError(f"{where}: no such file", help="use the Graft that its own commit holds")
     values = yaml.parse(given, where)
     if values is not None and not isinstance(values, Mapping):
         raise GraftError(f"{where}: no sections with keys", help="use the Graft that its own commit holds")
-    return sections.fill(values or {})
+    defaults = documents.parse_object(recorded, f"{revision}:{params.PATH}") if recorded is not None else {}
+    return sections.fill(sections.merged(defaults, values or {}))
 
 
 @cache

@@ -35,6 +35,13 @@ def fill(given: Mapping[str, Any]) -> dict[str, Any]:
     return {**filled, **{name: value for name, value in given.items() if name not in SECTIONS}}
 
 
+def merged(below: Any, above: Any) -> Any:
+    """A mapping with another one laid over it, key by key; a rule of the gate counts as a whole."""
+    if not isinstance(below, Mapping) or not isinstance(above, Mapping):
+        return above
+    return {**below, **{key: merged(below.get(key), value) for key, value in above.items()}}
+
+
 def _section(section: type, given: Any) -> Any:
     if given is None:
         given = {}

@@ -7,7 +7,7 @@ import pytest
 
 from pipeline.chain.candidate import candidate
 from pipeline.commands import add
-from pipeline.common import params
+from pipeline.settings import effective
 from tests.conftest import ROOT
 from tests.stages.conftest import set_params
 
@@ -30,7 +30,7 @@ def test_only_a_refresh_is_set_back(chain, refreshed, after, tmp_path: Path, mon
         "opened",
         refreshed=refreshed,
     )
-    assert params.load_all()["train"]["chain"] == after
+    assert effective.load()["train"]["chain"] == after
     said = capsys.readouterr().out
     assert ("again, after a refresh" in said) == (after != chain)
     assert ("as it was set" in said) == (refreshed is False)

@@ -11,8 +11,8 @@ import pytest
 
 from pipeline.chain.lock import lockfile
 from pipeline.commands import plan_memory
-from pipeline.common import params, yaml
 from pipeline.common.errors import GraftError
+from pipeline.settings import effective
 from tests.conftest import ROOT
 from tests.model.test_footprint import LLAMA31_8B, QWEN_7B
 from tests.stages.conftest import set_params
@@ -35,11 +35,11 @@ def ask(gpu: str | None = None, config: dict[str, Any] | None = None, here: str 
     path = Path("other.json") if config is not None else None
     if path:
         path.write_text(json.dumps(config))
-    return plan_memory.work_out(lockfile.load(), params.load_all()["train"], gpu, path, here)
+    return plan_memory.work_out(lockfile.load(), effective.load()["train"], gpu, path, here)
 
 
 def machine(**values: Any) -> dict[str, Any]:
-    return {**yaml.load_unchecked(Path("params.yaml"))["train"]["machine"], **values}
+    return {**effective.load()["train"]["machine"], **values}
 
 
 def test_embedded_base_is_counted_exactly(tree: Path) -> None:
@@ -74,7 +74,7 @@ def test_what_does_not_fit_comes_with_settings_that_do(tree: Path) -> None:
     for offered in found.gpu["suggestions"]:
         for key in offered["set"]:
             assert (
-                key.partition(".")[2] in machine() if key.startswith("machine.") else key in params.load_all()["train"]
+                key.partition(".")[2] in machine() if key.startswith("machine.") else key in effective.load()["train"]
             )
         if not any(key in offered["set"] for key in ("machine.launch", "max_length")):
             plain = {key: value for key, value in offered["set"].items() if not key.startswith("machine.")}
@@ -127,7 +127,7 @@ def test_file_that_is_no_config_is_refused(tree: Path, text: str | None) -> None
     if text is not None:
         Path("broken.json").write_text(text)
     with pytest.raises(GraftError, match=r"broken\.json"):
-        plan_memory.work_out(lockfile.load(), params.load_all()["train"], None, Path("broken.json"), "none")
+        plan_memory.work_out(lockfile.load(), effective.load()["train"], None, Path("broken.json"), "none")
 
 
 def test_planner_loads_no_torch() -> None:

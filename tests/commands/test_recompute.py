@@ -40,15 +40,15 @@ def reproduced_with(clone: Clone, path: str, code: str) -> None:
     module, lock, yaml = clone.path / path, clone.path / "dvc.lock", YAML(typ="safe")
 
     def locked(stages: dict[str, Any]) -> list[dict[str, Any]]:
-        return [dep for stage in stages.values() for dep in stage.get("deps", []) if dep["path"] == path]
+        return [dep for stage in stages.values() for dep in stage.get("deps", []) if path.startswith(dep["path"])]
 
-    before, recorded = module.read_text(), locked(yaml.load(lock)["stages"])[0]
+    before, recorded = module.read_text(), {dep["path"]: dep for dep in locked(yaml.load(lock)["stages"])}
     module.write_text(code)
     clone.dvc("repro", "-q")
     module.write_text(before)
     forged = yaml.load(lock)
     for dep in locked(forged["stages"]):
-        dep.update(recorded)
+        dep.update(recorded[dep["path"]])
     yaml.dump(forged, lock)
 
 
@@ -156,10 +156,12 @@ def test_rules_that_are_lowered_without_a_run_of_the_gate_are_named(chain: Chain
     clone.git("tag", "-d", "v1.1.0")  # else the edit alone is named: the tree holds that release
     params = clone.read("params.yaml").replace("confidence: 0.95", "confidence: 0.55")
 
-    def lowered(stages: dict[str, Any]) -> None:
-        stages["gate"]["params"]["params.yaml"]["gate"]["confidence"] = 0.55
+    recorded = clone.read("reports/params.json").replace('"confidence": 0.95', '"confidence": 0.55')
 
-    forge(clone, {"params.yaml": params.encode()}, lowered)
+    def lowered(stages: dict[str, Any]) -> None:
+        stages["gate"]["params"]["reports/params.json"]["gate"]["confidence"] = 0.55
+
+    forge(clone, {"params.yaml": params.encode(), "reports/params.json": recorded.encode()}, lowered)
     assert "differs: reports/" in clone.graft("verify", "HEAD", code=1)
 
 
@@ -190,16 +192,21 @@ def ready(chain: Chain, tmp_path: Path) -> Clone:
 
 
 def require(clone: Clone, level: str) -> None:
-    """Commit another `release.require`, which no stage depends on."""
+    """Commit another `release.require`, on which no stage but `settings` depends."""
     params = clone.path / "params.yaml"
     params.write_text(re.sub(r"require: \w+", f"require: {level}", params.read_text()))
+    if (clone.path / "models/adapter").exists():
+        clone.dvc("repro", "-q")
     clone.commit(f"Require {level}")
 
 
 def require_in_the_parent(clone: Clone, level: str) -> None:
     """Move v1.0.0 to a commit whose params.yaml requires this."""
     clone.git("checkout", "-q", "v1.0.0")
+    adapter = clone.path / "models/adapter"
+    adapter.rename(clone.path / "models/.kept")  # nothing runs for a commit of the past
     require(clone, level)
+    (clone.path / "models/.kept").rename(adapter)
     clone.git("tag", "--force", "-a", "v1.0.0", "-m", "With another requirement")
     clone.git("checkout", "-q", "main")
 

@@ -88,11 +88,11 @@ def test_version_that_is_none_is_refused(ready: Clone) -> None:
 
 def test_stale_pipeline_is_refused(ready: Clone) -> None:
     params = ready.path / "params.yaml"
-    params.write_text(params.read_text().replace("rewarm: 0.5", "rewarm: 0.4"))
+    params.write_text(params.read_text().replace("continued_epochs: 0.375", "continued_epochs: 0.5"))
     ready.commit("Edit without repro")
     said = refused(ready)
     assert "not up to date" in said
-    assert "params.yaml:train.rewarm modified (train)" in said
+    assert "params.yaml:train.continued_epochs modified: 0.375, now 0.5 (train)" in said
 
 
 def test_changed_output_is_refused(ready: Clone) -> None:
@@ -324,6 +324,7 @@ def limit(clone: Clone, text: str) -> None:
     params = clone.path / "params.yaml"
     kept = params.read_text().partition("\nrelease:")[0]
     params.write_text(f"{kept}\nrelease:\n  limits: {text}\n")
+    clone.dvc("repro", "-q")
     clone.commit("Limits")
 
 

@@ -154,7 +154,7 @@ def test_rebuild_in_another_environment_is_refused_with_the_way_to_the_right_one
 
 def test_edit_after_the_release_is_an_unreleased_change(clone: Clone) -> None:
     params = clone.read("params.yaml")
-    (clone.path / "params.yaml").write_text(params.replace("rewarm: 0.5", "rewarm: 0.4"))
+    (clone.path / "params.yaml").write_text(params.replace("continued_epochs: 0.375", "continued_epochs: 0.5"))
     said = clone.graft("verify", code=1)
     assert "unreleased-change: params.yaml in workspace: expected blob" in said
     assert "help: git restore" in said

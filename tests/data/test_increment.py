@@ -116,7 +116,7 @@ def test_names_of_other_slices_are_refused(folder, name):
 @pytest.mark.parametrize(
     ("old", "new", "message"),
     [
-        ("version: 1", "version: 2", r"\$.version: 1 was expected"),
+        ("version: 1", "version: 2", r"\$.version: must be 1, is 2"),
         ("task: class", "task: reg", r"\$.task"),
         ("raw/a.csv:", "../a.csv:", r"\$.files"),
         ("    header: true\n", "", r"line 7: \$.files\['raw/a.csv'\]"),
@@ -205,7 +205,7 @@ def test_images_are_not_listed(folder):
             "    text: 标题\n", "    template: '{brand}'\n", "template: 'brand' is not among", id="template-column"
         ),
         pytest.param("    text: title\n", "", "$.files['raw/old/b.jsonl']", id="neither-text-nor-template"),
-        pytest.param("    encoding: gb18030\n", "", "'encoding' is a required property", id="encoding"),
+        pytest.param("    encoding: gb18030\n", "", "the key 'encoding' is missing", id="encoding"),
         pytest.param("    format: jsonl\n", "    format: txt\n", "$.files['raw/old/b.jsonl']", id="txt-is-no-table"),
     ],
 )

@@ -60,4 +60,4 @@ def test_invalid(name):
 
 def test_one_answer_for_each_record_in_order():
     found = [problem(one) for one in (record(), record(line=0), record())]
-    assert found == [None, "$.line: 0 is less than the minimum of 1", None]
+    assert found == [None, "$.line: must be at least 1, is 0", None]

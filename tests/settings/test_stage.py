@@ -21,8 +21,13 @@ def edit(clone: Clone, path: str, old: str, new: str) -> None:
     (clone.path / path).write_text(text.replace(old, new, 1))
 
 
+def graft(clone: Clone, *arguments: str) -> str:
+    """With the clone's own code."""
+    return clone.run(sys.executable, "-m", "pipeline", *arguments)
+
+
 def plan(clone: Clone) -> dict:
-    return dict(json.loads(clone.graft("plan", "--json")))
+    return dict(json.loads(graft(clone, "plan", "--json")))
 
 
 def test_a_default_that_is_written_out_runs_settings_alone(released: Clone) -> None:
@@ -52,8 +57,8 @@ def test_a_default_that_graft_changes_is_named_and_trains_nothing(released: Clon
     found = plan(released)
     assert found["tree"].startswith("released, upgraded: holds v1.1.0")
     assert "default of train.rewarm changed: 0.5, now 0.6; params.yaml can keep the old value (train)" in found["why"]
-    assert "pipeline/training/settings.py changed (settings, train)" in found["why"]
-    assert "released v1.1.0, upgraded since" in released.graft("lock", "--check")
+    assert "pipeline/training/settings.py modified (settings, train)" in found["why"]
+    assert "released v1.1.0, upgraded since" in graft(released, "lock", "--check")
     assert "not trained again" in released.run(sys.executable, "-m", "pipeline.run")
     assert released.git("status", "--porcelain") == ""
 
@@ -79,4 +84,4 @@ def test_dry_run_of_a_fresh_clone_is_clean(chain: Chain, tmp_path: Path) -> None
 def test_an_older_release_verifies_after_a_default_changed(released: Clone) -> None:
     edit(released, "pipeline/training/settings.py", "rewarm: float = 0.5", "rewarm: float = 0.6")
     released.commit("A newer Graft")
-    assert "every SHA-256 as released" in released.graft("verify", "v1.0.0")
+    assert "every SHA-256 as released" in graft(released, "verify", "v1.0.0", "--remote")

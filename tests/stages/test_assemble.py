@@ -12,6 +12,7 @@ from pipeline.common.errors import GraftError
 from pipeline.data.assemble import assemble_report, golden, replay, slices, state
 from pipeline.data.assemble.fates import FATES
 from pipeline.data.assemble.settings import AssembleSettings
+from pipeline.data.augment.settings import AugmentSettings
 from pipeline.data.clean.settings import CleaningSettings
 from pipeline.data.index import sketch
 from pipeline.data.records import arrow, item_marks, jsonl, kinds, records
@@ -482,7 +483,7 @@ def test_lineage_says_what_became_of_every_record(chain):
 
 
 def test_what_augmentation_adds_is_trained_on_marked_and_near_nothing_evaluated(chain):
-    asked = replace(OPTIONS, augment={"max_share": 0.5, "typos": True, "swap": True, "weights": "inverse"})
+    asked = replace(OPTIONS, augment=AugmentSettings(max_share=0.5, typos=True, swap=True, weights="inverse"))
     done = chain.add("winter", [record(n, "rare" if n % 9 == 0 else "often") for n in range(300)], asked)
     rows = [row for row in chain.lineage() if row["fate"] == "augmented"]
     assert len(rows) == done.report["augmented"] == done.report["train_new"] // 2

@@ -81,10 +81,9 @@ def test_what_is_saved_of_an_average_is_what_validation_saw_as_the_best(child, r
     assert saved != sorted(float(tensor.sum()) for tensor in seen[max(seen)])
 
 
-def test_average_without_a_validation_part_is_refused(child, run):
-    set_params(child, train__parent={"kl": 0.0, "l2": 0.0, "ema": None, "average": True})
+def test_average_without_a_validation_part_is_refused(child):
     with pytest.raises(GraftError, match="must be above 0"):
-        run(train)
+        set_params(child, train__parent={"kl": 0.0, "l2": 0.0, "ema": None, "average": True})
 
 
 def test_held_training_repeats_its_bytes(child, run):

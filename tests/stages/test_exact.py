@@ -26,7 +26,7 @@ from pipeline.training.checkpoints.checkpoint import CheckpointStore, SavedRun
 from tests.conftest import ENVIRONMENT, ROOT
 from tests.remotes import servers
 from tests.remotes.conftest import needs
-from tests.stages.conftest import set_params, write_records
+from tests.stages.conftest import set_params, settle, write_records
 
 HERE = ENVIRONMENT | {"PYTHONPATH": str(ROOT)}
 CHECKPOINTS = train.SCRATCH / checkpoint.FOLDER
@@ -58,6 +58,7 @@ def settled(blank: Path, tmp_path_factory: pytest.TempPathFactory) -> tuple[Path
         made = outputs()
         for name in ("models/adapter", "reports"):
             shutil.rmtree(name)
+    settle(folder)
     return folder, made
 
 

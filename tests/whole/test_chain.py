@@ -33,7 +33,7 @@ def test_shipped_hashes_repeat_in_another_folder_on_the_same_machine_class(fresh
     (fresh.path / "reports/training.json").write_text(json.dumps(training))
     fresh.commit("Made elsewhere")
     said = fresh.run(sys.executable, "-m", "pipeline.run")
-    assert "[5/9] train" in said
+    assert "[6/10] train" in said
     assert "hashes differ from the committed ones" in said
     assert "of another age" in said
     made = json.loads(fresh.read("reports/manifest.json"))
@@ -152,7 +152,7 @@ def test_helper_of_evaluate_alone_reruns_evaluate_and_what_follows(chain: Chain,
 def test_edited_params_make_a_sibling_and_plan_says_so(chain: Chain, tmp_path: Path) -> None:
     clone = chain.pulled(tmp_path / "sibling")
     text = clone.read("params.yaml")
-    (clone.path / "params.yaml").write_text(text.replace("  rewarm: 0.5", "  rewarm: 0.4"))
+    (clone.path / "params.yaml").write_text(text.replace("  continued_epochs: 0.375", "  continued_epochs: 0.5"))
     said = clone.graft("plan")
     assert "sibling of v1.1.0 (same parent, same increment" in said
 

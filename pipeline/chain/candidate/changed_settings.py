@@ -58,7 +58,7 @@ def _of_stage(
     stage: str, spec: Mapping[str, Any], locked: Mapping[str, Any], values: Mapping[str, Any], released: Any
 ) -> Iterator[ChangedSetting]:
     read = _recorded(locked)
-    before = sections.fill(read) if released is None else sections.fill(_merged(released, read))
+    before = sections.fill(read) if released is None else sections.fill(sections.merged(released, read))
     for key in _keys(spec):
         then, now = _dig(before, key), _dig(values, key)
         if then != now:
@@ -105,13 +105,6 @@ def _recorded(locked: Mapping[str, Any]) -> dict[str, Any]:
                 place = place.setdefault(section, {})
             place[name] = value
     return found
-
-
-def _merged(over: Any, with_: Any) -> Any:
-    """A mapping with another one laid over it, key by key."""
-    if not isinstance(over, Mapping) or not isinstance(with_, Mapping):
-        return with_
-    return {**over, **{key: _merged(over.get(key), value) for key, value in with_.items()}}
 
 
 def _written(content: bytes | None) -> Any:

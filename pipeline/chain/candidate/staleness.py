@@ -136,7 +136,7 @@ def _by_file(reason: Reason, changed: Mapping[str, list[str]], *, are_few: bool)
     paths = changed.get(folder) if reason.kind == "code" else None
     if not paths:
         return [reason]
-    names = [f"{path} changed" for path in paths] if are_few else [f"{folder}: {counted(len(paths), 'file')} changed"]
+    names = [f"{path} modified" for path in paths] if are_few else [f"{folder}: {counted(len(paths), 'file')} changed"]
     return [replace(reason, name=name) for name in names]
 
 

@@ -1,11 +1,16 @@
 """What was changed since a release: by people, who would be surprised, or by an upgrade, which may be."""
 
+from functools import partial
 from pathlib import Path
+from typing import Any
 
 from pipeline.chain.commits import git
 from pipeline.chain.history.releases import Release
 from pipeline.chain.verify.manifest_check import Finding
+from pipeline.common import yaml
+from pipeline.common.errors import GraftError
 from pipeline.common.words import counted
+from pipeline.settings import effective, sections
 
 ASKED = ("data/golden", "dvc.lock", "params.yaml")  # and the increment: an edit makes another model
 MODES = {"100644": "mode 644", "100755": "mode 755 (executable)", "120000": "a link", "160000": "a submodule"}
@@ -19,7 +24,11 @@ def changes(held: Release, revision: str | None) -> list[Finding]:
         held: the release.
         revision: a commit; the working tree for None.
     """
-    differing = _differing(held, revision, (*ASKED, held.lock.increment))
+    differing = {
+        path: modes
+        for path, modes in _differing(held, revision, (*ASKED, held.lock.increment)).items()
+        if not _says_the_same(path, held, revision)
+    }
     there = git.object_ids(f"{held.commit}:{path}" for path in differing) if differing else []
     return [
         Finding(
@@ -31,6 +40,25 @@ def changes(held: Release, revision: str | None) -> list[Finding]:
         )
         for (path, modes), old in zip(differing.items(), there, strict=True)
     ]
+
+
+def _says_the_same(path: str, held: Release, revision: str | None) -> bool:
+    """Whether params.yaml states the release's values in other words, or dvc.lock knows that and nothing more."""
+    if path not in ("params.yaml", "dvc.lock"):
+        return False
+    try:
+        there, here = (_content(path, place) for place in (held.commit, revision))
+        if path == "params.yaml":
+            return sections.fill(here or {}) == effective.of_commit(partial(git.show, held.commit), held.tag)
+    except (GraftError, AttributeError):
+        return False
+    for locked in (there, here):
+        (locked.get("stages") or {}).pop("settings", None)
+    return bool(there == here)
+
+
+def _content(path: str, revision: str | None) -> Any:
+    return yaml.parse((git.show(revision, path) if revision else Path(path).read_bytes()) or b"", path)
 
 
 def upgrade(held: Release, revision: str | None) -> list[str]:

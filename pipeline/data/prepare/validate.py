@@ -10,7 +10,7 @@ from pipeline.common import schema
 
 
 def problem(record: Mapping[str, Any]) -> str | None:
-    """Why a record breaks its schema, such as "$.line: 0 is less than the minimum of 1"; None when it does not."""
+    """Why a record breaks its schema, such as "$.line: must be at least 1, is 0"; None when it does not."""
     return None if _validator().is_valid(record) else _reason(record)
 
 

@@ -26,7 +26,10 @@ from pipeline.common.errors import GraftError
 QUARANTINE = "quarantine"
 BASE = "GRAFT_BASE"  # by which `pipeline.ci.summary` finds the base, whose gate judges too
 CLEAN = {"GRAFT_CHECKPOINT_MIRROR": "off"}  # a mirror holds what anybody wrote there
-UP_TO_TRAIN = ("dvc.lock", "reports/training.json", "reports/plots/loss.csv", "reports/plots/learning_rate.csv")
+UP_TO_TRAIN = (
+    "dvc.lock", "reports/params.json", "reports/training.json", "reports/plots/loss.csv",
+    "reports/plots/learning_rate.csv",
+)  # fmt: skip
 _INCREMENT = re.compile(r"data/increments/\w[^/]*")
 
 

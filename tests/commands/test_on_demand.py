@@ -58,8 +58,9 @@ def published(chain: Chain, tmp_path_factory: pytest.TempPathFactory) -> Publish
     params = shop.read("params.yaml")
     assert "  keep: full " in params
     (shop.path / "params.yaml").write_text(params.replace("  keep: full ", "  keep: on-demand "))
+    said = shop.dvc("repro")
+    assert set(re.findall(r"Running stage '(\w+)'", said)) == {"settings", "manifest"}  # keep alone merges nothing
     shop.commit("Keep weights on demand")
-    assert "up to date" in shop.dvc("status")  # a change of keep alone trains and merges nothing
     said = shop.graft("release", "--push")
     outputs = json.loads(shop.read("reports/manifest.json"))["outputs"]
     return Published(folder / "origin.git", folder / "storage", shop, said, outputs)

@@ -115,7 +115,7 @@ def released(merged: Story) -> Story:
 def test_untrained_candidate_fails_its_check_and_says_what_was_not_checked(proposed: Story) -> None:
     checked = proposed.played["check"]
     assert f"candidate: {NAME} on v1.1.0" in checked.summary
-    assert "dvc.lock: stage `parent` and what follows must run" in checked.summary
+    assert "dvc.lock: stage `settings` and what follows must run" in checked.summary
     assert "not checked" in checked.summary
     assert [checked.summary] == proposed.forge.comments()[:1]
 

@@ -27,7 +27,7 @@ def changes(held: Release, revision: str | None) -> list[Finding]:
     differing = {
         path: modes
         for path, modes in _differing(held, revision, (*ASKED, held.lock.increment)).items()
-        if not _says_the_same(path, held, revision)
+        if modes[0] != modes[1] or not _says_the_same(path, held, revision)
     }
     there = git.object_ids(f"{held.commit}:{path}" for path in differing) if differing else []
     return [

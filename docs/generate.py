@@ -1,9 +1,10 @@
-"""docs/cli.md and docs/modules.md, from --help and docstrings.
+"""docs/cli.md, docs/modules.md and docs/params.md, from --help, docstrings and settings.
 
 `python docs/generate.py` writes them; a test holds them current.
 """
 
 import ast
+import json
 import sys
 from pathlib import Path
 
@@ -13,6 +14,7 @@ ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT))  # this clone's commands, wherever the package is installed from
 
 from pipeline.cli import COMMANDS, command, main  # noqa: E402
+from pipeline.settings import all_settings  # noqa: E402
 
 WIDTH = 100  # characters of a line of help, whatever the terminal
 CLI = """\
@@ -25,18 +27,22 @@ Every command works from any folder of the repository. Exit code 0: done. 1: ref
 message says what, and after `help:` what to do. 2: typed wrongly.
 """
 MODULES = """\
-# The modules
+# The packages
 
-The first line of each module's docstring. `python docs/generate.py` writes this page; a test holds it current.
+A paragraph for each package of `pipeline/`, from its docstring; each module's own docstring says what it does. `python
+docs/generate.py` writes this page; a test holds it current.
+"""
+PARAMS = """\
+# The settings
 
-| in `pipeline/` | |
-|---|---|
+Every key of params.yaml with its default in code. A file needs only the keys that it changes; `graft lock --show`
+prints the effective values of your tree. `python docs/generate.py` writes this page; a test holds it current.
 """
 
 
 def pages() -> dict[Path, str]:
     """Every generated page: path and text."""
-    return {ROOT / "docs/cli.md": cli(), ROOT / "docs/modules.md": modules()}
+    return {ROOT / "docs/cli.md": cli(), ROOT / "docs/modules.md": modules(), ROOT / "docs/params.md": settings()}
 
 
 def cli() -> str:
@@ -50,11 +56,26 @@ def cli() -> str:
 
 
 def modules() -> str:
-    """A line for every module of the package."""
+    """A paragraph for every package."""
     folder = ROOT / "pipeline"
-    paths = [path for path in folder.rglob("*.py") if path.name != "__init__.py"]
-    rows = [(path.relative_to(folder).as_posix(), _first_line(path)) for path in paths]
-    return MODULES + "".join(f"| `{name}` | {line} |\n" for name, line in sorted(rows))
+    parts = [MODULES]
+    for package in sorted(path.parent for path in folder.rglob("__init__.py")):
+        name = package.relative_to(folder.parent).as_posix()
+        names = sorted(path.stem for path in package.glob("*.py") if path.stem != "__init__")
+        listed = f"\n\nModules: {', '.join(f'`{one}`' for one in names)}." if names else ""
+        parts.append(f"## {name}\n\n{_docstring(package / '__init__.py')}{listed}\n")
+    return "\n".join(parts)
+
+
+def settings() -> str:
+    """A table of the keys of each section."""
+    found: dict[str, list[str]] = {}
+    for setting in all_settings.shipped():
+        section, _, key = setting.key.partition(".")
+        cells = [f"`{key}`", f"`{json.dumps(setting.value, ensure_ascii=False)}`", setting.meaning, setting.range]
+        found.setdefault(section, []).append("| " + " | ".join(cell.replace("|", "\\|") for cell in cells) + " |")
+    head = "| key | default | meaning | range |\n|---|---|---|---|\n"
+    return "\n".join([PARAMS, *(f"## {name}\n\n{head}" + "\n".join(rows) + "\n" for name, rows in found.items())])
 
 
 def _section(name: str, help_text: str) -> str:
@@ -62,9 +83,8 @@ def _section(name: str, help_text: str) -> str:
     return f"## {name}\n\n```text\n{lines}\n```\n"
 
 
-def _first_line(path: Path) -> str:
-    docstring = ast.get_docstring(ast.parse(path.read_text(encoding="utf-8"))) or ""
-    return docstring.partition("\n")[0].replace("|", "\\|")
+def _docstring(path: Path) -> str:
+    return ast.get_docstring(ast.parse(path.read_text(encoding="utf-8"))) or ""
 
 
 if __name__ == "__main__":

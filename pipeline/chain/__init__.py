@@ -1,1 +1,1 @@
-"""The chain: git, DVC, models.lock, releases, candidates."""
+"""Git, DVC, releases: everything about more than one commit."""

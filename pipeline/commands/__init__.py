@@ -1,1 +1,4 @@
-"""One module per `graft` command; nothing imports them but pipeline/cli.py."""
+"""One module per `graft` command, and what several of them share.
+
+Nothing imports these but pipeline/cli.py.
+"""

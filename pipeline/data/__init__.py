@@ -1,1 +1,1 @@
-"""Data: from raw files to records, and what the chain has seen of them."""
+"""From raw files to records, and what the chain has seen of them."""

@@ -1,1 +1,1 @@
-"""Evaluation: items of every slice -> what candidate and parent say of them."""
+"""Items, predictions and what follows from them; the models that are compared."""

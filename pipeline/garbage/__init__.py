@@ -1,1 +1,1 @@
-"""What `graft gc` deletes and what stays: roots, ancestors, history, and what cache and remote hold."""
+"""`graft gc`: what is deleted, and what stays because some ref, worktree or ancestor needs it."""

@@ -1,1 +1,4 @@
-"""The gate: from predictions of candidate, parent and anchor to a verdict."""
+"""Rules, statistics and the verdict.
+
+Reads no file, clock or model, so that anybody can compute a verdict again.
+"""

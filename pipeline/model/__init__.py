@@ -1,4 +1,4 @@
-"""The model: base, adapter, chat, scoring, memory."""
+"""Base, adapter, weights, scoring: what a model is."""
 
 from logging import ERROR, getLogger
 

@@ -1,1 +1,1 @@
-"""What people read: the report, its page, the model card."""
+"""The report in words and pictures: what was decided, why, and what it rests on."""

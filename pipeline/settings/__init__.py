@@ -1,1 +1,5 @@
-"""Settings: params.yaml and the defaults in code -> every effective value, where it comes from and what it means."""
+"""Settings: params.yaml and the defaults in code become every effective value.
+
+With origin, meaning and range. The defaults stand beside the code that uses them, in the `settings.py` of each
+package.
+"""

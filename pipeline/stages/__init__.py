@@ -1,4 +1,8 @@
-"""One module per stage of dvc.yaml; stages meet only through the files named there."""
+"""One module per stage of dvc.yaml.
+
+Pure functions on values, and a thin `main` that reads and writes files. A stage imports no other stage: they meet
+through the files that dvc.yaml names.
+"""
 
 import importlib.util
 

@@ -1,1 +1,1 @@
-"""lock"""
+"""models.lock: what params.yaml resolved to, and the toolchain that changes bytes."""

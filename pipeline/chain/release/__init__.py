@@ -1,1 +1,1 @@
-"""release"""
+"""`graft release`: what must hold, the tag, its signature, limits on what serving costs."""

@@ -1,1 +1,4 @@
-"""store"""
+"""DVC's cache, remote and commands.
+
+Everything of DVC's internals is reached from here.
+"""

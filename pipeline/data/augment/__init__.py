@@ -1,1 +1,4 @@
-"""Augmentation: more training records made from those that there are."""
+"""Augmentation: more training records made from those that there are.
+
+Off by default, bounded, marked, the same every time.
+"""

@@ -1,1 +1,1 @@
-"""Cleaning: rows -> rows, one module per step, batch by batch."""
+"""Cleaning: rows become rows, one module per step, batch by batch, without state."""

@@ -1,1 +1,1 @@
-"""perturb"""
+"""Badly written variants of evaluation items: typos, case, noise."""

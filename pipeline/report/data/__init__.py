@@ -1,1 +1,1 @@
-"""data"""
+"""reports/data.html: what became of every row."""

@@ -1,1 +1,1 @@
-"""html"""
+"""reports/report.html: the report as one page that loads nothing."""

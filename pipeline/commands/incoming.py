@@ -48,7 +48,7 @@ _OPTIONS = (
         _HOW, "--set", "settings", metavar="KEY=VALUE", multiple=True,
         help=f"Any other key of increment.yaml: {', '.join(_SET)}, entry (of dataset_info.json).",
     ),
-    *(click.option(f"--{name}", hidden=True) for name in (*_SET, "entry")),  # as they were typed before --set
+    *(click.option(f"--{name}", hidden=True, help=f"--set {name}=") for name in (*_SET, "entry")),  # as typed before it
 )  # fmt: skip
 
 

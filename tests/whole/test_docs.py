@@ -104,16 +104,14 @@ def dvc_commands() -> set[str]:
 
 def test_the_readmes_listing_names_only_what_exists() -> None:
     [listing] = fenced((ROOT / "README.md").read_text(encoding="utf-8").partition("## The tree")[2], "text")[:1]
-    folder, found = "", 0
-    for line in listing.splitlines():
-        folder = folder if line.startswith(" ") else ""
-        for word in re.split(r"\s{2,}", line.strip()):
-            if re.fullmatch(r"[\w.-]+/?([\w.-]+)?|\*\.py", word):
-                assert any(ROOT.glob(f"{folder}{word.rstrip('/')}")) or is_output(folder + word), folder + word
-                found += 1
-        if not line.startswith(" ") and (match := re.match(r"([\w.-]+/)(\s{2,}|$)", line)):
-            folder = match[1]
-    assert found > 30
+    lines = [line for line in listing.splitlines() if line]
+    assert len(lines) <= 20
+    for line in lines:
+        first, described = line.split(maxsplit=1)
+        assert (ROOT / first).exists() or is_output(first.rstrip("/")), first
+        for word in re.findall(r"[\w./-]*\w(?:\.[a-z]{2,5}\b|/(?!\w))", described.replace("NAME", "")):
+            found = (name for start in ("", first, f"{first}**/") for name in ROOT.glob(f"{start}{word.strip('/')}"))
+            assert next(found, None) or is_output(first + word), word
 
 
 def is_output(name: str) -> bool:

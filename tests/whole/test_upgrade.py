@@ -8,7 +8,10 @@ from pathlib import Path
 
 import pytest
 
-from tests.conftest import ENVIRONMENT, Chain, Clone, samples
+from tests.conftest import ENVIRONMENT, ROOT, Chain, Clone, samples
+
+EARLIER = "5ef2270"  # all 167 keys of params.yaml were required, and dvc.yaml listed modules
+_SHELL = re.compile(r"^```sh\n(.*?)^```", re.MULTILINE | re.DOTALL)
 
 
 @pytest.fixture
@@ -56,3 +59,55 @@ def test_open_candidate_is_stale_after_the_upgrade_where_its_stages_changed(upgr
     assert json.loads(upgraded.graft("plan", "--json"))["stages"] == []
     upgraded.git("merge", "-q", "--no-edit", "upstream/main")
     assert json.loads(upgraded.graft("plan", "--json"))["stages"] == ["evaluate", "gate", "merge", "manifest"]
+
+
+@pytest.mark.slow
+def test_two_releases_of_an_earlier_graft_take_this_one_by_the_documented_commands(tmp_path: Path) -> None:
+    known = subprocess.run(["git", "cat-file", "-e", EARLIER], cwd=ROOT, check=False, stderr=subprocess.DEVNULL)
+    if known.returncode:
+        pytest.skip(f"this clone's history does not reach {EARLIER}")
+    for name in ("upstream", "older"):
+        subprocess.run(["git", "clone", "-q", ROOT, tmp_path / name], check=True, env=ENVIRONMENT)
+    older, shop = Clone(tmp_path / "older"), Clone(tmp_path / "shop")
+    older.git("checkout", "-q", "-B", "main", EARLIER)
+    older.git("remote", "remove", "origin")
+    played = older.run(sys.executable, "-m", "examples.demo", str(shop.path), PYTHONPATH=str(older.path))
+    assert "v1.1.0" in played
+    shop = Clone(next(path.parent for path in shop.path.rglob("params.yaml")))
+    shop.git("checkout", "-q", "-B", "main", "v1.1.0")
+    params = shop.read("params.yaml")
+    shop.dvc("checkout", "-q")
+
+    page = (ROOT / "docs/how-to/upgrade.md").read_text(encoding="utf-8")
+    merge, conflicts = _SHELL.findall(page)[:2]
+    for line in merge.replace("https://github.com/THE-ORIGIN/graft", str(tmp_path / "upstream")).splitlines():
+        command = line.partition("#")[0].strip()
+        if command == "git merge upstream/main":
+            said = subprocess.run(command.split(), cwd=shop.path, env=ENVIRONMENT, capture_output=True, check=False)
+            assert said.returncode == 1, said
+            assert b"CONFLICT" in said.stdout
+            for words in map(str.split, conflicts.splitlines()):
+                shop.run(*words)
+            shop.run("git", "checkout", "--ours", "--", "params.yaml")
+            shop.commit("Take a newer Graft")
+        elif command.startswith("git"):
+            shop.run(*command.split())
+
+    assert shop.read("params.yaml") == params
+    assert "released v1.1.0, upgraded since" in shop.graft("lock", "--check")
+    assert "released, upgraded: holds v1.1.0" in shop.graft("plan")
+    assert "not trained again" in shop.run(sys.executable, "-m", "pipeline.run")
+    assert shop.git("status", "--porcelain") == ""
+    for tag in ("v1.0.0", "v1.1.0"):
+        assert "every SHA-256 as released" in shop.graft("verify", tag, "--remote")
+
+    shop.graft("add", "2026-04-more", *samples("2026-03-shuffled"))
+    released = shop.git("show", "v1.1.0:dvc.lock")
+    state = json.loads(shop.read("models.lock"))["parent"]["state"]
+    assert all(output["md5"] in released for output in state.values())
+    shop.run(sys.executable, "-m", "dvc", "repro", "-q", "--", "train")
+    assert json.loads(shop.read("reports/training.json"))["continued_from"] in shop.git("show", "v1.1.0:reports/manifest.json")
+
+    shop.git("checkout", "-q", "--force", "v1.0.0")
+    shop.dvc("checkout", "-q", "--force")
+    assert "Running stage" not in shop.run(sys.executable, "-m", "dvc", "repro")

@@ -68,12 +68,11 @@ def test_two_releases_of_an_earlier_graft_take_this_one_by_the_documented_comman
         pytest.skip(f"this clone's history does not reach {EARLIER}")
     for name in ("upstream", "older"):
         subprocess.run(["git", "clone", "-q", ROOT, tmp_path / name], check=True, env=ENVIRONMENT)
-    older, shop = Clone(tmp_path / "older"), Clone(tmp_path / "shop")
+    older, shop = Clone(tmp_path / "older"), Clone(tmp_path / "demo/shop")
     older.git("checkout", "-q", "-B", "main", EARLIER)
     older.git("remote", "remove", "origin")
-    played = older.run(sys.executable, "-m", "examples.demo", str(shop.path), PYTHONPATH=str(older.path))
+    played = older.run(sys.executable, "-m", "examples.demo", str(tmp_path / "demo"), PYTHONPATH=str(older.path))
     assert "v1.1.0" in played
-    shop = Clone(next(path.parent for path in shop.path.rglob("params.yaml")))
     shop.git("checkout", "-q", "-B", "main", "v1.1.0")
     params = shop.read("params.yaml")
     shop.dvc("checkout", "-q")
@@ -88,7 +87,6 @@ def test_two_releases_of_an_earlier_graft_take_this_one_by_the_documented_comman
             assert b"CONFLICT" in said.stdout
             for words in map(str.split, conflicts.splitlines()):
                 shop.run(*words)
-            shop.run("git", "checkout", "--ours", "--", "params.yaml")
             shop.commit("Take a newer Graft")
         elif command.startswith("git"):
             shop.run(*command.split())

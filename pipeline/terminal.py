@@ -1,5 +1,6 @@
 """What commands print: line by line, each harmless whatever it holds (pipeline/common/visible.py)."""
 
+import sys
 from typing import Any
 
 import click
@@ -23,3 +24,8 @@ def echo_markdown(*parts: str) -> None:
 def echo_json(value: Any) -> None:
     """Print a value as JSON."""
     click.echo(json_text(files.dumps(value)), nl=False)
+
+
+def is_interactive() -> bool:
+    """Whether a person can be asked."""
+    return sys.stdin.isatty() and sys.stdout.isatty()

@@ -19,9 +19,11 @@ from pipeline.ci import refresh
 from pipeline.common import errors, files, params
 from pipeline.common.errors import GraftError
 from pipeline.data.detect import detect
+from pipeline.data.detect.detect_rows import Wishes
 from pipeline.data.prepare import prepared as reports
 from pipeline.data.prepare.settings import PrepareSettings
 from pipeline.data.reading import increment
+from pipeline.data.reading.limits import Limits
 from pipeline.data.records import arrow, jsonl
 from pipeline.data.records.records import Record
 from pipeline.evaluation import compared_models
@@ -42,7 +44,10 @@ def records(sources: list[Path], instruction: str) -> list[Record]:
         (folder / increment.RAW).mkdir(parents=True)
         for source in sources:
             shutil.copyfile(source, folder / increment.RAW / source.name)
-        specs = {f"{increment.RAW}/{source.name}": detect.detect(source) for source in sources}
+        found, faults = detect.detect_drop({source: Wishes() for source in sources}, Limits())
+        if faults:
+            raise faults[0]
+        specs = {f"{increment.RAW}/{source.name}": spec for source, spec in found.items()}
         increment.save(folder, instruction, specs)
         report = prepare.prepare(increment.load(folder), folder, options, Path(scratch))
         reports.check(report, options.max_reject_share)

@@ -16,7 +16,7 @@ from pipeline.chain.commits import git, outputs
 from pipeline.chain.lock import lockfile
 from pipeline.chain.store import tracking
 from pipeline.chain.store.objects import Store
-from pipeline.commands import incoming
+from pipeline.commands import incoming, readings
 from pipeline.commands.grouped import GroupedCommand, in_group
 from pipeline.commands.incoming import Incoming
 from pipeline.common import params, words
@@ -222,6 +222,7 @@ def _count(draft: Path, name: str, *, first: bool) -> str:
     options = params.build(PrepareSettings, effective.load()["prepare"])
     with tempfile.TemporaryDirectory() as scratch:
         report = prepare.prepare(with_changes(made, name=name), draft, options, Path(scratch))
+    terminal.echo(*readings.lines(made, report))
     reports.check(report, options.max_reject_share)
     objective, able = effective.load()["train"]["objective"], kinds.objectives(made.task)
     if objective not in able:

@@ -1,30 +1,35 @@
 """graft add: the files that a user hands in, how each is read, and their way into a draft of the increment."""
 
 import shutil
-from collections.abc import Callable
+from collections import Counter
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import Any
 
 import click
 
+from pipeline import terminal
 from pipeline.commands.grouped import in_group
 from pipeline.common import files, schema_words
 from pipeline.common.errors import GraftError
 from pipeline.data.detect import dataset_info
+from pipeline.data.detect.columns import Column
+from pipeline.data.detect.detect_rows import Wishes, shown
 from pipeline.data.reading import increment
 from pipeline.data.reading.filespec import CONTENTS, FileSpec
 from pipeline.data.reading.limits import Limits
 from pipeline.settings import effective
 
 _READING = (
-    "text", "label", "columns", "header", "delimiter", "encoding", "format", "content", "template", "blocks",
+    "text", "label", "columns", "header", "delimiter", "encoding", "format", "content", "template", "blocks", "key",
+    "date",
 )  # fmt: skip
 
 _VISIBLE = ("text", "label", "columns", "header", "key", "instruction")  # options of their own
 _SET = {  # keys of increment.yaml that are rarely said -> what they may be
     "task": tuple(CONTENTS),
-    "format": ("csv", "jsonl", "json", "txt", "parquet", "arrow"),
+    "format": ("csv", "jsonl", "json", "txt", "fasttext", "parquet", "arrow"),
     "content": ("table", "alpaca", "sharegpt", "messages", "preference", "kto", "text"),
     "blocks": ("lines", "paragraphs"),
     "delimiter": (),
@@ -86,22 +91,22 @@ class Incoming:
         Raises:
             GraftError: names every file that cannot be.
         """
-        specs: dict[str, FileSpec] = {}
-        problems: list[str] = []
-        for source in self.sources:
-            if unusable := _unusable(source):
-                problems.append(f"{source.name!r}: {unusable}")
-                continue
-            if _target(source) in specs:
-                problems.append(f"{source}: another file is called {source.name}, too")
-                continue
-            try:
-                specs[_target(source)] = self._spec(source)
-            except GraftError as error:
-                problems += [error.message, *error.problems, *([f"help: {error.help}"] if error.help else [])]
-        if problems:
-            raise GraftError(f"not added: {problems[0]}", problems[1:])
-        return specs
+        from pipeline.data.detect import detect  # pyarrow: not for every command
+
+        names = Counter(_target(source) for source in self.sources)
+        faults = [
+            *(GraftError(f"{source.name!r}: {why}") for source in self.sources if (why := _unusable(source))),
+            *(GraftError(f"two files are called {PurePosixPath(name).name}") for name in names if names[name] > 1),
+        ]
+        usable = [source for source in self.sources if not _unusable(source)]
+        wishes = {source: self._wishes(source) for source in usable}
+        found, unread = detect.detect_drop(wishes, self.limits, _ask if terminal.is_interactive() else None)
+        faults += unread
+        specs = {source: self._applied(source, spec) for source, spec in found.items()}
+        faults += [fault for source, spec in specs.items() for fault in self._missing(source, spec)]
+        if faults:
+            raise _together(faults)
+        return {_target(source): spec for source, spec in specs.items()}
 
     def task(self, specs: dict[str, FileSpec]) -> str:
         """What all of the files teach.
@@ -109,11 +114,11 @@ class Incoming:
         Raises:
             GraftError: they teach different things.
         """
-        from pipeline.data.detect import detect
+        from pipeline.data.detect import detect  # pyarrow: not for every command
 
         if self.options.get("task"):
             return self._asked(str(self.options["task"]), specs)
-        found = {source: detect.task(source, specs[_target(source)], self.limits) for source in self.sources}
+        found = detect.tasks({source: specs[_target(source)] for source in self.sources}, self.limits)
         if len(set(found.values())) > 1:
             raise GraftError(
                 "the files are of different tasks",
@@ -144,22 +149,45 @@ class Incoming:
             for source in files.files_below(self.images):
                 _copy(source, raw / increment.IMAGES / source.relative_to(self.images))
 
-    def _spec(self, source: Path) -> FileSpec:
-        from pipeline.data.detect import detect  # pyarrow: not for every command
-
-        columns = self.options.get("columns")
-        said = {name: self.options.get(name) for name in _READING} | {
-            "columns": columns.split(",") if columns else None
-        }
+    def _entry(self, source: Path) -> dataset_info.Entry | None:
         info = self.options.get("dataset_info")
-        entry = dataset_info.entry(Path(info), source, self.options.get("entry")) if info else None
-        spec = detect.detect(source, self.limits, **(said | ({"content": entry.content} if entry else {})))
-        spec = replace(spec, **entry.applied(spec)) if entry else spec
+        return dataset_info.entry(Path(info), source, self.options.get("entry")) if info else None
+
+    def _applied(self, source: Path, spec: FileSpec) -> FileSpec:
+        entry = self._entry(source)
+        return replace(spec, **entry.applied(spec)) if entry else spec
+
+    def _wishes(self, source: Path) -> Wishes:
+        entry, columns = self._entry(source), self.options.get("columns")
+        said = {name: self.options.get(name) for name in _READING}
+        content = entry.content if entry else said["content"]
+        return Wishes(**(said | {"columns": columns.split(",") if columns else None, "content": content}))
+
+    def _missing(self, source: Path, spec: FileSpec) -> Iterator[GraftError]:
+        """The columns that were named and that a table has not."""
         for option in ("key", "date"):
             column = self.options.get(option)
             if column and spec.columns and column not in spec.columns:
-                raise GraftError(f"{source}: --{option}: no column {column!r}", [f"columns: {', '.join(spec.columns)}"])
-        return spec
+                message = f"{source}: --{option}: no column {column!r}"
+                yield GraftError(message, [f"columns: {', '.join(spec.columns)}"])
+
+
+def _ask(where: str, what: str, columns: Sequence[Column]) -> str:
+    """Ask the person at the terminal which column is meant."""
+    terminal.echo(f"{where}: cannot tell which column holds the {what}", *(f"  {shown(column)}" for column in columns))
+    return str(click.prompt(f"column of the {what}", type=click.Choice([column.name for column in columns])))
+
+
+def _together(faults: Sequence[GraftError]) -> GraftError:
+    """One refusal that names every fault."""
+    if len(faults) == 1:
+        return GraftError(f"not added: {faults[0].message}", faults[0].problems, help=faults[0].help)
+    lines = [
+        line
+        for fault in faults
+        for line in (fault.message, *fault.problems, *([f"help: {fault.help}"] if fault.help else []))
+    ]
+    return GraftError(f"not added: {lines[0]}", lines[1:])
 
 
 def gather(called_from: Path, paths: tuple[str, ...], options: dict[str, Any]) -> Incoming:

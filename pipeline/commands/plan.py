@@ -13,13 +13,15 @@ from pipeline import terminal
 from pipeline.chain.candidate import candidate, recorded, staleness
 from pipeline.chain.candidate.candidate import Tree
 from pipeline.chain.commits import outputs
+from pipeline.chain.lock import lockfile
 from pipeline.chain.lock.lockfile import Lock
 from pipeline.chain.store.objects import Store
-from pipeline.commands import counts, plan_memory
+from pipeline.commands import counts, plan_memory, readings
 from pipeline.commands.lock import differences
 from pipeline.commands.plan_memory import Memory
 from pipeline.common import documents, params
 from pipeline.common.errors import GraftError
+from pipeline.data.reading import increment as increments
 from pipeline.settings import effective
 from pipeline.training import batches, held_out
 from pipeline.training.examples.example import Example
@@ -75,6 +77,8 @@ def plan(gpu: str | None, config: Path | None, as_json: bool) -> None:
     terminal.echo(f"stages       {', '.join(made.stages) or 'none: everything is up to date'}")
     for reason in made.why:
         terminal.echo(f"             {reason}")
+    for number, line in enumerate(_files(made)):
+        terminal.echo(f"{'' if number else 'files':12} {line}")
     for number, line in enumerate(_data(made)):
         terminal.echo(f"{'' if number else 'data':12} {line}")
     terminal.echo(f"training     {_training(made)}")
@@ -125,6 +129,13 @@ def make_plan(gpu: str | None = None, config: Path | None = None) -> Plan:
         remote=_remote(store),
         environment=differences(tree),
     )
+
+
+def _files(made: Plan) -> list[str]:
+    """How the increment's files are read."""
+    if made.prepared is None:
+        return []
+    return list(readings.lines(increments.read(Path(lockfile.load().increment)), made.prepared))
 
 
 def describe(tree: Tree, found: list[staleness.Reason]) -> str:

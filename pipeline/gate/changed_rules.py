@@ -15,7 +15,7 @@ Section = Mapping[str, Any]
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class Setting:
+class RuleSetting:
     """One key whose value differs."""
 
     key: str  # with dots, such as gate.rules.all.accuracy.at_least
@@ -28,7 +28,7 @@ class Setting:
         return {"key": self.key, "before": self.before, "after": self.after, "effect": self.effect}
 
 
-def compare(before: Section, after: Section) -> list[Setting]:
+def compare(before: Section, after: Section) -> list[RuleSetting]:
     """Every difference that has an effect: a key that only now states its default, or another order, is none.
 
     Args:
@@ -37,7 +37,7 @@ def compare(before: Section, after: Section) -> list[Setting]:
     """
     old, new = ({**asdict(GateSettings()), **section} for section in (before, after))
     plain = [
-        Setting(key=f"gate.{key}", before=values[0], after=values[1], effect=_effect(key, *values))
+        RuleSetting(key=f"gate.{key}", before=values[0], after=values[1], effect=_effect(key, *values))
         for key in sorted((old.keys() | new.keys()) - {"rules"})
         if (values := (_value(key, old.get(key)), _value(key, new.get(key))))[0] != values[1]
     ]
@@ -61,7 +61,7 @@ def _effect(key: str, old: Any, new: Any) -> str | None:
     return None
 
 
-def _rules(old: Section, new: Section) -> Iterator[Setting]:
+def _rules(old: Section, new: Section) -> Iterator[RuleSetting]:
     """Rules of every scope. A slice without rules of its own has those of `each_slice`."""
     for scope in ("all", "each_slice"):
         yield from _scope(f"gate.rules.{scope}", old.get(scope) or {}, new.get(scope) or {})
@@ -72,7 +72,7 @@ def _rules(old: Section, new: Section) -> Iterator[Setting]:
         yield from changed
         if not changed and (name in before) != (name in after):
             values = (NAMED, None) if name in before else (None, NAMED)
-            yield Setting(key=key, before=values[0], after=values[1], effect=LOOSER if name in before else STRICTER)
+            yield RuleSetting(key=key, before=values[0], after=values[1], effect=LOOSER if name in before else STRICTER)
 
 
 def _of_slice(rules: Section, name: str) -> Section:
@@ -81,18 +81,18 @@ def _of_slice(rules: Section, name: str) -> Section:
     return own[name] if name in own else rules.get("each_slice") or {}
 
 
-def _scope(key: str, old: Section, new: Section) -> Iterator[Setting]:
+def _scope(key: str, old: Section, new: Section) -> Iterator[RuleSetting]:
     for metric in sorted(old.keys() | new.keys()):
         before, after = (_bounds(rules[metric]) if metric in rules else None for rules in (old, new))
         if before is None or after is None:
             effect = STRICTER if before is None else LOOSER
-            yield Setting(key=f"{key}.{metric}", before=before, after=after, effect=effect)
+            yield RuleSetting(key=f"{key}.{metric}", before=before, after=after, effect=effect)
             continue
         for bound in sorted(before.keys() | after.keys()):
             values = before.get(bound), after.get(bound)
             if values[0] != values[1]:
                 effect = _bound_effect(bound, *values)
-                yield Setting(key=f"{key}.{metric}.{bound}", before=values[0], after=values[1], effect=effect)
+                yield RuleSetting(key=f"{key}.{metric}.{bound}", before=values[0], after=values[1], effect=effect)
 
 
 def _bounds(rule: Section) -> dict[str, float]:

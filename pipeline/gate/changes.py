@@ -9,7 +9,7 @@ from typing import Any
 
 from pipeline.gate import changed_items, changed_rules
 from pipeline.gate.basis import Basis
-from pipeline.gate.changed_rules import Setting
+from pipeline.gate.changed_rules import RuleSetting
 from pipeline.gate.decide import decide
 from pipeline.gate.settings import GateSettings
 
@@ -84,13 +84,13 @@ def _under(ours: Basis, theirs: Basis, predictions: Content) -> dict[str, Any]:
     }
 
 
-def _settings(old: Content | None, new: Content | None) -> list[Setting]:
+def _settings(old: Content | None, new: Content | None) -> list[RuleSetting]:
     """What is evaluated, and how; none where one side does not record it."""
     if old is None or new is None:
         return []
     before, after = (dict(_flat("", _without_unused(settings))) for settings in (old, new))
     return [
-        Setting(key=key, before=before.get(key), after=after.get(key), effect=None)
+        RuleSetting(key=key, before=before.get(key), after=after.get(key), effect=None)
         for key in sorted(before.keys() | after.keys())
         if before.get(key) != after.get(key)
     ]

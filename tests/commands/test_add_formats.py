@@ -2,6 +2,10 @@
 
 import gzip
 import json
+import os
+import pty
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -10,7 +14,7 @@ from pyarrow import parquet
 
 from pipeline.common import yaml
 from tests.commands.test_add import ROWS, raw_files, refused
-from tests.conftest import Clone
+from tests.conftest import CODE, ENVIRONMENT, GRAFT, Clone
 
 NAME = "mine"
 WORDS = ["amber", "brass", "copper", "denim", "ebony", "felt", "glass", "hemp", "ivory", "jade"]
@@ -105,3 +109,67 @@ def test_what_cannot_be_is_refused(fresh: Clone, tmp_path: Path) -> None:
     assert "no such folder" in refused(fresh, NAME, drop, "--images", str(tmp_path / "absent"), "--replace")
     assert "raw/drop.csv: table" in refused(fresh, NAME, drop, "--task", "kto", "--replace")
     assert "task: sft is asked for" in fresh.graft("add", "2026-01-winter", drop, "--task", "sft", code=1)
+
+
+def test_how_files_are_read_is_shown(fresh: Clone, tmp_path: Path) -> None:
+    for name, first in (("a", 0), ("b", 40)):
+        rows = [f"{n},{question(n)},{'lamp' if n % 4 else 'rug'}\n" for n in range(first, first + 40)]
+        (tmp_path / f"{name}.csv").write_text("Export\n,product,kind of thing\n" + "".join(rows))
+    files = [str(tmp_path / f"{name}.csv") for name in "ab"]
+    said = fresh.graft("add", NAME, *files, "--replace", "--instruction", "Which?", "--label", "kind of thing")
+    shown = (
+        "a.csv, b.csv: csv, utf-8, delimiter comma, header below 1 line, text 'product', label 'kind of thing'\n"
+        "  80 rows, 80 records, 2 labels: lamp 60, rug 20\n"
+    )
+    assert shown in said
+    fresh.graft("lock")
+    planned = fresh.graft("plan")
+    assert "files        a.csv, b.csv: csv, utf-8, delimiter comma" in planned
+    assert "2 labels: lamp 60, rug 20" in planned
+    assert json.loads(fresh.graft("plan", "--json"))["prepared"]["groups"][0]["commonest"] == {"lamp": 60, "rug": 20}
+
+
+def test_rejected_rows_do_not_stop_an_instruction(fresh: Clone, tmp_path: Path) -> None:
+    (tmp_path / "drop.csv").write_text("id,title,category\n" + ROWS + "B1,,none\nB2,x\n")
+    said = fresh.graft("add", NAME, str(tmp_path / "drop.csv"), "--instruction", "Which shelf?", "--replace")
+    assert "too few fields" in said
+
+
+def test_a_person_at_a_terminal_is_asked_for_the_column(fresh: Clone, tmp_path: Path) -> None:
+    rows = [f"{question(n)},{WORDS[n % 3]},{['new', 'used'][n % 2]}\n" for n in range(60)]
+    (tmp_path / "drop.csv").write_text("what,metal,state\n" + "".join(rows))
+    command = [sys.executable, *GRAFT, "add", NAME, str(tmp_path / "drop.csv"), "--replace"]
+    said = fresh.graft(*command[command.index("add") :], code=1)
+    assert "cannot tell which column holds the label" in said
+    assert "metal: amber" in said
+    assert "help: name --label COLUMN" in said
+    ours, theirs = pty.openpty()
+    with subprocess.Popen(
+        command, cwd=fresh.path, env=ENVIRONMENT | CODE, stdin=theirs, stdout=theirs, stderr=theirs
+    ) as process:
+        os.close(theirs)
+        os.write(ours, b"state\n")
+        shown = b""
+        try:
+            while piece := os.read(ours, 4096):
+                shown += piece
+        except OSError:  # the other end is closed
+            pass
+    assert process.returncode == 0, shown
+    assert b"column of the label" in shown
+    assert spec(fresh)["files"]["raw/drop.csv"]["label"] == "state"
+
+
+def test_a_file_without_rows_is_refused_with_what_helps(fresh: Clone, tmp_path: Path) -> None:
+    (tmp_path / "drop.csv").write_text("title,category\n")
+    said = refused(fresh, NAME, str(tmp_path / "drop.csv"), "--replace")
+    assert "no row in raw/drop.csv" in said
+    assert "max_reject_share" not in said
+
+
+def test_a_file_over_the_limit_is_refused_before_it_is_read(fresh: Clone, tmp_path: Path) -> None:
+    with (tmp_path / "drop.csv").open("wb") as file:
+        file.truncate(500_000_001)  # sparse: nothing to read
+    assert "more than 500,000,000 bytes" in refused(fresh, NAME, str(tmp_path / "drop.csv"), "--replace")
+    (tmp_path / "drop.csv.gz").write_bytes(gzip.compress(bytes(1 << 20)) * 500)
+    assert "more than 500,000,000 bytes" in refused(fresh, NAME, str(tmp_path / "drop.csv.gz"), "--replace")

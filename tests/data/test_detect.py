@@ -1,5 +1,6 @@
 import json
 import os
+import zipfile
 from pathlib import Path
 
 import pyarrow as pa
@@ -8,12 +9,16 @@ from pyarrow import parquet
 
 from pipeline.common.errors import GraftError
 from pipeline.data.detect import detect as guess
-from pipeline.data.detect.detect import detect
+from pipeline.data.detect.detect import detect, detect_drop
+from pipeline.data.detect.detect_rows import Wishes
 from pipeline.data.reading.increment import FileSpec
+from pipeline.data.reading.limits import Limits
 
 SHARED = Path(__file__).parents[3] / "shared" / "data"
 TITLES = [f"maker{n} model {n * 7919 % 1000} gadget" for n in range(40)]
 LABELS = ["Phones", "Fridges", "Freezers"]
+ROWS = "".join(f"{title},{LABELS[n % 3]}\n" for n, title in enumerate(TITLES * 2))
+NUMBERED = "".join(f"{n},{title},{LABELS[n % 3]}\n" for n, title in enumerate(TITLES * 2))
 
 
 def table(delimiter=",", header=None, order=("id", "title", "price", "category")):
@@ -200,7 +205,8 @@ def test_encoding(tmp_path, encoding, name):
 
 
 def test_a_few_damaged_lines_leave_utf8(tmp_path):
-    assert found(tmp_path, table(header=HEADER).encode() * 5 + b"9,caf\xe9 maker,1.99,Phones\n").encoding == "utf-8"
+    whole = table(header=HEADER).replace("maker1 ", "måker ").encode()
+    assert found(tmp_path, whole + b"9,caf\xe9 maker,1.99,Phones\n").encoding == "utf-8"
 
 
 def test_wishes_win(tmp_path):
@@ -232,13 +238,16 @@ def test_wishes_win(tmp_path):
         pytest.param("冷蔵庫カメラ,家電\n".encode("shift_jis") * 99, {}, "neither UTF-8", id="shift-jis"),
         pytest.param("Kühlschrank,Geräte\n".encode("latin-1") * 99, {}, "neither UTF-8", id="latin-1"),
         pytest.param("ตู้เย็น,เครื่อง\n".encode("tis-620") * 99, {}, "neither UTF-8", id="thai"),
-        pytest.param(b"PK\3\4" + bytes(range(256)) * 9, {}, "binary file", id="zip-or-excel"),
+        pytest.param(b"PK\3\4" + bytes(range(256)) * 9, {}, "a zip archive, damaged", id="zip"),
         pytest.param("just some words\n" * 9, {}, "no delimiter splits", id="prose"),
         pytest.param(table(header=HEADER), {"text": "titel"}, r"(?s)no column 'titel'.*columns: id, title", id="text"),
         pytest.param(table(), {"label": "category"}, r"(?s)no column 'category'.*columns: c1, c2", id="label"),
         pytest.param(table(), {"columns": ["a", "b"]}, "4 columns, but 2 names: a, b", id="number-of-columns"),
         pytest.param(table(), {"delimiter": "ab"}, "the delimiter is one character", id="delimiter"),
         pytest.param(table(), {"encoding": "utf-9"}, "no encoding that Python knows", id="unknown-encoding"),
+        pytest.param(
+            f"900,Odd,Oddities\n{NUMBERED}", {}, r"(?s)line 1: cannot tell.*900, Odd.*--no-header", id="unclear-header"
+        ),
         pytest.param(table(), {"text": "c2", "label": "c2"}, "cannot be both", id="one-column-for-both"),
     ],
 )
@@ -271,3 +280,181 @@ def test_missing_file(tmp_path):
 def test_real_titles_without_header():
     spec = detect(SHARED / "pricerunner" / "pricerunner_aggregate.csv")
     assert (spec.header, spec.text, spec.label, len(spec.columns)) == (False, "c2", "c7", 7)
+
+
+@pytest.mark.parametrize(
+    ("content", "columns", "skip"),
+    [
+        pytest.param(f",title,category\n{NUMBERED}", ("c1", "title", "category"), None, id="pandas-index"),
+        pytest.param(",title,category\n0,Red lamp 0,Chairs\n", ("c1", "title", "category"), None, id="one-row"),
+        pytest.param(f",foo,bar\n{NUMBERED}", ("c1", "foo", "bar"), None, id="index-and-unusual-names"),
+        pytest.param(f"2024,name,bar\n{NUMBERED}", ("2024", "name", "bar"), None, id="numeric-cell"),
+        pytest.param(f"name,name,class\n{NUMBERED}", ("name", "name_2", "class"), None, id="repeated-cell"),
+        pytest.param(f"Titel,Warengruppe\n{ROWS}", ("Titel", "Warengruppe"), None, id="german"),
+        pytest.param(f"productTitle,main_category\n{ROWS}", ("productTitle", "main_category"), None, id="joined"),
+        pytest.param(f"Export of May\n\ntitle,category\n{ROWS}", ("title", "category"), 2, id="title-above"),
+        pytest.param(f"Export of May,\ntitle,category\n{ROWS}", ("title", "category"), 1, id="title-as-wide"),
+        pytest.param(f"# by the shop, monthly\n# v2\nfoo,bar\n{ROWS}", ("foo", "bar"), 2, id="comments-above"),
+        pytest.param("sep=;\r\n" + f"title,category\n{ROWS}".replace(",", ";"), ("title", "category"), 1, id="sep"),
+    ],
+)
+def test_rows_that_name_columns(tmp_path, content, columns, skip):
+    spec = found(tmp_path, content)
+    assert (spec.header, spec.columns, spec.skip) == (True, columns, skip)
+    assert spec.label == columns[-1]
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        pytest.param(NUMBERED, id="numbers"),
+        pytest.param(f"#1 Dad mug,Phones\n{ROWS}", id="hash-in-a-title"),
+    ],
+)
+def test_first_rows_that_are_data(tmp_path, content):
+    assert (found(tmp_path, content).header, found(tmp_path, content).skip) == (False, None)
+
+
+def test_a_row_that_holds_the_column_asked_for_is_the_header(tmp_path):
+    rows = "".join(f"{title},{n},{LABELS[n % 3]}\n" for n, title in enumerate(TITLES))
+    assert found(tmp_path, f"a,1,b\n{rows}", text="a", label="b").header is True
+    assert found(tmp_path, f"a,1,b\n{rows}", key="1", label="b", text="a").header is True
+
+
+def test_tables_in_txt(tmp_path):
+    path = tmp_path / "file.txt"
+    path.write_text("".join(f"{title}\t{n % 10}\n" for n, title in enumerate(TITLES)))
+    assert (detect(path).format, detect(path).text, detect(path).label) == ("csv", "c1", "c2")
+    path.write_text("".join(f"{n % 2}\t{title}, and more\n" for n, title in enumerate(TITLES)))
+    assert (detect(path).text, detect(path).label) == ("c2", "c1")
+    path.write_text("".join(f"__label__{LABELS[n % 3]} {title} , more\n" for n, title in enumerate(TITLES)))
+    assert (detect(path).format, detect(path).text, detect(path).label) == ("fasttext", "text", "label")
+
+
+@pytest.mark.parametrize("values", [[0, 1, 2], [True, False, True]])
+@pytest.mark.parametrize("form", ["jsonl", "json", "parquet"])
+def test_labels_that_are_no_text(tmp_path, values, form):
+    items = [{"id": f"n{n}", "words": title, "y": values[n % 3]} for n, title in enumerate(TITLES)]
+    path = tmp_path / "file"
+    if form == "parquet":
+        parquet.write_table(pa.Table.from_pylist(items), path)
+    else:
+        path.write_text(json.dumps(items) if form == "json" else "".join(json.dumps(item) + "\n" for item in items))
+    assert (detect(path).text, detect(path).label) == ("words", "y")
+
+
+@pytest.mark.parametrize("key", ["data", "rows", "items"])
+def test_rows_inside_of_a_document(tmp_path, key):
+    items = [{"title": title, "category": LABELS[n % 3]} for n, title in enumerate(TITLES)]
+    path = tmp_path / "file.json"
+    for indent in (None, 2):
+        path.write_text(
+            json.dumps({"version": {"data": [1]}, key: items, "more": [{"title": "no row"}]}, indent=indent)
+        )
+        assert (detect(path).format, detect(path).rows, detect(path).text) == ("json", key, "title")
+        assert len(guess.file_shape.sample(path, detect(path), Limits(), 99)) == len(items)
+    for orient in (
+        {"title": {"0": "x", "1": "y"}, "category": {"0": "a", "1": "b"}},
+        {"a": ["x", "y"], "b": ["z", "u"]},
+    ):
+        path.write_text(json.dumps(orient))
+        with pytest.raises(GraftError, match=r"(?s)JSON of columns.*orient='records'"):
+            detect(path)
+
+
+@pytest.mark.parametrize("encoding", ["iso2022_jp", "hz"])
+def test_encodings_that_look_like_ascii(tmp_path, encoding):
+    titles = "".join(
+        f"家用大容量冰箱 {n},{['冰箱', '手机'][n % 2] if encoding == 'hz' else '家電'}\n" for n in range(40)
+    )
+    assert found(tmp_path, f"title,category\n{titles}".encode(encoding)).encoding == encoding
+
+
+def test_few_accents_of_another_encoding_are_not_lost(tmp_path):
+    content = (table(header=HEADER) * 9 + "9,Café crème,1.99,Phones\n").encode("cp1252")
+    with pytest.raises(GraftError, match=r"(?s)as cp1252 a line reads: 9,Café crème.*--set encoding=NAME"):
+        found(tmp_path, content)
+    assert found(tmp_path, content, encoding="cp1252").encoding == "cp1252"
+
+
+def test_one_nul_is_not_utf16(tmp_path):
+    spec = found(tmp_path, table(header=HEADER).encode() + b"41,Bad\0 one,1.99,Phones\n")
+    assert (spec.encoding, spec.columns) == ("utf-8", HEADER)
+
+
+@pytest.mark.parametrize(
+    ("head", "message"),
+    [
+        (b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1", "an old Excel"),
+        (b"7z\xbc\xaf\x27\x1c", "a 7z archive"),
+        (b"%PDF-1.7", "a PDF"),
+        (b"SQLite format 3\0", "an SQLite database"),
+        (b"\xfd7zXZ\0", "packed with xz"),
+        (b"\x80\x04\x95", "a pickle"),
+    ],
+)
+def test_other_kinds_of_files_are_named(tmp_path, head, message):
+    with pytest.raises(GraftError, match=f"(?s){message}.*help: "):
+        found(tmp_path, head + b"x" * 600)
+
+
+@pytest.mark.parametrize(("member", "message"), [("xl/workbook.xml", "an Excel workbook"), ("a.csv", "a zip archive")])
+def test_archives_are_named_by_what_they_hold(tmp_path, member, message):
+    with zipfile.ZipFile(tmp_path / "file.xlsx", "w") as archive:
+        archive.writestr(member, "x")
+    with pytest.raises(GraftError, match=message):
+        detect(tmp_path / "file.xlsx")
+
+
+# --- files that come together -------------------------------------------------------------------------------
+
+
+def drop(tmp_path: Path, **contents: str):
+    for name, content in contents.items():
+        (tmp_path / f"{name}.csv").write_text(content)
+    specs, problems = detect_drop({tmp_path / f"{name}.csv": Wishes() for name in contents}, Limits())
+    return {path.stem: spec for path, spec in specs.items()}, problems
+
+
+def shard(kinds, start=0):
+    rows = [f"{title} {start},{n % 7} sold,{kinds[n % len(kinds)]}\n" for n, title in enumerate(TITLES)]
+    return "name,num,type\n" + "".join(rows)
+
+
+def test_files_with_the_same_columns_have_the_same_roles(tmp_path):
+    specs, problems = drop(tmp_path, a=shard(LABELS), b=shard(["Phones"]), c=shard(LABELS, 9))
+    assert problems == []
+    assert {(spec.text, spec.label) for spec in specs.values()} == {("name", "type")}
+
+
+@pytest.mark.parametrize(
+    "odd",
+    [
+        pytest.param("", id="empty"),
+        pytest.param("name,num,type\n", id="header-alone"),
+        pytest.param("name,num,type\none; two; three; four,3 sold,Phones\n", id="another-delimiter-inside"),
+        pytest.param("a single row; of; many; marks,2 sold,Phones\n", id="no-header"),
+    ],
+)
+def test_one_odd_shard_is_read_as_the_others(tmp_path, odd):
+    specs, problems = drop(tmp_path, a=shard(LABELS), b=shard(LABELS, 1), c=odd, d=shard(LABELS, 2))
+    assert problems == []
+    assert {(spec.delimiter, spec.columns, spec.label) for spec in specs.values()} == {
+        (",", ("name", "num", "type"), "type")
+    }
+    assert specs["c"].header is not odd.startswith("a single")
+
+
+def test_parts_of_one_table_of_which_the_first_has_the_header(tmp_path):
+    first, *rest = (shard(LABELS, n) for n in range(3))
+    specs, problems = drop(tmp_path, a=first, b=rest[0].split("\n", 1)[1], c=rest[1].split("\n", 1)[1])
+    assert problems == []
+    assert [specs[name].header for name in "abc"] == [True, False, False]
+    assert {spec.columns for spec in specs.values()} == {("name", "num", "type")}
+
+
+def test_tables_of_their_own_stay_so(tmp_path):
+    other = "sku,title,category\n" + "".join(f"{n},{title},{LABELS[n % 3]}\n" for n, title in enumerate(TITLES))
+    specs, problems = drop(tmp_path, a=shard(LABELS), b=shard(LABELS, 1), c=other)
+    assert problems == []
+    assert (specs["c"].columns, specs["c"].text) == (("sku", "title", "category"), "title")

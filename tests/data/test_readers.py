@@ -60,7 +60,7 @@ def found(tmp_path: Path, content: bytes, spec: FileSpec, **limits):
         ),
         pytest.param(b'"x" y,1\nz,2\n', [(1, "not CSV"), (2, ("z", "2"))], id="text-after-closing-quote"),
         pytest.param(b"x\ny,2\nz,3,3\n", [(1, "too few fields"), (2, ("y", "2")), (3, "too many fields")], id="ragged"),
-        pytest.param(b"x\0y,1\n", [(1, ("x\0y", "1"))], id="nul-is-a-character"),
+        pytest.param(b"x\0y,1\n", [(1, "a NUL character")], id="nul"),
         pytest.param(b"\xef\xbb\xbfx,1\n", [(1, ("x", "1"))], id="byte-order-mark"),
         pytest.param(b"caf\xe9,1\ny,2\n", [(1, ("caf\ufffd", "1")), (2, ("y", "2"))], id="undecodable-byte"),
         pytest.param(b'"' + b"x" * 200_000 + b'",1\n', [(1, ("x" * 200_000, "1"))], id="a-long-quoted-field"),
@@ -103,7 +103,12 @@ def test_quotes_can_be_plain_characters_or_others(tmp_path):
         pytest.param(b'{"a": "x"\n{"a": "y"}\n', [(1, "not JSON"), (2, "no label")], id="cut-off"),
         pytest.param(b'[1]\n"x"\n', [(1, "not a JSON object"), (2, "not a JSON object")], id="no-object"),
         pytest.param(b'{"a": 1, "b": "x"}\n', [(1, "text is not a string")], id="text-no-string"),
-        pytest.param(b'{"a": "x", "b": true}\n', [(1, "label is not a string")], id="label-no-string"),
+        pytest.param(
+            b'{"a": "x", "b": true}\n{"a": "x", "b": 7}\n{"a": "x", "b": 7.0}\n',
+            [(1, ("x", "true")), (2, ("x", "7")), (3, ("x", "7"))],
+            id="label-no-string",
+        ),
+        pytest.param(b'{"a": "x", "b": 0.5}\n', [(1, "label is not a string")], id="label-no-class"),
         pytest.param(b'{"a": "x", "b": "y"}, {"a": "x", "b": "y"}\n', [(1, "not JSON")], id="two-objects"),
         pytest.param('{"a": "x\u2028", "b": "\x85"}'.encode(), [(1, ("x\u2028", "\x85"))], id="separators-end-no-line"),
         pytest.param(b'\xef\xbb\xbf{"a": "x", "b": "y"}', [(1, ("x", "y"))], id="byte-order-mark"),
@@ -119,7 +124,7 @@ ACCEPTED = {  # value of "v" as JSON -> text that it becomes in a template
     '"\\ud83d\\ude39\\ud83d\\udc8d"': "😹💍",
     '"\\"\\\\\\/\\b\\f\\n\\r\\t"': '"\\/\b\f\n\r\t',
     '"\\\\u0000"': "\\u0000",
-    '"\\u0000"': "\0",
+    '"\\u0000"': "a NUL character",
     '"\x7f"': "\x7f",
     '"\uffff"': "\uffff",
     '"\u2028"': "\u2028",
@@ -302,7 +307,7 @@ NAUGHTY = [
     "🏳️‍🌈",
     "１２３", "ثم نفس سقطت", "\u202etest\u202c", "Z̮̞̠a̟l̼g̙o̘", "˙ɐnbᴉlɐ",
     "<script>alert(1)</script>", "' OR 1=1 -- 1", "../../etc/passwd",
-    "$HOME", "%s%n", "{0}", "${7*7}", "\\", "\\\\n", "\u00ad\u200b\ufeff", "\x00\x01\x1f\x7f",
+    "$HOME", "%s%n", "{0}", "${7*7}", "\\", "\\\\n", "\u00ad\u200b\ufeff", "\x01\x1f\x7f",
     "=cmd|' /C calc'!A0", "\ue000\U0010ffff",
 ]  # fmt: skip
 
@@ -439,3 +444,32 @@ def test_key_and_date_are_texts(tmp_path):
     result = read(tmp_path / "file", JSONL, about=increment(key="k", date="d"))
     assert [row["key"] for row in result] == ["B0042", "7", "42", "42", None, None, None, None, str(2**60)]
     assert [row["date"] for row in result][:3] == ["2026-01-02", "20260102", None]
+
+
+def test_rows_of_empty_cells_are_blank_lines(tmp_path):
+    content = b'x,1\n,\n , \n"",""\n\t\ny,2\n'
+    assert found(tmp_path, content, CSV) == [(1, ("x", "1")), (6, ("y", "2"))]
+
+
+def test_lines_above_the_first_row_are_none(tmp_path):
+    spec = replace(CSV, skip=2, header=True, columns=("a", "b"))
+    assert found(tmp_path, b"Export\n# two\na,b\nx,1\n", spec) == [(4, ("x", "1"))]
+
+
+def test_fasttext_lines(tmp_path):
+    spec = FileSpec(format="fasttext", text="text", label="label")
+    content = b"__label__tea green  leaf\n\nsome words __label__a\n__label__a __label__b both\nnone\n"
+    assert found(tmp_path, content, spec) == [
+        (1, ("green leaf", "tea")),
+        (3, ("some words", "a")),
+        (4, "several labels"),
+        (5, "no label"),
+    ]
+
+
+def test_rows_under_a_key_end_with_their_array(tmp_path):
+    spec = FileSpec(format="json", rows="data", text="a", label="b")
+    content = b'{"x": {"data": [{}]}, "data": [{"a": "x", "b": "1"}, broken, {"a": "y", "b": "2"}], "more": [{"a": 1}]}'
+    assert found(tmp_path, content, spec) == [(1, ("x", "1")), (2, "not JSON"), (3, ("y", "2"))]
+    with pytest.raises(GraftError, match="no array under the key 'data'"):
+        found(tmp_path, b'{"rows": []}', spec)

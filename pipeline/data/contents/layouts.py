@@ -10,7 +10,7 @@ from typing import Any
 
 from pipeline.data.contents import calls, turns
 from pipeline.data.contents.images import Images
-from pipeline.data.contents.row_content import RowContent, Turn, UnusableError, string
+from pipeline.data.contents.row_content import NUL, RowContent, Turn, UnusableError, string
 from pipeline.data.reading.filespec import FileSpec
 
 Values = Mapping[str, Any]
@@ -57,7 +57,10 @@ def row_reader(content: str) -> Callable[[Values, RowLayout], RowContent]:
 
 
 def _text(values: Values, layout: RowLayout) -> RowContent:
-    return RowContent(messages=[("text", string(values, layout.spec.text or "text", "text"), None, None)])
+    text = string(values, layout.spec.text or "text", "text")
+    if "\0" in text:
+        raise UnusableError(NUL)
+    return RowContent(messages=[("text", text, None, None)])
 
 
 def _answered(values: Values, layout: RowLayout) -> RowContent:
@@ -86,6 +89,8 @@ def _kto(values: Values, layout: RowLayout) -> RowContent:
 
 def _example(layout: RowLayout, values: Values, found: Sequence[Turn], images: list[str], **more: Any) -> RowContent:
     turns.check(found)
+    if any("\0" in turn[1] for turn in (*found, *more.get("rejected", ()))):
+        raise UnusableError(NUL)
     tools = calls.tools(layout.value(values, "tools"))
     if layout.single and ([turn[0] for turn in found] != ["user", "assistant"] or tools or found[-1][2]):
         raise UnusableError("not one question and one answer")

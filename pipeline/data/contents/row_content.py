@@ -6,6 +6,8 @@ from typing import Any
 
 Turn = tuple[str, str, str | None, float | None]  # role, content, tool_calls, weight: as arrow.MESSAGE
 
+NUL = "a NUL character"  # no text has one: the row is damaged
+
 
 class UnusableError(Exception):
     """A row that is no example; its text is the reason, the same for all rows of one kind."""
@@ -34,3 +36,14 @@ def string(values: Mapping[str, Any], column: str | None, name: str) -> str:
     if not isinstance(value, str):
         raise UnusableError(f"{name} is not a string")
     return value
+
+
+def label_text(value: Any) -> str | None:
+    """A label as text, a whole number or a truth value as JSON writes it; None for what is no label."""
+    if isinstance(value, str):
+        return value
+    if isinstance(value, bool):
+        return str(value).lower()
+    if isinstance(value, float) and value.is_integer() and abs(value) < 2**53:  # what pandas makes of 1 beside a gap
+        return str(int(value))
+    return str(value) if isinstance(value, int) else None

@@ -4,7 +4,7 @@ import re
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from pipeline.data.contents.row_content import UnusableError, string
+from pipeline.data.contents.row_content import NUL, UnusableError, label_text, string
 from pipeline.data.reading.filespec import FileSpec, slots
 
 _SLOT = re.compile(r"\{[^{}]*\}")
@@ -24,6 +24,8 @@ def pairs(
             label = values.get(spec.label) if spec.label is not None else None
             if type(text) is not str or type(label) is not str:
                 text, label, problem = _carefully(values, spec)
+            if text is not None and ("\0" in text or "\0" in str(label)):
+                text, label, problem = None, None, NUL
         texts.append(text)
         labels.append(label)
         problems.append(problem)
@@ -33,9 +35,15 @@ def pairs(
 def _carefully(values: Mapping[str, Any], spec: FileSpec) -> tuple[str | None, str | None, str | None]:
     try:
         text = string(values, spec.text, "text") if spec.template is None else filled(values, spec.template)
-        return text, string(values, spec.label, "label"), None
+        return text, _label(values, spec), None
     except UnusableError as reason:
         return None, None, str(reason)
+
+
+def _label(values: Mapping[str, Any], spec: FileSpec) -> str:
+    value = values.get(spec.label) if spec.label is not None else None
+    found = label_text(value)
+    return found if found is not None else string(values, spec.label, "label")
 
 
 def filled(values: Mapping[str, Any], template: str) -> str:

@@ -1,30 +1,17 @@
-"""What the columns of a table hold: whether a first row names them, which is the text, which the label."""
+"""What the columns of a table hold: which is the text, which the label."""
 
 import re
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-# Names that people give to the two columns that matter, the plainest first.
-TEXT_NAMES = (
-    "text",
-    "title",
-    "name",
-    "content",
-    "product",
-    "product_name",
-    "标题",
-    "商品标题",
-    "名称",
-    "商品名称",
-    "文本",
-    "内容",
-)
-LABEL_NAMES = ("label", "category", "class", "target", "标签", "类别", "分类", "类目", "品类")
-OTHER_NAMES = ("id", "sku", "price", "brand", "vendor", "url", "date", "description", "编号", "价格", "品牌")
-ASKED_NAMES = ("instruction", "prompt", "question", "output", "response", "completion", "answer", "chosen", "rejected")
-_NAMES = frozenset((*TEXT_NAMES, *LABEL_NAMES, *OTHER_NAMES, *ASKED_NAMES))
-_NUMERIC = re.compile(r"[\s\d.,:/+\-%€$£¥]*\d[\s\d.,:/+\-%€$£¥]*")
+from pipeline.data.detect.column_names import LABEL_NAMES, TEXT_NAMES, last_part
+
+_NUMERIC = re.compile(r"[\s\d.,:/+\-%€$£¥]*\d[\s\d.,:/+\-%€$£¥]*(?:\s?[^\W\d_]+\.?)?")  # 12, 1.99 €, 432 sold, 5kg
 _LINK = re.compile(r"(?:https?://|www\.)\S+")
+_CODE = re.compile(r"-?\d{1,3}")
+_TRUTHS = frozenset(("true", "false"))
+_MOST_CODES = 200
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,26 +33,21 @@ class Column:
 
     @property
     def words(self) -> bool:
-        """Whether most values are words, neither numbers nor links."""
+        """Whether most values are words, neither numbers nor quantities nor links."""
         sample = self.values[:1000]
         return sum(bool(_NUMERIC.fullmatch(value) or _LINK.fullmatch(value)) for value in sample) < 0.5 * len(sample)
 
-
-def has_header(first: Sequence[str], others: Sequence[Sequence[str]]) -> bool:
-    """Whether a table's first row names its columns.
-
-    A name is never a number, never empty, and never comes again below. Of the rows that pass, one is a
-    header when it holds a usual name, stands above numbers, or above a column of few repeated values.
-    """
-    cells = [cell.strip() for cell in first]
-    if len(set(cells)) < len(cells) or not all(cells) or any(map(_NUMERIC.fullmatch, cells)):
-        return False
-    if any(cell.casefold() in _NAMES for cell in cells):
-        return True
-    below = [[row[place].strip() for row in others] for place in range(len(cells))]
-    if any(cell in values for cell, values in zip(cells, below, strict=True)):
-        return False
-    return any(not Column("", values).words or _repeats(Column("", values)) for values in below)
+    @property
+    def codes(self) -> bool:
+        """Whether the values are classes by number, 0 or 1 up to the last one, or by true and false."""
+        counts = Counter(self.values)
+        if {value.casefold() for value in counts} == _TRUTHS:
+            return True
+        if not all(map(_CODE.fullmatch, counts)) or not 2 <= len(counts) <= _MOST_CODES:
+            return False
+        numbers = {int(value) for value in counts}
+        whole = len(numbers) >= 0.8 * (max(numbers) - min(numbers) + 1)
+        return whole and min(numbers) in (-1, 0, 1) and len(counts) <= 0.5 * len(self.values)
 
 
 def text_column(columns: Sequence[Column], label: str | None) -> str | None:
@@ -79,18 +61,25 @@ def text_column(columns: Sequence[Column], label: str | None) -> str | None:
 
 
 def label_column(columns: Sequence[Column], text: str | None) -> str | None:
-    """The label's column: by its name, else the only one with few repeated words; None if unclear."""
+    """The label's column; None if unclear.
+
+    By its name; else the only one with few repeated words; else the only one with numbers of classes.
+    """
     columns = [column for column in columns if column.name != text]
     named = _named(columns, LABEL_NAMES)
     if named is not None:
         return named
-    usable = [column for column in columns if column.words and _repeats(column)]
+    worded = [column for column in columns if column.words and _repeats(column)]
+    usable = worded or [column for column in columns if column.codes]
     return usable[0].name if len(usable) == 1 else None
 
 
 def _named(columns: Sequence[Column], names: Sequence[str]) -> str | None:
+    """The column with the plainest of some names; else the only one whose name ends in one of them."""
     there = {column.name.casefold(): column.name for column in reversed(columns)}
-    return next((there[name] for name in names if name in there), None)
+    found = next((there[name] for name in names if name in there), None)
+    ending = [column.name for column in columns if last_part(column.name) in names and column.values]
+    return found or (ending[0] if len(ending) == 1 else None)
 
 
 def _repeats(column: Column) -> bool:

@@ -25,6 +25,9 @@ _ROLES = {
     "system_tag": "system",
 }
 _PARTS = {"role_tag": "role", "content_tag": "content"}
+_UNREAD = {  # what they do with it -> what to do instead
+    "num_samples": "all rows of the file are taken; cut the file to so many, and take the key out",
+}
 _FORMATTING = {"alpaca": "alpaca", "sharegpt": "sharegpt", "openai": "messages"}
 
 
@@ -83,7 +86,8 @@ def _file(value: Mapping[str, Any]) -> str:
 def _entry(value: Mapping[str, Any], place: str) -> Entry:
     formatting = value.get("formatting", "alpaca")
     columns, tags = value.get("columns") or {}, value.get("tags") or {}
-    problems = [f"columns.{name}: not supported" for name in columns if name not in _KEYS]
+    problems = [f"{name}: {_UNREAD[name]}" for name, said in value.items() if name in _UNREAD and said]
+    problems += [f"columns.{name}: not supported" for name in columns if name not in _KEYS]
     problems += [f"tags.{name}: not supported" for name in tags if name not in {**_ROLES, **_PARTS}]
     if formatting not in _FORMATTING:
         problems.insert(0, f"formatting: {formatting!r} is none of {', '.join(_FORMATTING)}")

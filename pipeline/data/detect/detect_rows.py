@@ -1,14 +1,14 @@
 """What a table's rows hold, and which of its columns matter: what the user said, and the rest from their values."""
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
-from pathlib import Path
-from typing import Any, NoReturn
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
 
 from pipeline.common.errors import GraftError
+from pipeline.data.contents.row_content import label_text
 from pipeline.data.detect import content_types
 from pipeline.data.detect.columns import Column, label_column, text_column
-from pipeline.data.reading.filespec import FileSpec, slots
+from pipeline.data.reading.filespec import slots
 
 ROWS = 50_000  # rows that columns are judged by
 FIRST_ROWS = 1_000  # rows that the format and the content are judged by
@@ -28,10 +28,27 @@ class Wishes:
     content: str | None = None
     template: str | None = None
     blocks: str | None = None
+    key: str | None = None
+    date: str | None = None
+
+    @property
+    def asked(self) -> tuple[str, ...]:
+        """The columns that the user named."""
+        named = (self.text, self.label, self.key, self.date)
+        return (*slots(self.template or ""), *(name for name in named if name is not None))
 
 
-def by_content(path: Path, draft: FileSpec, found: Sequence[Mapping[str, Any]], wishes: Wishes) -> FileSpec:
-    """The entry of a file whose rows have keys.
+Ask = Callable[[str, str, Sequence[Column]], str]  # files, what is asked for, columns -> the name of one
+
+
+def roles(where: str, found: Sequence[Mapping[str, Any]], wishes: Wishes, ask: Ask | None = None) -> dict[str, Any]:
+    """What rows with keys hold, and which of them matter: fields of FileSpec.
+
+    Args:
+        where: the file or the files, for a message.
+        found: their rows.
+        wishes: what the user said.
+        ask: asks the user which column is meant.
 
     Raises:
         GraftError: as `chosen`.
@@ -41,19 +58,19 @@ def by_content(path: Path, draft: FileSpec, found: Sequence[Mapping[str, Any]], 
         content, keys = "table", {}
     content = wishes.content or content
     if content not in ("table", "text"):
-        return replace(draft, content=content, keys=keys)
+        return {"content": content, "keys": keys}
     text_only = content_types.text_key(found[:FIRST_ROWS])
     columns = _columns(found)
     if content == "text":
-        return replace(draft, content="text", text=wishes.text or text_only or text_column(columns, None))
+        return {"content": "text", "text": wishes.text or text_only or text_column(columns, None)}
     unsaid = wishes.label is None and wishes.template is None and wishes.content is None
     if unsaid and text_only and label_column(columns, wishes.text or text_only) is None:
-        return replace(draft, content="text", text=wishes.text or text_only)
-    text, label = chosen(path, columns, wishes)
-    return replace(draft, text=text, label=label, template=wishes.template)
+        return {"content": "text", "text": wishes.text or text_only}
+    text, label = chosen(where, columns, wishes, ask)
+    return {"content": "table", "text": text, "label": label, "template": wishes.template}
 
 
-def chosen(path: Path, columns: Sequence[Column], wishes: Wishes) -> tuple[str | None, str]:
+def chosen(where: str, columns: Sequence[Column], wishes: Wishes, ask: Ask | None = None) -> tuple[str | None, str]:
     """The text's and the label's column; no text's where a template is asked for.
 
     Raises:
@@ -64,14 +81,17 @@ def chosen(path: Path, columns: Sequence[Column], wishes: Wishes) -> tuple[str |
     unknown = [wish for wish in asked if wish is not None and wish not in names]
     if unknown:
         missing = " and ".join(repr(name) for name in unknown)
-        raise GraftError(f"{path}: no column {missing}", [f"columns: {', '.join(names)}"], help="name one of these")
+        raise GraftError(f"{where}: no column {missing}", [f"columns: {', '.join(names)}"], help="name one of these")
     label = wishes.label or label_column(columns, wishes.text)
     text = None if wishes.template else wishes.text or text_column(columns, label)
-    missing_ones = [name for name, found in (("text", text or wishes.template), ("label", label)) if found is None]
-    if label is None or missing_ones:
-        _unclear(path, columns, missing_ones)
-    if text == label:
-        raise GraftError(f"{path}: {text!r} cannot be both text and label")
+    unclear = [name for name, found in (("text", text or wishes.template), ("label", label)) if found is None]
+    if unclear and ask is None:
+        raise _unclear(where, columns, unclear)
+    if ask is not None:
+        text = ask(where, "text", columns) if "text" in unclear else text
+        label = label or ask(where, "label", columns)
+    if label is None or text == label:
+        raise GraftError(f"{where}: {text!r} cannot be both text and label")
     return text, label
 
 
@@ -80,14 +100,22 @@ def _columns(found: Sequence[Mapping[str, Any]]) -> list[Column]:
     for row in found:
         for key, value in row.items():
             there = values.setdefault(key, [])
-            if isinstance(value, str) and value.strip():
-                there.append(value)
+            said = label_text(value)
+            if said and said.strip():
+                there.append(said)
     return [Column(key, sample) for key, sample in values.items()]
 
 
-def _unclear(path: Path, columns: Sequence[Column], unclear: Sequence[str]) -> NoReturn:
-    raise GraftError(
-        f"{path}: cannot tell which column holds the {' and the '.join(unclear)}",
-        [f"{column.name}: {' '.join(column.values[0].split())[:60] if column.values else ''}" for column in columns],
+def _unclear(where: str, columns: Sequence[Column], unclear: Sequence[str]) -> GraftError:
+    alike = len(columns) > 0 and all(len(set(column.values)) <= 1 for column in columns)
+    return GraftError(
+        f"{where}: cannot tell which column holds the {' and the '.join(unclear)}"
+        + (": all rows say the same" if alike else ""),
+        list(map(shown, columns)),
         help="name " + " and ".join(f"--{name} COLUMN" for name in unclear),
     )
+
+
+def shown(column: Column) -> str:
+    """A column and one of its values."""
+    return f"{column.name}: {' '.join(column.values[0].split())[:60] if column.values else ''}"

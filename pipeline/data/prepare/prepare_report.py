@@ -14,7 +14,7 @@ from pipeline.data.reading.increment import Increment
 from pipeline.data.records import message_columns
 
 EDGES = (0, 10, 20, 40, 80, 160, 320, 640, 1280, 2560, 5120, 10240)  # characters
-EXAMPLES, SHOWN = 3, 20
+EXAMPLES, SHOWN, COMMONEST = 3, 20, 3
 
 
 class Tally:
@@ -23,12 +23,15 @@ class Tally:
     def __init__(self) -> None:
         """Nothing yet."""
         self._counts: dict[str, Counter[str]] = defaultdict(Counter)
+        self._labels: dict[str, Counter[str]] = defaultdict(Counter)  # by file: a batch is of one
         self._lengths = np.zeros(len(EDGES), np.int64)
         self._examples: dict[str, list[dict[str, Any]]] = defaultdict(list)
 
     def records(self, kept: pa.RecordBatch | pa.Table) -> None:
         """Count records."""
         view = message_columns.view(kept)
+        if kept.num_rows:
+            self._labels[kept.column("file")[0].as_py()].update(message_columns.counted(view.labels))
         for name, column in (("labels", view.labels), ("kinds", kept.column("kind")), ("records", kept.column("file"))):
             self._counts[name].update(message_columns.counted(column))
         lengths = pc.utf8_length(view.bodies).to_numpy(zero_copy_only=False)
@@ -54,6 +57,7 @@ class Tally:
             "increment": increment.name,
             "read": records.total() + rejected.total(),
             "records": records.total(),
+            "groups": [self._group(files) for files in _alike(increment)],
             "files": {
                 file: {"read": records[file] + rejected[file], "records": records[file]}
                 for file in sorted(increment.files)
@@ -63,6 +67,22 @@ class Tally:
             "conflicts": [_masked(conflict.shown(label)) for conflict, label in chosen.settled[:SHOWN]],
             "examples": dict(sorted(self._examples.items())),
         }
+
+    def _group(self, files: Sequence[str]) -> dict[str, Any]:
+        """What files that are read alike come to."""
+        records, rejected = (sum(self._counts[name][file] for file in files) for name in ("records", "rejected"))
+        labels = sum((self._labels[file] for file in files), Counter[str]())
+        commonest = sorted(labels.items(), key=lambda item: (-item[1], item[0]))[:COMMONEST]
+        read = {"files": list(files), "read": records + rejected, "records": records}
+        return read | {"labels": len(labels), "commonest": dict(commonest)}
+
+
+def _alike(increment: Increment) -> list[list[str]]:
+    """The files of an increment, those together that are read alike."""
+    groups: dict[str, list[str]] = {}
+    for file, spec in sorted(increment.files.items()):
+        groups.setdefault(repr(spec), []).append(file)
+    return list(groups.values())
 
 
 def _clusters(chosen: Selected) -> dict[str, Any]:

@@ -17,20 +17,22 @@ def check(report: Mapping[str, Any], max_reject_share: float) -> None:
     """
     name, read = report["increment"], report["read"]
     lost = sum(count for reason, count in report["rejects"].items() if reason not in REPEATED)
-    if not report["records"]:
-        message = f"{name}: none of {read} rows can be trained on"
-    elif lost > max_reject_share * read:
+    if not read:
+        raise GraftError(
+            f"{name}: no row in {', '.join(report['files'])}", help="give files with rows below the header"
+        )
+    if report["records"] and lost <= max_reject_share * read:
+        return
+    help_ = "correct the files, or how increment.yaml says to read them"
+    if report["records"]:
         message = (
             f"{name}: {lost} of {read} rows rejected ({lost / read:.1%}), "
             f"prepare.max_reject_share allows {max_reject_share:.1%}"
         )
+        help_ += ", or raise prepare.max_reject_share"
     else:
-        return
-    raise GraftError(
-        message,
-        list(summary(report)),
-        help="correct the files, or how increment.yaml says to read them, or raise prepare.max_reject_share",
-    )
+        message = f"{name}: none of {read} rows can be trained on"
+    raise GraftError(message, list(summary(report)), help=help_)
 
 
 def summary(report: Mapping[str, Any]) -> Iterator[str]:

@@ -15,7 +15,7 @@ from pipeline.data.contents import layouts, row_batches, table
 from pipeline.data.contents.images import Images
 from pipeline.data.contents.layouts import RowLayout
 from pipeline.data.contents.row_content import RowContent, UnusableError
-from pipeline.data.reading import columnar, delimited, document, json_lines, plain_text
+from pipeline.data.reading import columnar, delimited, document, fasttext, json_lines, plain_text
 from pipeline.data.reading.chunk import Chunk
 from pipeline.data.reading.filespec import FileSpec
 from pipeline.data.reading.increment import Increment
@@ -29,6 +29,7 @@ READERS = {
     "jsonl": json_lines.chunks,
     "json": document.chunks,
     "txt": plain_text.chunks,
+    "fasttext": fasttext.chunks,
     "parquet": columnar.chunks,
     "arrow": columnar.chunks,
 }

@@ -17,7 +17,7 @@ from pipeline.data.reading.limits import Limits
 from pipeline.data.reading.lines import Lines
 
 SPAN = 200  # lines that one row may span
-BLANK = " \r\n"
+BLANK = " \t\r\n"
 
 csv.field_size_limit(1 << 30)  # the module's own is 128 KiB; rows are bounded here
 
@@ -57,7 +57,7 @@ def chunks(path: Path, spec: FileSpec, limits: Limits) -> Iterator[Chunk]:
     dialect = Dialect(spec.delimiter or ",", '"' if spec.quote is None else spec.quote, len(spec.columns))
     header, names = bool(spec.header), None
     with lines.text(path, spec.encoding, spec.compression, limits) as file:
-        for found in cells(lines.lines(file, limits), dialect, limits):
+        for found in cells(lines.after(lines.lines(file, limits), spec.skip or 0), dialect, limits):
             if header and found.lines and names is None:
                 names = found.cells[0]
             made = _chunk(found, spec.columns, names)
@@ -68,10 +68,10 @@ def chunks(path: Path, spec: FileSpec, limits: Limits) -> Iterator[Chunk]:
 
 
 def cells(numbered: Iterable[Lines], dialect: Dialect, limits: Limits) -> Iterator[Cells]:
-    """Rows of numbered lines, many at a time; blank lines are none."""
-    first, rest = 1, list[str]()
-    for _, more in numbered:
-        texts = rest + more
+    """Rows of numbered lines, many at a time; blank lines are none, nor are those of empty cells alone."""
+    first, rest = 0, list[str]()
+    for number, more in numbered:
+        first, texts = first or number, rest + more
         found, taken = _plain(first, texts, dialect, limits) or _split(first, texts, dialect, limits, last=False)
         first, rest = first + taken, texts[taken:]
         yield found
@@ -81,10 +81,12 @@ def cells(numbered: Iterable[Lines], dialect: Dialect, limits: Limits) -> Iterat
 
 def column_names(header: Sequence[str]) -> tuple[str, ...]:
     """Names for columns from a header row: an empty cell is named cN, a repeated one NAME_N."""
-    names: list[str] = []
+    names: dict[str, None] = {}
     for place, cell in enumerate(header, 1):
         name = " ".join(cell.split()) or f"c{place}"
-        names.append(f"{name}_{place}" if name in names else name)
+        while name in names:
+            name = f"{name}_{place}"
+        names[name] = None
     return tuple(names)
 
 
@@ -118,7 +120,8 @@ def _plain(number: int, texts: Sequence[str], dialect: Dialect, limits: Limits) 
     if dialect.quote and any(dialect.quote in text for text in texts):
         return None
     bare = [text.rstrip("\r\n") for text in texts]
-    if not all(map(str.strip, bare)) or max(map(len, bare)) > limits.max_line:
+    blank = BLANK + dialect.delimiter
+    if not all(text.strip(blank) for text in bare) or max(map(len, bare)) > limits.max_line:
         return None
     split = [text.split(dialect.delimiter) for text in bare]
     return Cells(list(range(number, number + len(bare))), list(map(shown, bare)), split, [None] * len(bare)), len(bare)
@@ -138,8 +141,9 @@ def _split(number: int, texts: Sequence[str], dialect: Dialect, limits: Limits, 
             if not taken:
                 break
             raw = text if taken == 1 else "".join(texts[place : place + taken])
-            found.add(number + place, shown(raw), row, None if row else "not CSV")
-        elif text.strip(BLANK):
+            if not row or any(map(str.strip, row)):
+                found.add(number + place, shown(raw), row, None if row else "not CSV")
+        elif text.strip(BLANK + dialect.delimiter):
             found.add(number + place, shown(text), text.split(dialect.delimiter))
         place += taken
     return found, place

@@ -34,6 +34,11 @@ class Scanner:
     _string: bool = False  # inside a string
     _escape: bool = False  # after a backslash in it
 
+    @property
+    def closed(self) -> bool:
+        """Whether the array is over."""
+        return self._closed
+
     def feed(self, text: str) -> list[str]:
         """The elements that end in a further piece of the text, blank ones included."""
         if self._array is None:

@@ -8,7 +8,7 @@ from typing import Any
 
 from ruamel.yaml.comments import CommentedMap, CommentedSeq
 
-TEXTUAL = ("csv", "jsonl", "json", "txt")  # formats that have an encoding
+TEXTUAL = ("csv", "jsonl", "json", "txt", "fasttext")  # formats that have an encoding
 CONTENTS = {  # task -> what its files may hold
     "classification": ("table", "alpaca", "sharegpt", "messages"),
     "sft": ("table", "alpaca", "sharegpt", "messages"),
@@ -23,14 +23,16 @@ _SLOT = re.compile(r"\{([^{}]*)\}")
 class FileSpec:
     """How one file is read."""
 
-    format: str  # csv | jsonl | json | txt | parquet | arrow
+    format: str  # csv | jsonl | json | txt | fasttext | parquet | arrow
     compression: str | None = None  # gzip | zstd
     encoding: str = "utf-8"  # a name that Python knows; parquet and arrow have none
     content: str = "table"  # table | alpaca | sharegpt | messages | preference | kto | text
     delimiter: str | None = None  # csv: one character
     quote: str | None = None  # csv: one character, or empty for none; None: "
+    skip: int | None = None  # csv: lines above the first row, such as titles; None: none
     header: bool | None = None  # csv: whether the first row names the columns
     columns: tuple[str, ...] = ()  # csv: every column's name, in order
+    rows: str | None = None  # json: key of the document's array of rows; None: the document is the array
     blocks: str | None = None  # txt: lines | paragraphs; None: lines
     text: str | None = None  # table, text: column or key of the text
     label: str | None = None  # table: column or key of the label

@@ -55,3 +55,11 @@ def lines(file: TextIO, limits: Limits) -> Iterator[Lines]:
             rest = rest[: limits.max_line + 1] + ("\r" if rest.endswith("\r") else "")  # \n may follow
     if rest:
         yield number, [rest]
+
+
+def after(numbered: Iterator[Lines], skip: int) -> Iterator[Lines]:
+    """Lines without the first few."""
+    for number, texts in numbered:
+        left = texts[max(0, skip + 1 - number) :]
+        if left:
+            yield max(number, skip + 1), left

@@ -39,10 +39,22 @@ def opened(path: Path, compression: str | None, limits: Limits) -> Iterator[Bina
             may show only while it is read.
     """
     with faults(path):
-        if compression is None and path.stat().st_size > limits.max_bytes:
+        if path.stat().st_size > limits.max_bytes:
             raise too_large(path, limits)
         with path.open("rb") as file, _Unpacked(path, file, compression, limits) as stream:
             yield io.BufferedReader(stream, COPY)
+
+
+def check_size(path: Path, limits: Limits) -> None:
+    """See that a file is no larger than allowed, before much is done with it: a packed one is unpacked once.
+
+    Raises:
+        GraftError: as `opened`.
+    """
+    compression = compression_of(path)
+    with opened(path, compression, limits) as stream:
+        while compression and stream.read(COPY):
+            pass
 
 
 @contextmanager

@@ -69,13 +69,14 @@ def offsets_of(messages: pa.Array) -> npt.NDArray[np.int64]:
 
 def instructed(batch: pa.RecordBatch, instruction: str) -> pa.RecordBatch:
     """The batch with the instruction above each text of a classification."""
-    labelled = pc.equal(batch.column("kind"), "classification")
+    labelled = pc.fill_null(pc.equal(batch.column("kind"), "classification"), False)
     if not instruction or not pc.any(labelled).as_py():
         return batch
     messages = batch.column("messages")
     offsets, flat = offsets_of(messages), messages.flatten()
     above = np.zeros(len(flat), bool)
-    above[offsets[:-1][labelled.to_numpy(zero_copy_only=False)]] = True
+    some = labelled.to_numpy(zero_copy_only=False) & (np.diff(offsets) > 0)  # a rejected row may have no messages
+    above[offsets[:-1][some]] = True
     contents = flat.field("content")
     joined = pc.binary_join_element_wise(instruction, contents, "\n")
     fields = [

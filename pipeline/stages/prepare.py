@@ -7,6 +7,7 @@ for what is decided of them; memory holds a batch, and some 200 bytes of each ro
 
 import tempfile
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +18,7 @@ import pyarrow.compute as pc
 from pipeline.chain.lock import lockfile
 from pipeline.common import errors, files, params
 from pipeline.data.clean import clean
-from pipeline.data.prepare import conflicts, prepared, rejects, rows, selection, survey, validate
+from pipeline.data.prepare import conflicts, dates, prepared, rejects, rows, selection, survey, validate
 from pipeline.data.prepare.prepare_report import Tally
 from pipeline.data.prepare.selection import Selected
 from pipeline.data.prepare.settings import PrepareSettings
@@ -49,6 +50,7 @@ def prepare(increment: Increment, folder: Path, options: PrepareSettings, out: P
         waiting = Spool(Path(scratch, "rows.arrow"))
         known = survey.united(list(read(increment, folder, options, waiting)))
         waiting.close()
+        known = replace(known, dates=sortable_dates(known, waiting))
         chosen = selection.select(known, waiting, similarity=options.near_duplicates, policy=options.conflicts)
         parts = Sorted(Path(scratch), parts=1 + waiting.size // PART, prefix=ID)
         report = sort_out(increment, known, chosen, waiting, parts, out / "rejects.jsonl")
@@ -83,7 +85,7 @@ def sort_out(
             ids = message_columns.hexes(known.ids_N4[start:stop])
             decided = zip(batch.column("problem").to_pylist(), chosen.reasons[start:stop], strict=True)
             reasons = [problem or reason for problem, reason in decided]
-            records = finished(batch, ids, increment).filter(_where(reasons, None))
+            records = finished(batch, ids, known.dates[start:stop], increment).filter(_where(reasons, None))
             lines, problems = written(records)
             parts.write(lines)
             tally.records(records.filter(_where(problems, None)))
@@ -99,10 +101,34 @@ def sort_out(
     return tally.report(increment, chosen)
 
 
-def finished(batch: pa.RecordBatch, ids: pa.Array, increment: Increment) -> pa.RecordBatch:
-    """Rows as records: with id and increment, without what only served to choose them."""
+def sortable_dates(known: Survey, waiting: Spool) -> list[str | None]:
+    """The date of each row as text that sorts by time.
+
+    Raises:
+        GraftError: as `dates.sortable`.
+    """
+    if not any(known.dates):
+        return known.dates
+    places: dict[str, dict[str, str]] = {}
+    files_of: list[str] = []
+    for start, batch in waiting.batches():
+        rows_of = zip(batch.column("file").to_pylist(), batch.column("line").to_pylist(), strict=True)
+        for row, (file, line) in enumerate(rows_of, start):
+            files_of.append(file)
+            if (value := known.dates[row]) is not None:
+                places.setdefault(file, {}).setdefault(value, f"{file}:{line}")
+    found = dates.sortable(places)
+    return [None if value is None else found[file][value] for file, value in zip(files_of, known.dates, strict=True)]
+
+
+def finished(batch: pa.RecordBatch, ids: pa.Array, dated: Sequence[str | None], increment: Increment) -> pa.RecordBatch:
+    """Rows as records: with id, date and increment, without what only served to choose them."""
     columns = {name: batch.column(name) for name in batch.schema.names}
-    columns |= {"id": ids, "increment": pa.array([increment.name] * len(ids), pa.string())}
+    columns |= {
+        "date": pa.array(dated, pa.string()),
+        "id": ids,
+        "increment": pa.array([increment.name] * len(ids), pa.string()),
+    }
     columns["weight"] = pa.nulls(len(ids), pa.float32())
     return pa.RecordBatch.from_arrays([columns[name] for name in SCHEMA.names], schema=SCHEMA)
 

@@ -93,7 +93,7 @@ def test_csv_reject(tmp_path, row, reason):
         pytest.param('{"title": "red fridge"}', "no label", id="no-label"),
         pytest.param('{"title": null, "kind": "a"}', "no text", id="null-text"),
         pytest.param('{"title": ["red"], "kind": "a"}', "text is not a string", id="text-no-string"),
-        pytest.param('{"title": "red fridge", "kind": 3}', "label is not a string", id="label-no-string"),
+        pytest.param('{"title": "red fridge", "kind": 0.5}', "label is not a string", id="label-no-string"),
         pytest.param('{"title": "red \\ud83d fridge", "kind": "a"}', "undecodable characters", id="lone-surrogate"),
         pytest.param("{", "not JSON", id="not-json"),
         pytest.param("[]", "not a JSON object", id="not-an-object"),
@@ -170,6 +170,18 @@ def test_order_of_rows_with_keys_and_dates_does_not_count(tmp_path, policy):
         made = keyed(tmp_path / str(turn), *rows, policy=policy)
         found.add(tuple((item.id, item.key, item.date) for item in made))
     assert len(found) == 1
+
+
+def test_the_newest_version_is_that_of_the_latest_day_however_days_are_written(tmp_path):
+    rows = [("chair in oak", "K1", "9/30/2026"), ("chair in elm", "K1", "10/01/2026"), ("desk", "K2", "10/01/2026")]
+    made = {item.key: item for item in keyed(tmp_path / "1", *rows)}
+    assert made["K1"].messages[0]["content"] == "chair in elm"
+    assert made["K1"].date == "2026-10-01"
+    settled = [("chair in oak|x", "K1", "9/30/2026"), ("chair in oak|y", "K2", "10/01/2026")]
+    (kept,) = keyed(tmp_path / "2", *settled, policy="keep_newest")
+    assert kept.key == "K2"
+    with pytest.raises(GraftError, match="raw/json:2: '2026-13-01' is no date"):
+        keyed(tmp_path / "3", ("chair", "K1", "2026-10-01"), ("desk", "K2", "2026-13-01"))
 
 
 def test_a_file_may_have_a_key_column_of_its_own(tmp_path):
@@ -252,7 +264,7 @@ def test_order_of_rows_and_files_does_not_change_what_is_trained(tmp_path):
     random.Random(3).shuffle(lines)  # noqa: S311
     two = prepared(tmp_path / "2", c="\n".join(lines[:300]), a="\n".join(lines[300:]))
     assert content(one) == content(two)
-    different = ("files", "examples", "near_duplicates")  # they name files and lines
+    different = ("files", "groups", "examples", "near_duplicates")  # they name files and lines
     assert [one.report[key] for key in one.report if key not in different] == [
         two.report[key] for key in two.report if key not in different
     ]
@@ -273,7 +285,7 @@ def test_duplicates_alone_never_stop(tmp_path):
 
 
 def test_nothing_left_is_an_error(tmp_path):
-    with pytest.raises(GraftError, match="none of 0 rows"):
+    with pytest.raises(GraftError, match="no row in raw/a"):
         check(prepared(tmp_path, a="\n"), OPTIONS)
     with pytest.raises(GraftError, match="none of 2 rows"):
         check(prepared(tmp_path, a="red fridge,x\nred fridge,y\n"), replace(OPTIONS, max_reject_share=1))

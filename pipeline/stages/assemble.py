@@ -119,6 +119,7 @@ def assemble(new: NewRecords, parent: ParentState, options: AssembleSettings) ->
     evaluated = slices.united(kept_slices.values())
     held_out = np.isin(found.prompts_N4[:, 0], message_columns.digests(evaluated)[0][:, 0])
     fate[(fate == "eval") & ~held_out] = "eval_over_cap"
+    fate[fates.returned(decided, held_out & (fate == "eval"))] = "train_new"
     learned = table.filter(pa.array(fate == "train_new"))
     old = old_records(new, parent, found, decided)
     of_use = old.filter(pc.is_in(old.column("kind"), pa.array(new.replayable, pa.string())))  # another objective's wait

@@ -125,12 +125,23 @@ def test_the_split_takes_its_share_of_every_label(chain):
     assert done.report["new_labels"] == ["x", "y", "z"]
 
 
-def test_slice_is_the_lowest_prompt_hashes_and_the_rest_is_dropped_as_over_cap(chain):
-    items = {item.id: item for item in batch(0, 200)}
-    done = chain.add("winter", list(items.values()))
-    over = [records.content_id(items[id_].prompt) for id_, reason in fates(done).items() if reason == "eval_over_cap"]
+def test_slice_is_the_lowest_prompt_hashes_and_the_rest_is_trained_on(tmp_path):
+    done = Chain(tmp_path / "1").add("winter", batch(0, 200))
+    drawn = Chain(tmp_path / "2").add("winter", batch(0, 200), replace(OPTIONS, slice_items=1000))
     assert len(done.slices["winter"]) == 20
-    assert max(prompts(done.slices["winter"])) < min(over)
+    assert max(prompts(done.slices["winter"])) < min(prompts(drawn.slices["winter"]) - prompts(done.slices["winter"]))
+    assert (done.report["train_new"], done.report["eval"], done.report["eval_over_cap"]) == (180, 20, 0)
+
+
+def test_what_is_near_an_item_of_the_slice_never_returns_to_training(chain):
+    twins = [classified(f"{title(n)}!", "xyz"[n % 3], line=900 + n) for n in range(200)]
+    done = chain.add("winter", [*batch(0, 200), *twins])
+    asked = {text.removesuffix("!") for text in texts(done.slices["winter"])}
+    assert not asked & {text.removesuffix("!") for text in texts(done.train)}
+    assert 0 < done.report["eval_over_cap"] <= 20
+    assert done.report["train_new"] == 400 - 2 * len(asked)
+    again = chain.add("spring", [*batch(0, 200, "spring"), *twins])
+    assert again.report["seen"] == 400
 
 
 def test_order_does_not_change_a_byte(tmp_path):
@@ -250,7 +261,7 @@ def test_a_label_in_other_case_or_spacing_is_named(chain):
         "vanished": ["Garden tools", "Toys"],
         "renamed": [["Garden tools", "GardenTools"], ["Toys", "toys"]],
     }
-    assert done.report["balance"]["Toys"] == {"before": 10, "new": 0}
+    assert done.report["balance"]["Toys"] == {"before": 10, "new": 0, "held_out": 0}
 
 
 def test_labels_do_not_vanish_where_an_increment_holds_none():
@@ -454,7 +465,7 @@ def test_reservoir_is_balanced_by_label_and_increment(chain):
     held = [(item.answer, item.increment) for item in arrow.records_of(done.reservoir)]
     assert len(held) == OPTIONS.reservoir
     rare = held.count(("rare", "winter"))
-    assert 12 <= rare <= 14
+    assert 17 <= rare <= 20  # of 20, but those in the slice
     assert abs(held.count(("often", "winter")) - held.count(("often", "spring"))) <= 1
 
 

@@ -32,7 +32,7 @@ def report(
 ) -> dict[str, Any]:
     """Counts, in which `records` is the sum of the fates, and examples in which nobody's data stands."""
     learned = found.view.labels.filter(pa.array(np.array(fates, dtype=object) == "train_new"))
-    new = counted(learned)
+    new, asked = counted(learned), counted(found.view.labels.filter(pa.array(np.array(fates, dtype=object) == "eval")))
     return {
         "increment": name,
         "records": table.num_rows,
@@ -41,8 +41,12 @@ def report(
         "new_labels": sorted(set(new) - set(labels)),
         "label_changes": label_changes(labels, counted(found.view.labels)),
         "balance": {
-            label: {"before": chain.labels.get(label, 0), "new": new.get(label, 0)}
-            for label in sorted({*chain.labels, *new})
+            label: {
+                "before": chain.labels.get(label, 0),
+                "new": new.get(label, 0),
+                "held_out": asked.get(label, 0),
+            }
+            for label in sorted({*chain.labels, *new, *asked})
         },
         "conflicts_shown": [_masked(conflict.shown(label)) for conflict, label in decided.settled[:SHOWN]],
         "keys": _keys(found, decided, fates, leaving_CM),

@@ -67,6 +67,8 @@ class Decided:
     endings: list[Ending]  # the same
     settled: list[tuple[Conflict, str | None]]
     updated: Flags  # records that bring something new of a known item
+    cluster_N: npt.NDArray[np.int64]  # number of each record's cluster, which stands on one side
+    drawn: Flags  # held out by the draw, not for what they are near to
 
 
 def decide(facts: Neighbours, rules: Rules, *, withdrawn: Flags, evaluation: Flags, leaving_CM: Rows) -> Decided:
@@ -101,7 +103,8 @@ def decide(facts: Neighbours, rules: Rules, *, withdrawn: Flags, evaluation: Fla
     live_M = ~_same_rows(facts.near.rows_CM, ended_CM) & ((facts.near.rows_CM[STATE] & np.uint64(GONE)) == 0)
     closest = _near_duplicates(facts, rules, live_M)
     _mark(fate_N, _flags(list(closest), len(fate_N)) & ~again, "near-duplicate")
-    _divide(facts, rules, fate_N, evaluation, _followed(facts))
+    cluster_N = _clusters(facts, fate_N == None)  # noqa: E711 - elementwise
+    drawn = _divide(facts, rules, fate_N, evaluation, _followed(facts), cluster_N)
     return Decided(
         fates=fate_N.tolist(),
         near=[closest.get(row) if fate == "near-duplicate" else None for row, fate in enumerate(fate_N)],
@@ -113,7 +116,20 @@ def decide(facts: Neighbours, rules: Rules, *, withdrawn: Flags, evaluation: Fla
         ],
         settled=settled,
         updated=updated,
+        cluster_N=cluster_N,
+        drawn=drawn,
     )
+
+
+def returned(decided: Decided, evaluated: Flags) -> Flags:
+    """Records that were drawn for evaluation and are to be trained on after all: no item of their cluster is asked.
+
+    Args:
+        decided: the fates.
+        evaluated: records that stand in a slice.
+    """
+    back: Flags = decided.drawn & ~split.any_of_cluster(evaluated, decided.cluster_N)
+    return back
 
 
 def _replaced(facts: Neighbours, fate_N: npt.NDArray[np.object_], withdrawn: Flags) -> Flags:
@@ -186,11 +202,15 @@ def _followed(facts: Neighbours) -> tuple[Flags, Flags]:
 
 
 def _divide(
-    facts: Neighbours, rules: Rules, fate_N: npt.NDArray[np.object_], evaluation: Flags, sides: tuple[Flags, Flags]
-) -> None:
-    """Give each record that is left a side, with all that it is near to."""
+    facts: Neighbours,
+    rules: Rules,
+    fate_N: npt.NDArray[np.object_],
+    evaluation: Flags,
+    sides: tuple[Flags, Flags],
+    cluster_N: npt.NDArray[np.int64],
+) -> Flags:
+    """Give each record that is left a side, with all that it is near to; returns which ones were drawn for it."""
     left = fate_N == None  # noqa: E711 - elementwise
-    cluster_N = _clusters(facts, left)
     trained, evaluated = (split.any_of_cluster(side & left, cluster_N) for side in sides)
     named = split.any_of_cluster(evaluation & left, cluster_N)
     _mark(fate_N, left & trained & evaluated, "bridges-split")
@@ -199,11 +219,14 @@ def _divide(
     _mark(fate_N, left & evaluation, "eval")
     _mark(fate_N, left & named, "near-evaluation")
     _mark(fate_N, left & evaluated, "eval")
+    drawn = np.zeros(len(fate_N), bool)
     if not evaluation.any():
         strata = facts.view.labels.to_pylist()
         rest = fate_N == None  # noqa: E711 - elementwise
-        _mark(fate_N, split.held_out(cluster_N, strata, facts.prompts_N4, rules.eval_share, rest), "eval")
+        drawn = split.held_out(cluster_N, strata, facts.prompts_N4, rules.eval_share, rest)
+        _mark(fate_N, drawn, "eval")
     _mark(fate_N, left, "train_new")
+    return drawn
 
 
 def _clusters(facts: Neighbours, left: Flags) -> npt.NDArray[np.int64]:

@@ -11,12 +11,12 @@ from pipeline.report.parts import markup
 from pipeline.report.parts.html_parts import absent, bar, text
 
 SHOWN = 30  # labels; the rest is one line
-Counts = Mapping[str, int]  # {"before": n, "new": n}
+Counts = Mapping[str, int]  # {"before": n, "new": n, "held_out": n}
 _part = partial(markup.render, "data/templates/data_page.html")
 
 
 def balance(assembled: Mapping[str, Any]) -> Markup:
-    """Each label's records before and new, with its share of either as two bars; most frequent first."""
+    """Each label's records before, new and held out, with its share of the first two as bars; most frequent first."""
     found: Mapping[str, Counts] = assembled.get("balance") or {}
     if not found:
         return Markup()
@@ -25,10 +25,13 @@ def balance(assembled: Mapping[str, Any]) -> Markup:
     shown, rest = ordered[:SHOWN], ordered[SHOWN:]
     rows = [(text(label), counts) for label, counts in shown]
     if rest:
-        summed = {side: sum(counts[side] for _, counts in rest) for side in totals}
+        summed = {side: sum(counts.get(side, 0) for _, counts in rest) for side in (*totals, "held_out")}
         rows.append((absent(counted(len(rest), "further label")), summed))
     most = max((_share(counts, totals, side) for _, counts in rows for side in totals), default=0) or 1
-    body = [(label, counts["before"], counts["new"], _bars(counts, totals, most)) for label, counts in rows]
+    body = [
+        (label, counts["before"], counts["new"], counts.get("held_out", 0), _bars(counts, totals, most))
+        for label, counts in rows
+    ]
     return _part("balance", bool(totals["before"]), body)
 
 

@@ -47,7 +47,7 @@ _HELP = "see docs/how-to/base.md, Two readings of one tokenizer"
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class Difference:
+class ReadTwice:
     """A text whose two readings differ."""
 
     text: str
@@ -84,7 +84,7 @@ def refuse_two_readings(name: str, folder: Path, pinned: Sequence[str]) -> None:
         )
 
 
-def _compared_elsewhere(folder: Path) -> list[Difference]:
+def _compared_elsewhere(folder: Path) -> list[ReadTwice]:
     command = [sys.executable, "-m", "pipeline.model.base.readings", str(folder)]
     environment = os.environ | {"HF_HUB_OFFLINE": "1", "TOKENIZERS_PARALLELISM": "false"}
     done = subprocess.run(
@@ -93,10 +93,10 @@ def _compared_elsewhere(folder: Path) -> list[Difference]:
     if done.returncode != 0:
         lines = [line for line in done.stderr.splitlines() if line.strip()]
         raise GraftError("the tokenizer of the base could not be compared", lines[-3:], help="dvc repro base")
-    return [Difference(**different) for different in json.loads(done.stdout.splitlines()[-1])]
+    return [ReadTwice(**different) for different in json.loads(done.stdout.splitlines()[-1])]
 
 
-def differences(folder: Path) -> list[Difference]:
+def differences(folder: Path) -> list[ReadTwice]:
     """The probes on which the two readings of a base's tokenizer differ; none where one of them cannot be had.
 
     A token that marks the beginning of a text or of what follows a special token may be there or not: that is how
@@ -120,7 +120,7 @@ def differences(folder: Path) -> list[Difference]:
         ours = plain.encode(text, add_special_tokens=False).tokens
         theirs = auto.convert_ids_to_tokens(auto(text, add_special_tokens=False, verbose=False)["input_ids"])
         if _unmarked(ours, special) != _unmarked(theirs, special):
-            different.append(Difference(text=text, plain=ours, auto=theirs, reader=type(auto).__name__))
+            different.append(ReadTwice(text=text, plain=ours, auto=theirs, reader=type(auto).__name__))
     return different
 
 

@@ -2,6 +2,9 @@
 
 A hub's weights stay in the hub's cache, and only the pin is an output: no second copy of a large
 base. With `base.store: dvc` the files are an output too, for teams whose machines reach no hub.
+
+A base whose tokenizer.json means one thing read plainly and another to AutoTokenizer is refused for a first release;
+a chain that stands on one already goes on, with a warning.
 """
 
 import shutil
@@ -10,7 +13,7 @@ from pathlib import Path
 from pipeline.chain.lock import lockfile
 from pipeline.common import errors, files, params
 from pipeline.common.errors import GraftError
-from pipeline.model.base import base_files
+from pipeline.model.base import base_files, readings
 from pipeline.model.base.base_files import Pin
 from pipeline.model.base.settings import BaseSettings
 
@@ -53,10 +56,18 @@ def copy_files(source: Path, names: list[str], target: Path) -> None:
 
 def main() -> None:
     """Run the stage."""
-    pin = pin_of(params.load("base", BaseSettings), lockfile.load().base)
+    asked, lock = params.load("base", BaseSettings), lockfile.load()
+    pin = pin_of(asked, lock.base)
     out = files.empty_dir(base_files.PIN_DIR)
     print(f"base: {pin.source}: checking {len(pin.sha256)} files", flush=True)
     folder = base_files.origin(pin)
+    try:
+        readings.refuse_two_readings(pin.source, folder, sorted(pin.sha256))
+    except GraftError as error:
+        # Whether there is a parent is no dependency in dvc.yaml: a chain goes on, on the base that it passed once.
+        if asked.two_readings == "refuse" and lock.parent is None:
+            raise
+        print(f"base: warning: {error.message}", flush=True)
     if pin.store == "dvc":
         copy_files(folder, sorted(pin.sha256), out / "weights")
     base_files.write_pin(pin)  # last: without it the folder counts for nothing

@@ -64,7 +64,7 @@ def publish(asked: MergeSettings, threads: int, template: str | None, prompts: l
     if template is not None:
         publish_template(talk, merged.generation_config, folder)
     adapter = files.sha256(ADAPTER / "adapter_model.safetensors")
-    named = card.CardBase(name=base.name, revision=base.revision, fingerprint=base.fingerprint)
+    named = card.CardBase(name=base.name, revision=base.revision, fingerprint=base.fingerprint, embedded=base.embedded)
     files.write_text(folder / "README.md", card.markdown(facts(named, adapter, asked.dtype)))
 
 

@@ -17,6 +17,8 @@ from pipeline.data.records.records import Record
 from pipeline.model.adapter import lora_settings
 from pipeline.model.base import pinned
 from pipeline.model.base.pinned import Base
+from pipeline.model.chat import templates
+from pipeline.training import adapter_folder
 from pipeline.training.machine import launch
 from pipeline.training.parent.obstacles import obstacles, refuse_unfit
 from pipeline.training.parent.parent_adapter import ParentAdapter, open_parent
@@ -133,6 +135,7 @@ def main() -> None:
             raise GraftError(f"{RECORDS}: nothing to train on, and no parent to hand on", help="graft add NAME FILE...")
         rows = condense(made.steps)
         section = params.load_all()["train"]
+        adapter_folder.complete(draft, base, templates.text(section["chat_template"]))
         facts = made.facts | {
             "asked": {name: value for name, value in section.items() if name not in UNBOUND},
             "increments": dict(Counter(record.increment for record in records)),

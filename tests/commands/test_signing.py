@@ -1,6 +1,7 @@
 """Signatures: who vouches for a release, and that tampering with any one file, name or order is caught."""
 
 import json
+import re
 from collections.abc import Callable
 from pathlib import Path
 
@@ -9,7 +10,7 @@ from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 
 from tests.commands.test_release import ready  # noqa: F401 - a fixture
-from tests.conftest import Clone, some
+from tests.conftest import ROOT, Clone, some
 
 Edit = Callable[[Clone], None]
 
@@ -40,6 +41,17 @@ def test_signed_release_says_who_signed_it(guarded: tuple[Clone, Path]) -> None:
     assert "tagged: v1.1.0, signed" in clone.graft("release", "--sign", str(private))
     assert "v1.1.0: signed by ada" in clone.graft("verify", "v1.1.0")
     assert "PRIVATE" not in clone.git("cat-file", "-p", "v1.1.0")
+
+
+def test_plain_git_and_model_signing_verify_a_release_as_the_page_says(guarded: tuple[Clone, Path]) -> None:
+    clone, private = guarded
+    clone.graft("release", "--sign", str(private))
+    page = (ROOT / "docs/how-to/signing.md").read_text(encoding="utf-8")
+    [recipe] = re.findall(r"^```sh\n(TAG=.*?)^```$", page, re.MULTILINE | re.DOTALL)
+    assert "Verification succeeded" in clone.run("bash", "-e", "-o", "pipefail", "-c", recipe)
+    tampered = recipe.replace("\nmodel_signing", "\nsed -i 's/1/2/' $SIGNED/reports/manifest.json\nmodel_signing")
+    assert tampered != recipe
+    assert "Verification failed" in clone.run("bash", "-c", tampered, code=1)
 
 
 def test_key_of_git_config_signs_too(guarded: tuple[Clone, Path]) -> None:

@@ -16,8 +16,8 @@ CSV = FileSpec(
 )
 JSONL = FileSpec(format="jsonl", encoding="gb18030", text="title", label="label")
 WRITTEN = """\
-# What this increment brings and how its files are read; schemas/increment.schema.json.
-# Edit freely until the increment is released.
+# yaml-language-server: $schema=../../../schemas/increment.schema.json
+# What this increment brings and how its files are read. Edit freely until the increment is released.
 version: 1
 task: classification
 instruction: Which category?

@@ -9,6 +9,7 @@ import pytest
 from pipeline.chain.lock import lockfile
 from pipeline.common import files
 from pipeline.common.errors import GraftError
+from pipeline.model.base import readings
 from pipeline.model.embedded.base_build import Size, build
 from pipeline.model.embedded.base_corpus import PAD, as_document, read_corpus
 from tests.conftest import ROOT
@@ -149,6 +150,17 @@ def test_shipped_base_answers_in_its_chat_format():
         answer = model.generate(prompt)[0, prompt.shape[1] :]
     assert answer[-1] == model.generation_config.eos_token_id
     assert "\ufffd" not in tokenizer.decode(answer, skip_special_tokens=True)
+
+
+def test_shipped_tokenizer_gives_the_same_tokens_read_plainly_and_by_autotokenizer():
+    assert readings.differences(BASE) == []
+    from tokenizers import Tokenizer
+    from transformers import AutoTokenizer
+
+    lines = read_corpus([ROOT / "examples/corpus"])[::40]
+    plain, auto = Tokenizer.from_file(str(BASE / "tokenizer.json")), AutoTokenizer.from_pretrained(BASE)
+    assert [plain.encode(line).ids for line in lines] == auto(lines)["input_ids"]
+    assert plain.to_str() == auto.backend_tokenizer.to_str()
 
 
 @pytest.mark.parametrize("text", ["冰箱 300升", "Ünïcödé ✓ 🚲", "  two  spaces ", "tab\tand\nnewline"])

@@ -2,14 +2,14 @@
 
 import dataclasses
 import json
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any, get_type_hints
 
 import pytest
 
-from pipeline.common import schema
+from pipeline.common import schema, yaml
 from pipeline.settings import all_settings, sections
-from tests.conftest import ROOT, Clone
+from tests.conftest import ROOT, SAMPLE, Clone
 
 SCHEMA: dict[str, Any] = json.loads((ROOT / "schemas/params.schema.json").read_text())
 SHOWN = 66  # keys of params.yaml, at most: what people really set
@@ -43,6 +43,33 @@ def test_defaults_fit_the_schema() -> None:
 def test_every_setting_has_a_meaning_and_a_range() -> None:
     lacking = [setting.key for setting in all_settings.shipped() if not setting.meaning or setting.range == "anything"]
     assert lacking == []
+
+
+def undescribed(part: Any, place: str) -> Iterator[str]:
+    """Keys of a schema that an editor could say nothing of."""
+    if isinstance(part, list):
+        for entry in part:
+            yield from undescribed(entry, place)
+    elif isinstance(part, dict):
+        for name, key in part.get("properties", {}).items():
+            if isinstance(key, dict) and "description" not in key:
+                yield f"{place}.{name}"
+        for name, inner in part.items():
+            if name not in ("allOf", "if", "then", "else"):  # conditions, which say no key's meaning
+                yield from undescribed(inner, f"{place}.{name}")
+
+
+@pytest.mark.parametrize("name", ["params", "increment"])
+def test_every_key_that_people_write_has_a_description(name: str) -> None:
+    assert list(undescribed(json.loads((ROOT / f"schemas/{name}.schema.json").read_text()), "$")) == []
+
+
+@pytest.mark.parametrize("path", ["params.yaml", "data/increments/2026-01-winter/increment.yaml"])
+def test_first_line_points_editors_to_the_schema(path: str) -> None:
+    told = (SAMPLE / path).read_text().splitlines()[0].removeprefix("# yaml-language-server: $schema=")
+    document = yaml.load_unchecked(SAMPLE / path)
+    [schema_name] = (ROOT / path).parent.joinpath(told).resolve().relative_to(ROOT / "schemas").parts
+    assert schema.problems(document, schema_name.removesuffix(".schema.json")) == []
 
 
 def test_shipped_file_shows_what_people_set_at_its_default() -> None:

@@ -3,7 +3,7 @@
 import contextlib
 import io
 import shutil
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -12,7 +12,7 @@ import pytest
 
 from pipeline.chain.commits import outputs
 from pipeline.chain.lock import lockfile
-from pipeline.common import files, yaml
+from pipeline.common import files, schema, yaml
 from pipeline.data.records import arrow, records
 from pipeline.data.records.records import Record
 from pipeline.model.base import base_files
@@ -174,14 +174,27 @@ def child(finished: Path, candidate: Path) -> Path:
 
 @pytest.fixture
 def run(capsys: pytest.CaptureFixture[str]) -> Callable[[ModuleType], str]:
-    """Run a stage's main here, in the current folder; returns what it printed."""
+    """Run a stage's main here, in the current folder; returns what it printed. Its reports fit their schemas."""
 
     def run_stage(stage: ModuleType) -> str:
+        before = {path: path.stat().st_mtime_ns for path in Path("reports").glob("*.json")}
         capsys.readouterr()
         stage.main()
-        return capsys.readouterr().out
+        said = capsys.readouterr().out
+        written = [p for p in Path("reports").glob("*.json") if p.stat().st_mtime_ns != before.get(p)]
+        assert schema_problems(written) == {}
+        return said
 
     return run_stage
+
+
+def schema_problems(reports: Iterable[Path]) -> dict[str, list[str]]:
+    """What is wrong with reports, by the schemas of their names; those without one are left out."""
+    known = [
+        path for path in reports if (schema.SCHEMAS / f"{path.stem}.schema.json").is_file() and path.stem != "params"
+    ]
+    found = {path.name: schema.problems(files.read_json(path), path.stem) for path in known}
+    return {name: problems for name, problems in found.items() if problems}
 
 
 def _work_in(source: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:

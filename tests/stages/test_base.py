@@ -13,6 +13,7 @@ import pytest
 
 from pipeline.chain.lock import lockfile
 from pipeline.common import yaml
+from pipeline.model.base import readings
 from tests.hub_server import Hub, model, sha256
 from tests.stages.conftest import settle
 
@@ -277,6 +278,74 @@ def test_what_an_earlier_run_left_is_cleared(tree: Tree) -> None:
     tree.pin("builtin", model())
     tree.run()
     assert tree.outputs() == ["models/base/pin.json"]
+
+
+def tokenizer(kind: str, **settings: object) -> dict[str, bytes]:
+    """A tokenizer of single bytes, whose file splits digits and normalises nothing; read as that kind of model's."""
+    from tokenizers import Tokenizer, models, pre_tokenizers
+
+    alphabet = ["<s>", "</s>", "<unk>", "▁", *sorted(pre_tokenizers.ByteLevel.alphabet())]
+    made = Tokenizer(models.BPE({symbol: number for number, symbol in enumerate(alphabet)}, []))
+    made.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
+    return model() | {
+        "config.json": json.dumps({"model_type": kind}).encode(),
+        "tokenizer.json": made.to_str().encode(),
+        "tokenizer_config.json": json.dumps(settings).encode(),
+    }
+
+
+def test_base_with_two_readings_of_its_tokenizer_is_refused_or_allowed(tree: Tree) -> None:
+    content = tokenizer("qwen2")  # transformers takes Qwen2Tokenizer, which composes accents
+    write(tree.root / "examples/base", content)
+    tree.pin("builtin", content)
+    said = tree.refusal().splitlines()
+    assert said[0] == (
+        "Error: builtin: tokenizer.json read plainly and AutoTokenizer (Qwen2Tokenizer) give different tokens"
+    )
+    assert said[1].startswith("  text: 'Gro")
+    assert (said[2][:19], said[3][:18]) == ("  tokenizer.json: '", "  AutoTokenizer: '")
+    assert said[4] == "  help: make base, then graft lock; see docs/how-to/base.md, Two readings of one tokenizer"
+    tree.ask(two_readings="allow")
+    assert "base: warning: builtin: tokenizer.json read plainly" in tree.run()
+
+
+def test_a_chain_that_stands_on_a_base_with_two_readings_goes_on(tree: Tree) -> None:
+    content = tokenizer("qwen2")
+    write(tree.root / "examples/base", content)
+    tree.pin("builtin", content)
+    lock = json.loads((tree.root / "models.lock").read_text())
+    defined = json.loads((ROOT / "schemas/models.lock.schema.json").read_text())["$defs"]
+    state = dict.fromkeys(defined["state"]["required"], {"md5": "0" * 32})
+    lock["parent"] = {"release": "v1.0.0", "commit": "0" * 40, "state": state}
+    (tree.root / "models.lock").write_text(json.dumps(lock))
+    assert "base: warning: builtin: tokenizer.json read plainly" in tree.run()
+
+
+@pytest.mark.parametrize(
+    ("kind", "settings", "refused"),
+    [
+        pytest.param("llama", {"tokenizer_class": "LlamaTokenizerFast"}, True, id="class-that-splits-otherwise"),
+        pytest.param("llama", {"tokenizer_class": "TokenizersBackend"}, False, id="class-that-reads-the-file"),
+        pytest.param("llama", {"tokenizer_class": "PreTrainedTokenizerFast", "add_bos_token": True}, False, id="bos"),
+    ],
+)
+def test_only_another_split_of_a_text_counts_as_another_reading(
+    tree: Tree, kind: str, settings: dict[str, object], refused: bool
+) -> None:
+    content = tokenizer(kind, **settings)
+    write(tree.root / "mine", content)
+    tree.pin("path:mine", content)
+    if refused:
+        assert "path:mine: tokenizer.json read plainly and AutoTokenizer (LlamaTokenizer)" in tree.refusal()
+    else:
+        assert "warning" not in tree.run()
+
+
+def test_mark_of_a_beginning_is_no_difference() -> None:
+    special = {"<s>"}
+    older, newer = ["▁Hello", "▁you", "<s>", "▁", "x"], ["Hello", "▁you", "<s>", "x"]
+    assert readings._unmarked(older, special) == readings._unmarked(newer, special) == ["Hello", "▁you", "<s>", "x"]
+    assert readings._unmarked(["Hello", "you"], special) != readings._unmarked(["Hello", "▁you"], special)
 
 
 def test_builtin_loads_neither_torch_nor_the_hubs_library(tree: Tree) -> None:

@@ -5,7 +5,7 @@ import pytest
 
 from pipeline.common import files, schema
 from pipeline.stages import gate
-from tests.stages.conftest import release, set_params
+from tests.stages.conftest import release, schema_problems, set_params
 
 
 def test_report_compares_with_the_parent_by_its_release_name(done, finished, run):
@@ -48,6 +48,12 @@ def repeated(done, finished):
     told = files.read_json(gate.REPORTS / "predictions.json")
     files.write_json(gate.REPORTS / "predictions.json", told | {"releases": {"parent": "v1.0.0", "anchor": None}})
     return done
+
+
+def test_reports_of_a_candidate_fit_their_schemas(finished):
+    reports = sorted((finished / "reports").glob("*.json"))
+    assert {"decision", "metrics", "predictions", "reasons", "training", "verdict"} <= {path.stem for path in reports}
+    assert schema_problems(reports) == {}
 
 
 def first_lines() -> str:

@@ -1,4 +1,6 @@
 import json
+import re
+import shutil
 import subprocess
 import sys
 from collections.abc import Callable
@@ -199,6 +201,22 @@ def test_without_evaluation_items_a_probe_is_compared(done, run):
     assert "over 1 evaluation items" in run(merge)
 
 
+@pytest.mark.parametrize("name", ["merged", "adapter"])
+def test_snippet_of_the_card_runs_in_a_copy_of_the_folder_anywhere(finished, tmp_path, name):
+    copy = shutil.copytree(finished / "models" / name, tmp_path / "elsewhere" / "downloaded")
+    [snippet] = re.findall(r"^```python\n(.*?)^```$", (copy / "README.md").read_text(), re.MULTILINE | re.DOTALL)
+    code = snippet + "import torch\nids = tokenizer('toy 12', return_tensors='pt')['input_ids']\n"
+    code += "print(ids.tolist(), model(input_ids=ids).logits[0, -1].argmax().item())"
+    environment = ENVIRONMENT | {"HF_HUB_OFFLINE": "1"}
+    done = subprocess.run(
+        [sys.executable, "-c", code], cwd=copy, env=environment, capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, done.stderr
+    model = AutoModelForCausalLM.from_pretrained(finished / merge.MERGED)
+    ids = AutoTokenizer.from_pretrained(finished / merge.MERGED)("toy 12", return_tensors="pt")["input_ids"]
+    assert done.stdout.split("\n")[0] == f"{ids.tolist()} {model(input_ids=ids).logits[0, -1].argmax().item()}"
+
+
 def test_card_is_one_that_the_hub_reads(finished):
     text = (finished / merge.MERGED / "README.md").read_text()
     card = ModelCard(text)
@@ -208,6 +226,7 @@ def test_card_is_one_that_the_hub_reads(finished):
     told = {(r.dataset_name, r.metric_name): r.metric_value for r in card.data.eval_results}
     assert told["all", "accuracy"] == measured["all"]["accuracy"]
     assert {name for name, _ in told} == {"all", *measured["slices"]}
-    assert "base | `examples/base`" in text
+    assert "base | `./examples/base`" in text
+    assert "llama.cpp" in text
     assert files.sha256(finished / merge.ADAPTER / "adapter_model.safetensors") in text
     assert "increment | `winter`" in text

@@ -5,9 +5,12 @@ import time
 from pathlib import Path
 
 import pytest
+from huggingface_hub import ModelCard
+from huggingface_hub.errors import HFValidationError
+from huggingface_hub.utils import validate_repo_id
 from safetensors.torch import load_file
 
-from pipeline.common import files, params, scratch
+from pipeline.common import files, params, schema, scratch
 from pipeline.common.errors import GraftError
 from pipeline.data.records import arrow
 from pipeline.model.adapter import lora_settings, saved_adapter
@@ -16,7 +19,7 @@ from pipeline.model.base import base_files, pinned
 from pipeline.model.chat import chat
 from pipeline.model.weights import base_model, weights
 from pipeline.stages import train
-from pipeline.training import batches, loop, rates
+from pipeline.training import adapter_folder, batches, loop, rates
 from pipeline.training.batches import Order
 from pipeline.training.examples import examples
 from pipeline.training.examples.example import Encoding, Example
@@ -54,17 +57,76 @@ def test_another_seed_gives_another_adapter(candidate, finished, run):
     assert outputs(candidate)[str(WEIGHTS)] != outputs(finished)[str(WEIGHTS)]
 
 
-def test_adapter_is_two_files_float32_and_names_its_base(finished):
-    assert sorted(path.name for path in (finished / "models/adapter").iterdir()) == [CONFIG.name, WEIGHTS.name]
+def test_adapter_is_float32_and_names_its_base_as_no_hub_can(finished):
     assert {str(tensor.dtype) for tensor in load_file(finished / WEIGHTS).values()} == {"torch.float32"}
     config = files.read_json(finished / CONFIG)
-    assert (config["base_model_name_or_path"], config["revision"], config["r"]) == ("examples/base", None, 2)
+    assert (config["base_model_name_or_path"], config["revision"], config["r"]) == ("./examples/base", None, 2)
+    with pytest.raises(HFValidationError):
+        validate_repo_id(config["base_model_name_or_path"])
     assert config["target_modules"] == sorted(config["target_modules"])
     assert str(finished) not in (finished / CONFIG).read_text()
 
 
+def test_tokenizer_card_and_embedded_base_are_beside_the_adapter_byte_for_byte(finished):
+    adapter, base = finished / "models/adapter", finished / "examples/base"
+    tokenizer = {"chat_template.jinja", "tokenizer.json", "tokenizer_config.json"}
+    own = {CONFIG.name, WEIGHTS.name, "README.md", "base"}
+    assert {path.name for path in adapter.iterdir()} == own | tokenizer
+    assert all((adapter / name).read_bytes() == (base / name).read_bytes() for name in tokenizer)
+    copied, whole = files.files_below(adapter / "base"), files.files_below(base)
+    assert [path.read_bytes() for path in copied] == [path.read_bytes() for path in whole]
+
+
+@pytest.mark.parametrize(
+    ("source", "name", "hub"),
+    [
+        ("hf:acme/tiny", "acme/tiny", True),
+        ("builtin", "./examples/base", False),
+        ("path:mine", "./mine", False),
+        ("path:models/tiny", "./models/tiny", False),
+        ("path:../tiny", "../tiny", False),
+        ("path:./tiny", "./tiny", False),
+        ("path:/mnt/tiny", "/mnt/tiny", False),
+        ("path:/tiny", "/tiny", False),
+        ("path:~/tiny", "~/tiny", False),
+    ],
+)
+def test_base_is_named_so_that_only_a_hubs_own_is_asked_of_the_hub(source, name, hub):
+    assert pinned.reference(source) == name
+    try:
+        validate_repo_id(name)
+    except HFValidationError:
+        assert not hub
+    else:
+        assert hub
+
+
+def test_card_of_an_adapter_names_a_hub_base_with_its_commit(finished):
+    base = pinned.Base(folder=finished, name="acme/tiny", revision="0" * 40, sha256={}, fingerprint="f" * 64)
+    card = ModelCard(adapter_folder.card(saved_adapter.read(finished / "models/adapter"), base))
+    assert (card.data.base_model, card.data.library_name) == ("acme/tiny", "peft")
+    assert f'AutoModelForCausalLM.from_pretrained("acme/tiny", revision="{"0" * 40}")' in card.text
+
+
+def test_parent_of_an_older_graft_continues_and_is_handed_on_with_the_new_name(child, finished, run):
+    run(train)
+    expected = outputs(child)
+    for path in files.files_below(child / "models/parent/adapter"):
+        if path.name not in (CONFIG.name, WEIGHTS.name):
+            path.unlink()
+    config = child / "models/parent/adapter" / CONFIG.name
+    files.write_json(config, files.read_json(config) | {"base_model_name_or_path": "examples/base"})
+    run(train)
+    assert outputs(child) == expected
+    write_records(train.RECORDS, [])
+    run(train)
+    assert files.read_json(CONFIG) == files.read_json(finished / CONFIG)
+    assert WEIGHTS.read_bytes() == (finished / WEIGHTS).read_bytes()
+
+
 def test_training_json_and_curve_say_what_was_done(finished):
     facts = files.read_json(finished / "reports/training.json")
+    assert schema.problems(facts, "training") == []
     assert (facts["records"], facts["steps"], facts["epochs"], facts["truncated"]) == (48, 12, 2, 0)
     assert facts["increments"] == {"winter": 48}
     assert facts["continued_from"] is None
@@ -143,6 +205,7 @@ def test_nothing_new_hands_on_the_parents_bytes_without_loading_torch(child, fin
     facts = files.read_json(train.TRAINING)
     assert facts.keys() == files.read_json(finished / "reports/training.json").keys()
     assert facts["machine_class"] is None
+    assert schema.problems(facts, "training") == []
 
 
 @pytest.mark.parametrize(

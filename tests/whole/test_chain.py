@@ -132,7 +132,8 @@ def test_colleague_pulls_a_refused_candidate_without_weights(chain: Chain, tmp_p
 def test_refusal_names_slices_with_numbers(chain: Chain) -> None:
     verdict = json.loads(chain.work.git("show", "origin/refused:reports/verdict.json"))
     assert (verdict["verdict"], verdict["decision"]) == ("fail", "refused")
-    assert any("2026-01-winter" in reason or "all" in reason for reason in verdict["reasons"])
+    shuffled = [reason for reason in verdict["reasons"] if reason.startswith("2026-03-shuffled accuracy: 0.")]
+    assert [reason.endswith(", needs at least 0.5000") for reason in shuffled] == [True]
 
 
 def test_helper_of_evaluate_alone_reruns_evaluate_and_what_follows(chain: Chain, tmp_path: Path) -> None:

@@ -1,12 +1,18 @@
-"""The commit-msg hook, as git runs it."""
+"""The commit-msg hook, as git runs it; and what pre-commit's fixers make of what git keeps."""
 
+import re
 import shutil
 import subprocess
+import sys
 from pathlib import Path
 
 import pytest
+from ruamel.yaml import YAML
 
-from tests.conftest import ENVIRONMENT, ROOT
+from tests.conftest import ENVIRONMENT, ROOT, Chain, Clone
+
+FIXERS = ("end_of_file_fixer", "trailing_whitespace_fixer")
+FOREIGN = ("dvc.lock", "examples/")  # DVC writes the lock; the base and the samples are pinned as they are
 
 
 @pytest.fixture
@@ -56,3 +62,24 @@ def test_other_subjects_are_refused_with_the_reason(repository: Path, message: s
 
 def test_commits_of_data_are_free(repository: Path) -> None:
     assert commit(repository, "data/increments/2026-02-spring/increment.yaml", "Spring titles").returncode == 0
+
+
+@pytest.mark.parametrize("revision", ["main", "origin/refused", "rolled-back"])
+def test_fixers_of_white_space_change_nothing_that_graft_writes(chain: Chain, tmp_path: Path, revision: str) -> None:
+    clone = chain.pulled(tmp_path / "clone", "main" if revision == "rolled-back" else revision)
+    if revision == "rolled-back":
+        clone.graft("rollback", "v1.0.0", "--why", "too many returns")
+    left_out = re.compile(YAML(typ="safe").load(ROOT / ".pre-commit-config.yaml")["exclude"])
+    written = [name for name in tracked(clone) if not name.startswith(FOREIGN)]
+    assert "reports/manifest.json" in written
+    assert {name for name in tracked(clone) if left_out.match(name)} >= {"dvc.lock", "examples/base/tokenizer.json"}
+    for fixer in FIXERS:
+        command = [sys.executable, "-m", f"pre_commit_hooks.{fixer}", *written]
+        done = subprocess.run(command, cwd=clone.path, capture_output=True, text=True, check=False)
+        assert (done.returncode, done.stdout) == (0, "")
+
+
+def tracked(clone: Clone) -> list[str]:
+    """The text files that git keeps, as pre-commit would hand them to a fixer."""
+    listed = clone.git("ls-files", "-z").rstrip("\0").split("\0")
+    return [name for name in listed if b"\0" not in (clone.path / name).read_bytes()]

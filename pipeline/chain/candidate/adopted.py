@@ -105,14 +105,16 @@ def _unlike_ours(config: Mapping[str, Any]) -> list[str]:
 def _other_base(config: Mapping[str, Any], base: Base) -> list[str]:
     """A hub's name that is another hub's name; folders are called differently on every machine."""
     named = str(config.get("base_model_name_or_path"))
-    if base.revision is None or named.count("/") != 1 or named == base.name:
+    folder = named.count("/") != 1 or named.startswith((".", "/", "~"))
+    if base.revision is None or folder or named == base.name:
         return []
     return [f"{CONFIG}: base_model_name_or_path is {named}, the pinned base {base.name}"]
 
 
 def _unproved(config: Mapping[str, Any], base: Base) -> list[str]:
     named, revision = config.get("base_model_name_or_path"), config.get("revision")
-    found = [] if named == base.name else [f"it was trained on {named}; names and shapes fit {base.name}"]
+    same = str(named).removeprefix("./") == base.name.removeprefix("./")
+    found = [] if same else [f"it was trained on {named}; names and shapes fit {base.name}"]
     return found + (
         [f"it was trained on revision {revision}, pinned is {base.revision}"]
         if revision not in (None, base.revision)

@@ -16,6 +16,7 @@ from pipeline.chain.history.releases import MANIFEST, Release
 from pipeline.chain.history.thinning import PARAMS, Keep
 from pipeline.common.errors import GraftError
 
+ADAPTER = ("models/adapter/adapter_model.safetensors", "models/adapter/adapter_config.json")  # without the tokenizer
 _REFRESH = re.compile(rb"^ +chain: fresh\b", re.MULTILINE)  # `graft add --full`: its data are all stored already
 
 
@@ -45,7 +46,7 @@ def release_sizes(releases: Iterable[Release], kept: Mapping[str, Keep]) -> tupl
         try:
             listed = orjson.loads(manifest)["outputs"]
             stored = _stored(listed, dvc_yaml, release, full=kept[release.tag] == "full")
-            adapter, full = _below(listed, "models/adapter"), _below(listed, "models/merged")
+            adapter, full = sum(_size(listed, path) for path in ADAPTER), _below(listed, "models/merged")
         except (GraftError, ValueError, AttributeError, KeyError, TypeError):
             broken[release.tag] = _why(release.tag, manifest, dvc_yaml)
             continue
@@ -79,6 +80,10 @@ def _stored(listed: Mapping[str, Any], dvc_yaml: bytes, release: Release, *, ful
     if release.lock.anchor:
         cached.discard("models/anchor")
     return {digest["sha256"]: digest["size"] for digest in _inside(listed, cached)}
+
+
+def _size(listed: Mapping[str, Any], path: str) -> int:
+    return int(listed[path]["size"]) if path in listed else 0
 
 
 def _below(listed: Mapping[str, Any], folder: str) -> int:

@@ -17,8 +17,8 @@ __all__ = ["FileSpec", "known_encoding"]
 NAME = "increment.yaml"
 RAW = "raw"
 IMAGES = "images"  # a folder of this name below raw/ holds what rows refer to: its files are not listed
-_HEADER = """What this increment brings and how its files are read; schemas/increment.schema.json.
-Edit freely until the increment is released."""
+_HEADER = """yaml-language-server: $schema=../../../schemas/increment.schema.json
+What this increment brings and how its files are read. Edit freely until the increment is released."""
 _ONCE = ("key", "date")  # what the increment says once for all of its files
 
 

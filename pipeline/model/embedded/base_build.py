@@ -7,6 +7,7 @@ params.yaml. The model is built beside the old one and takes its place when comp
 leaves a whole base.
 """
 
+import json
 import shutil
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -14,8 +15,8 @@ from pathlib import Path
 
 import torch
 import torch.nn.functional as F  # noqa: N812 - its usual name
-from tokenizers import Tokenizer, decoders, models, pre_tokenizers, trainers
-from transformers import GenerationConfig, PreTrainedTokenizerFast, Qwen2Config, Qwen2ForCausalLM
+from tokenizers import Tokenizer, models, pre_tokenizers, trainers
+from transformers import GenerationConfig, Qwen2Config, Qwen2ForCausalLM, Qwen2Tokenizer
 from transformers.utils import logging
 
 from pipeline.common import errors, files
@@ -72,11 +73,15 @@ def build(corpus: Sequence[Path], target: Path, *, threads: int, size: Size | No
     return {path.name: files.sha256(path) for path in files.files_below(target)}
 
 
-def train_tokenizer(documents: Sequence[str], vocabulary: int) -> Tokenizer:
-    """A byte-level BPE: any text of any script can be written with it."""
+def train_tokenizer(documents: Sequence[str], vocabulary: int) -> Qwen2Tokenizer:
+    """A byte-level BPE of the class that AutoTokenizer reads a Qwen2's tokenizer.json with, whatever the file says.
+
+    That class has a normaliser and a way to split text of its own. What is learnt here is learnt with them, and the
+    class itself writes the file, so that tokenizer.json read plainly gives the same tokens.
+    """
+    reader = Qwen2Tokenizer().backend_tokenizer
     tokenizer = Tokenizer(models.BPE())
-    tokenizer.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
-    tokenizer.decoder = decoders.ByteLevel()
+    tokenizer.normalizer, tokenizer.pre_tokenizer = reader.normalizer, reader.pre_tokenizer
     trainer = trainers.BpeTrainer(
         vocab_size=vocabulary,
         special_tokens=SPECIALS,
@@ -84,20 +89,30 @@ def train_tokenizer(documents: Sequence[str], vocabulary: int) -> Tokenizer:
         show_progress=False,
     )
     tokenizer.train_from_iterator(words(documents), trainer)
-    return tokenizer
+    learnt = json.loads(tokenizer.to_str())["model"]
+    return Qwen2Tokenizer(
+        vocab=learnt["vocab"],
+        merges=[tuple(pair) for pair in learnt["merges"]],
+        unk_token=PAD,
+        eos_token=END,
+        pad_token=PAD,
+        extra_special_tokens=[START],
+        chat_template=TEMPLATE,
+        model_max_length=CONTEXT,
+    )
 
 
-def train_model(documents: Sequence[str], tokenizer: Tokenizer, size: Size) -> Qwen2ForCausalLM:
+def train_model(documents: Sequence[str], tokenizer: Qwen2Tokenizer, size: Size) -> Qwen2ForCausalLM:
     """A Qwen2 of the given size after `size.steps` steps of next-token prediction."""
     torch.manual_seed(SEED)
     model = Qwen2ForCausalLM(_config(tokenizer, size))
-    rows = _rows([encoding.ids for encoding in tokenizer.encode_batch(documents)], size)
+    rows = _rows(tokenizer(list(documents), add_special_tokens=False, verbose=False)["input_ids"], size)
     optimizer = torch.optim.AdamW(model.parameters(), lr=size.learning_rate, betas=(0.9, 0.95), weight_decay=0.01)
     schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, size.learning_rate, size.steps, pct_start=0.1)
     print(f"base: {model.num_parameters():,} parameters, {len(documents):,} documents, {size.steps} steps", flush=True)
     model.train()
     for step in range(1, size.steps + 1):
-        echoes_BT = _echoes(size, tokenizer.get_vocab_size())
+        echoes_BT = _echoes(size, len(tokenizer))
         batch_BT = torch.cat([torch.tensor([next(rows) for _ in range(size.batch - len(echoes_BT))]), echoes_BT])
         loss = _loss(model, batch_BT, size.answer_weight)
         optimizer.zero_grad()
@@ -110,9 +125,9 @@ def train_model(documents: Sequence[str], tokenizer: Tokenizer, size: Size) -> Q
     return model.eval()
 
 
-def _config(tokenizer: Tokenizer, size: Size) -> Qwen2Config:
+def _config(tokenizer: Qwen2Tokenizer, size: Size) -> Qwen2Config:
     return Qwen2Config(
-        vocab_size=tokenizer.get_vocab_size(),
+        vocab_size=len(tokenizer),
         hidden_size=size.hidden,
         intermediate_size=size.hidden * 8 // 3,
         num_hidden_layers=size.layers,
@@ -158,7 +173,7 @@ def _echoes(size: Size, vocabulary: int) -> torch.Tensor:
     return torch.cat([half_BT, half_BT], dim=1)
 
 
-def _save(model: Qwen2ForCausalLM, tokenizer: Tokenizer, folder: Path) -> None:
+def _save(model: Qwen2ForCausalLM, tokenizer: Qwen2Tokenizer, folder: Path) -> None:
     """The standard layout of transformers, with nothing in it of this machine or this moment."""
     logging.disable_progress_bar()
     end, pad = model.config.eos_token_id, model.config.pad_token_id
@@ -166,15 +181,7 @@ def _save(model: Qwen2ForCausalLM, tokenizer: Tokenizer, folder: Path) -> None:
         eos_token_id=end, pad_token_id=pad, do_sample=False, max_new_tokens=ANSWER
     )
     model.save_pretrained(folder)
-    wrapped = PreTrainedTokenizerFast(
-        tokenizer_object=tokenizer,
-        eos_token=END,
-        pad_token=PAD,
-        extra_special_tokens=[START],
-        chat_template=TEMPLATE,
-        model_max_length=CONTEXT,
-    )
-    wrapped.save_pretrained(folder)
+    tokenizer.save_pretrained(folder)
     for path in files.files_below(folder):
         path.chmod(0o644)  # safetensors writes files that their owner alone may read
 

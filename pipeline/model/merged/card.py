@@ -36,6 +36,7 @@ class CardBase:
     name: str  # a hub's ORG/NAME or a folder
     revision: str | None  # hub only: commit, 40 hex digits
     fingerprint: str  # SHA-256 over its files' names and hashes
+    embedded: bool  # is it the one of examples/base?
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -89,6 +90,7 @@ def _values(facts: CardFacts) -> dict[str, Any]:
     machine = sorted((training["machine_class"] or {}).items())
     return {
         "base": facts.base.name,
+        "embedded": facts.base.embedded,
         "method": training["method"],
         "dtype": facts.dtype,
         "about": _Markdown(_about(facts)),

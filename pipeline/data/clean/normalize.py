@@ -12,8 +12,8 @@ from functools import cache, partial
 
 import pyarrow as pa
 
-from pipeline.data.clean import contacts, folding, message_texts
-from pipeline.data.clean.pattern import MASKED
+from pipeline.data.clean import contacts, folding, message_texts, phones
+from pipeline.data.clean.pattern import MASKED, Pattern
 from pipeline.data.clean.settings import NormalizeSettings
 
 # Control and invisible formatting characters; the joiners U+200C and U+200D stay: they spell words and emoji.
@@ -83,7 +83,7 @@ def _once(text: str, options: NormalizeSettings, *, one_line: bool) -> str:
         text = folding.to_ascii(text)
     if options.lowercase:
         text = "".join(part if MASKED.fullmatch(part) else part.lower() for part in MASKED.split(text))
-    text = _stripped(text, options)
+    text = _stripped(text, options, phones.PHONE_IN_TITLES if one_line else phones.PHONE)
     if not options.line_breaks:
         text = " ".join(text.splitlines())
     if not options.white_space:
@@ -102,12 +102,12 @@ def _repaired(text: str) -> str:
     return text if _SURROGATE.search(fixed) else fixed  # half a pair is nothing
 
 
-def _stripped(text: str, options: NormalizeSettings) -> str:
+def _stripped(text: str, options: NormalizeSettings, phone: Pattern) -> str:
     if options.strip_urls:
         text = _URL.sub("", text)
     if options.strip_emails:
         text = contacts.EMAIL.replace(text, "")
-    return contacts.PHONE.replace(text, "") if options.strip_phones else text
+    return phone.replace(text, "") if options.strip_phones else text
 
 
 def _lines(text: str) -> str:
@@ -126,8 +126,8 @@ def _gate(options: NormalizeSettings, *, one_line: bool) -> str:
         "lowercase": r"[A-Z]|[^\x00-\x7f]",
         "ascii": r"[^\x00-\x7f]",
         "strip_urls": r"(?i)://|www\.",
-        "strip_emails": "@",
-        "strip_phones": contacts.PHONE.gate,
+        "strip_emails": "[@\\x{ff20}]",
+        "strip_phones": f"{folding.WIDE}|{(phones.PHONE_IN_TITLES if one_line else phones.PHONE).gate}",
     }
     found = [
         f"(?:{checks[field.name]})"

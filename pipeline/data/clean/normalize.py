@@ -12,7 +12,7 @@ from functools import cache, partial
 
 import pyarrow as pa
 
-from pipeline.data.clean import contacts, folding, message_texts, phones
+from pipeline.data.clean import contacts, folding, message_texts, phones, repair
 from pipeline.data.clean.pattern import MASKED, Pattern
 from pipeline.data.clean.settings import NormalizeSettings
 
@@ -29,10 +29,6 @@ _REMOVED = re.compile(f"[{_CONTROL}]")
 _REMOVED_OF_A_BLOCK = re.compile(rf"[{_CONTROL}\x1c-\x1f]")
 _LINE_END = re.compile("\r\n|[\r\x0b\x0c\x85\u2028\u2029]")
 _URL = re.compile(r"(?:\b(?:https?|ftp)://|\bwww\.)[^\s<>\"'，。；、）】」]{1,2000}", re.IGNORECASE)
-_SUSPECT = re.compile(r"[^\x00-\x7f\u2e80-\ufaff\ufe30-\uffef]")  # mojibake is never all Chinese, Japanese or Korean
-_C1 = re.compile(r"[\x80-\x84\x86-\x9f]")
-_SURROGATE = re.compile("[\ud800-\udfff]")
-_NEXT_LINE = re.compile(r"(?<![\x80-\xff])\x85")
 _ROUNDS = 10  # a text that still changes then was made to
 
 
@@ -74,8 +70,10 @@ def _settled(text: str, change: Callable[[str], str]) -> str:
 
 
 def _once(text: str, options: NormalizeSettings, *, one_line: bool) -> str:
+    if options.entities and one_line:
+        text = repair.unescaped(text)
     if options.mojibake and not text.isascii():
-        text = _repaired(text)
+        text = repair.repaired(text)
     if options.unicode:
         text = text if text.isascii() else unicodedata.normalize("NFC", text)
         text = (_REMOVED if one_line else _REMOVED_OF_A_BLOCK).sub("", text)
@@ -89,17 +87,6 @@ def _once(text: str, options: NormalizeSettings, *, one_line: bool) -> str:
     if not options.white_space:
         return text
     return " ".join(text.split()) if one_line or not options.line_breaks else _lines(text)
-
-
-def _repaired(text: str) -> str:
-    if not _SUSPECT.search(text):
-        return text
-    if not _C1.search(text):
-        text = _NEXT_LINE.sub("\n", text)  # alone it is white space, among others of its block an ellipsis
-    import ftfy  # 0.06 s: only for text that may need it
-
-    fixed = "\n".join(ftfy.fix_encoding(each) for each in text.split("\n"))  # encodings may differ by line
-    return text if _SURROGATE.search(fixed) else fixed  # half a pair is nothing
 
 
 def _stripped(text: str, options: NormalizeSettings, phone: Pattern) -> str:
@@ -134,6 +121,8 @@ def _gate(options: NormalizeSettings, *, one_line: bool) -> str:
         for field in fields(options)
         if field.name in checks and getattr(options, field.name)
     ]
+    if options.entities and one_line:
+        found.append(repair.ENTITY)
     if options.mojibake:
         found.append(_badness())
     if not options.line_breaks:

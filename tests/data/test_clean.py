@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from pipeline.data.clean import clean, message_texts, pii, single_text
+from pipeline.data.clean import clean, folding, message_texts, pii, single_text
 from pipeline.data.clean.settings import CleaningSettings
 from pipeline.data.clean.settings import NormalizeSettings as Normalize
 from pipeline.data.clean.settings import PiiSettings as Pii
@@ -88,9 +88,13 @@ def test_single_strings_are_cleaned_as_batches_are(value):
 @settings(max_examples=200, deadline=None)
 @given(st.lists(CONTENT, max_size=3))
 def test_gates_miss_nothing(values):
-    column = pa.array(values, pa.string())
-    for kind in pii.KINDS.values():
+    column = pa.array(map(folding.same_length, values), pa.string())
+    wide = message_texts.matching(pa.array(values, pa.string()), folding.WIDE)
+    assert all(folding.same_length(value) == value for value, hit in zip(values, wide, strict=True) if not hit)
+    for kind in (*pii.KINDS.values(), *pii.KINDS_IN_TITLES.values()):
         found = [kind.replace(value) != value for value in values]
+        if kind.many_digits:
+            assert all(sum(map(str.isdigit, value)) >= 7 for value, hit in zip(values, found, strict=True) if hit)
         assert not [
             1 for hit, gate in zip(found, message_texts.matching(column, kind.gate), strict=True) if hit and not gate
         ]

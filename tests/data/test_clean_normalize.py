@@ -16,7 +16,7 @@ from pipeline.data.clean.settings import NormalizeSettings
 from tests.rows import batch, outcome, plain, title
 
 TITLES = Path(__file__).parents[3] / "shared/data/pricerunner/pricerunner_aggregate.csv"
-OFF = NormalizeSettings(unicode=False, mojibake=False, white_space=False)
+OFF = NormalizeSettings(unicode=False, mojibake=False, white_space=False, entities=False)
 
 
 @pytest.mark.parametrize(
@@ -29,6 +29,12 @@ OFF = NormalizeSettings(unicode=False, mojibake=False, white_space=False)
         pytest.param("ÐŸÑ€Ð¸Ð²ÐµÑ‚", "Привет", id="cyrillic"),
         pytest.param("55â€³ 4K", "55″ 4K", id="inches"),
         pytest.param("kühlschrank â€“ weiß", "kühlschrank – weiß", id="only-in-part"),
+        pytest.param("CafÃ© und Ãœbergröße", "Café und Übergröße", id="beside-good-text"),
+        pytest.param("ï¼Œ", "，", id="a-chinese-comma"),
+        pytest.param("MÃ¼ller’s naïve", "Müller’s naïve", id="windows-1252-and-unicode"),
+        pytest.param("Ð¿Ñ€Ð¸Ð²ÐµÑ‚", "привет", id="lower-case-cyrillic"),
+        pytest.param("æ\x8c\x81ã\x81£ã\x81¦", "持って", id="kanji-and-kana"),
+        pytest.param("VÃµru Å\x81Ã³dÅº Ä°stanbul", "Võru Łódź İstanbul", id="names"),
         pytest.param("\x93smart\x94", "“smart”", id="control-characters-of-windows-1252"),
     ],
 )
@@ -42,12 +48,46 @@ def test_mojibake_is_repaired(broken, repaired):
     [
         "café crème à la carte", "Größe: 55″ – weiß", "naïve Ærø ÅÄÖ", "冰箱 三门 215L", "Привет, мир", "ελληνικά",
         "日本語テキスト", "한국어", "עברית", "5 € / 3 £ ± 2 °C ½ × ¾", "“quoted” — ‘text’…", "¿qué? ¡sí!",
+        "Üßªąñ", "ßª", "É±", "ANDRÉ± ACHÍ§", "Häagen-Dazs® Škoda™ naïve Ångström „Übergröße“",
+        "Łódź İstanbul Çelik Võru Ñandú",
+        "»Åberg« »Étienne« »Çetin«", "”Évora", "Ölfarbe ¼ ½", "JÄRVENPÄÄ° BLÅ® SEPPÄ½ MANHÃ®",
+        "NESCAFÉ® CRÈME™ MÜSLI©", "PURÉ² ŠÉF³",
         "PARCE QUE SUR LEURS PLAQUES IL Y MARQUÉ…", "(╯°□°)╯", "© 2020 ® ™", "👩\u200d🔧 👍🏽",
     ],
 )  # fmt: skip
 def test_good_text_stays(text):
     assert line(text, NormalizeSettings()) == text
     assert block(text, NormalizeSettings()) == text
+
+
+ACCENTED = "àáâãäåæçèéêëìíîïðñòóôõöøùúûüýþßāăąćčďđēęěğģīįķļľłńņňőœŕřśşšţťūůűųźżžªº"
+
+
+@pytest.mark.parametrize("sign", ["", *"®™©°²³½¼…»“”’€£§±×!?)"])
+def test_an_accented_letter_and_any_sign_stay(sign):
+    words = [f"ex{letter}{sign} y" for letter in ACCENTED] + [
+        f"EX{letter}{sign} Y" for letter in ACCENTED.upper() if letter not in "ÂÃ"
+    ]
+    assert [line(word, NormalizeSettings()) for word in words] == words
+
+
+@pytest.mark.parametrize(
+    ("text", "wanted"),
+    [
+        ("Tom &amp; Jerry&#39;s caf&eacute; &#xB7; 5&nbsp;kg", "Tom & Jerry's café · 5 kg"),
+        ("a&amp;nbsp;b &amp;amp;amp;lt; &#183;", "a b < ·"),
+        ("&quot;x&quot; &lt;b&gt; &hellip;", '"x" <b> …'),
+        ("AT&T Q&A a&b; &copy 2020 &foo; &; &#; &#xZZ; &#0; &#xD800; R&D;", None),
+        ("&Atilde;&copy;t&Atilde;&copy;", "été"),
+    ],
+)
+def test_entities_are_decoded_in_titles_and_labels(text, wanted):
+    cleaned = outcome(normalize.apply(batch([title(text, text)]), NormalizeSettings()).to_pylist()[0])
+    assert cleaned == [wanted or text] * 2
+    assert line(cleaned[0], NormalizeSettings()) == cleaned[0]
+    rows = batch([title(text, text), plain(f"{text}\n&lt;b&gt;"), plain("&lt;")])
+    assert normalize.apply(rows, NormalizeSettings(entities=False)).equals(rows)
+    assert normalize.apply(rows, NormalizeSettings()).slice(1).equals(rows.slice(1))
 
 
 @pytest.mark.parametrize(
@@ -147,7 +187,19 @@ def test_the_gate_misses_nothing_and_twice_is_once(text, one_line, options):
 
 
 @pytest.mark.parametrize(
-    "text", [" " * 200_000, "a " * 100_000, "Ã©" * 50_000, " \n" * 100_000, "\u0301" * 100_000, "Ã" * 100_000]
+    "text",
+    [
+        " " * 200_000,
+        "a " * 100_000,
+        "Ã©" * 50_000,
+        " \n" * 100_000,
+        "&amp;" * 40_000,
+        "&#38;" * 40_000,
+        "&" * 200_000,
+        "Ã© ü ß " * 4_000,
+        "\u0301" * 100_000,
+        "Ã" * 100_000,
+    ],
 )
 def test_time_is_linear_in_the_length(text):
     for change in (line, block):

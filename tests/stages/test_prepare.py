@@ -105,8 +105,11 @@ def test_jsonl_reject(tmp_path, row, reason):
 
 
 def test_contacts_are_masked_and_counted(tmp_path):
-    result = prepared(tmp_path, a="fridge mail a@b.example,x\nfridge 13812345678,x\n")
-    assert sorted(item.prompt[0]["content"] for item in result.records) == ["fridge [PHONE]", "fridge mail [EMAIL]"]
+    result = prepared(tmp_path, a="fridge mail a@b.example,x\nfridge tel 13812345678,x\n")
+    assert sorted(item.prompt[0]["content"] for item in result.records) == [
+        "fridge mail [EMAIL]",
+        "fridge tel [PHONE]",
+    ]
     assert result.report["masked"] == {"email": 1, "phone": 1}
 
 

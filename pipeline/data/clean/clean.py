@@ -34,4 +34,4 @@ def clean(batch: pa.RecordBatch, options: CleaningSettings) -> pa.RecordBatch:
 
 def text(value: str, options: CleaningSettings) -> str:
     """One line of text as `clean` leaves it: for items kept by hand that must equal cleaned ones."""
-    return pii.scrub(normalize.line(value, options.normalize), options.pii)[0]
+    return pii.scrub(normalize.line(value, options.normalize), options.pii, title=True)[0]

@@ -12,8 +12,8 @@ from functools import cache, partial
 
 import pyarrow as pa
 
-from pipeline.data.clean import contacts, folding, message_texts
-from pipeline.data.clean.pattern import MASKED
+from pipeline.data.clean import contacts, folding, message_texts, phones, repair
+from pipeline.data.clean.pattern import MASKED, Pattern
 from pipeline.data.clean.settings import NormalizeSettings
 
 # Control and invisible formatting characters; the joiners U+200C and U+200D stay: they spell words and emoji.
@@ -29,10 +29,6 @@ _REMOVED = re.compile(f"[{_CONTROL}]")
 _REMOVED_OF_A_BLOCK = re.compile(rf"[{_CONTROL}\x1c-\x1f]")
 _LINE_END = re.compile("\r\n|[\r\x0b\x0c\x85\u2028\u2029]")
 _URL = re.compile(r"(?:\b(?:https?|ftp)://|\bwww\.)[^\s<>\"'，。；、）】」]{1,2000}", re.IGNORECASE)
-_SUSPECT = re.compile(r"[^\x00-\x7f\u2e80-\ufaff\ufe30-\uffef]")  # mojibake is never all Chinese, Japanese or Korean
-_C1 = re.compile(r"[\x80-\x84\x86-\x9f]")
-_SURROGATE = re.compile("[\ud800-\udfff]")
-_NEXT_LINE = re.compile(r"(?<![\x80-\xff])\x85")
 _ROUNDS = 10  # a text that still changes then was made to
 
 
@@ -74,8 +70,10 @@ def _settled(text: str, change: Callable[[str], str]) -> str:
 
 
 def _once(text: str, options: NormalizeSettings, *, one_line: bool) -> str:
+    if options.entities and one_line:
+        text = repair.unescaped(text)
     if options.mojibake and not text.isascii():
-        text = _repaired(text)
+        text = repair.repaired(text)
     if options.unicode:
         text = text if text.isascii() else unicodedata.normalize("NFC", text)
         text = (_REMOVED if one_line else _REMOVED_OF_A_BLOCK).sub("", text)
@@ -83,7 +81,7 @@ def _once(text: str, options: NormalizeSettings, *, one_line: bool) -> str:
         text = folding.to_ascii(text)
     if options.lowercase:
         text = "".join(part if MASKED.fullmatch(part) else part.lower() for part in MASKED.split(text))
-    text = _stripped(text, options)
+    text = _stripped(text, options, phones.PHONE_IN_TITLES if one_line else phones.PHONE)
     if not options.line_breaks:
         text = " ".join(text.splitlines())
     if not options.white_space:
@@ -91,23 +89,12 @@ def _once(text: str, options: NormalizeSettings, *, one_line: bool) -> str:
     return " ".join(text.split()) if one_line or not options.line_breaks else _lines(text)
 
 
-def _repaired(text: str) -> str:
-    if not _SUSPECT.search(text):
-        return text
-    if not _C1.search(text):
-        text = _NEXT_LINE.sub("\n", text)  # alone it is white space, among others of its block an ellipsis
-    import ftfy  # 0.06 s: only for text that may need it
-
-    fixed = "\n".join(ftfy.fix_encoding(each) for each in text.split("\n"))  # encodings may differ by line
-    return text if _SURROGATE.search(fixed) else fixed  # half a pair is nothing
-
-
-def _stripped(text: str, options: NormalizeSettings) -> str:
+def _stripped(text: str, options: NormalizeSettings, phone: Pattern) -> str:
     if options.strip_urls:
         text = _URL.sub("", text)
     if options.strip_emails:
         text = contacts.EMAIL.replace(text, "")
-    return contacts.PHONE.replace(text, "") if options.strip_phones else text
+    return phone.replace(text, "") if options.strip_phones else text
 
 
 def _lines(text: str) -> str:
@@ -126,14 +113,16 @@ def _gate(options: NormalizeSettings, *, one_line: bool) -> str:
         "lowercase": r"[A-Z]|[^\x00-\x7f]",
         "ascii": r"[^\x00-\x7f]",
         "strip_urls": r"(?i)://|www\.",
-        "strip_emails": "@",
-        "strip_phones": contacts.PHONE.gate,
+        "strip_emails": "[@\\x{ff20}]",
+        "strip_phones": f"{folding.WIDE}|{(phones.PHONE_IN_TITLES if one_line else phones.PHONE).gate}",
     }
     found = [
         f"(?:{checks[field.name]})"
         for field in fields(options)
         if field.name in checks and getattr(options, field.name)
     ]
+    if options.entities and one_line:
+        found.append(repair.ENTITY)
     if options.mojibake:
         found.append(_badness())
     if not options.line_breaks:

@@ -7,11 +7,12 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from pipeline.data.clean import message_texts
-from pipeline.data.clean.contacts import CREDENTIALS, EMAIL, IP, PHONE
+from pipeline.data.clean import folding, message_texts
+from pipeline.data.clean.contacts import CREDENTIALS, EMAIL, IP
 from pipeline.data.clean.message_texts import Bools
-from pipeline.data.clean.numbers import BANK_CARD, IBAN, ID_CARD
-from pipeline.data.clean.pattern import Pattern
+from pipeline.data.clean.numbers import BANK_CARD, IBAN, ID_CARD, ID_CARD_IN_TITLES
+from pipeline.data.clean.pattern import MANY_DIGITS, Pattern
+from pipeline.data.clean.phones import PHONE, PHONE_IN_TITLES
 from pipeline.data.clean.secrets import SECRETS
 from pipeline.data.clean.settings import PiiSettings
 
@@ -26,19 +27,24 @@ KINDS: Mapping[str, Pattern] = {
     "phone": PHONE,
     "ip": IP,
 }
+KINDS_IN_TITLES: Mapping[str, Pattern] = {**KINDS, "id_card": ID_CARD_IN_TITLES, "phone": PHONE_IN_TITLES}
 _ROUNDS = 10
 
 
 def apply(batch: pa.RecordBatch, options: PiiSettings) -> pa.RecordBatch:
     """The contents of a batch, masked; rows rejected, by the kind's name, for what is to be dropped. Labels stay."""
     found = message_texts.contents(batch)
-    hits = suspicious(found.values, options) & ~found.labels
+    hits: Bools = np.zeros(len(found.values), dtype=bool)
+    for kinds, where in ((KINDS_IN_TITLES, found.lines & ~found.labels), (KINDS, ~found.lines)):
+        if where.any():
+            hits[where] = _suspicious(found.values.filter(pa.array(where)), options, kinds)
+    titles = iter(found.lines[hits].tolist())
     dropped: dict[str, Bools] = {name: np.zeros(len(hits), dtype=bool) for name in KINDS}
     places = iter(np.flatnonzero(hits).tolist())
 
     def change(text: str) -> str:
         place = next(places)
-        masked, held = scrub(text, options)
+        masked, held = scrub(text, options, title=next(titles))
         for name in held:
             dropped[name][place] = getattr(options, name) == "drop"
         return masked
@@ -50,21 +56,32 @@ def apply(batch: pa.RecordBatch, options: PiiSettings) -> pa.RecordBatch:
     return message_texts.reject(batch, reasons)
 
 
-def suspicious(values: pa.Array, options: PiiSettings) -> Bools:
-    """Which values may hold something that is not kept: one pass of RE2 for each kind."""
+def _suspicious(values: pa.Array, options: PiiSettings, kinds: Mapping[str, Pattern]) -> Bools:
+    """Which values may hold something that is not kept: a pass of RE2 for each kind."""
+    values = message_texts.rewrite(values, message_texts.matching(values, folding.WIDE), folding.same_length)
+    digits = message_texts.matching(values, rf"(?:[0-9][^0-9]*){{{MANY_DIGITS}}}")  # few titles have so many
+    with_digits = values.filter(pa.array(digits))
     hits: Bools = np.zeros(len(values), dtype=bool)
-    for kind, action in asdict(options).items():
-        if action != "keep":
-            hits |= message_texts.matching(values, KINDS[kind].gate)
+    for name, action in asdict(options).items():
+        if action == "keep":
+            continue
+        if kinds[name].many_digits:
+            hits[digits] |= message_texts.matching(with_digits, kinds[name].gate)
+        else:
+            hits |= message_texts.matching(values, kinds[name].gate)
     return hits
 
 
-def scrub(text: str, options: PiiSettings) -> tuple[str, set[str]]:
-    """The text with a mark in place of everything that `options` does not keep, and the kinds that it held."""
+def scrub(text: str, options: PiiSettings, *, title: bool) -> tuple[str, set[str]]:
+    """The text with a mark in place of everything that `options` does not keep, and the kinds that it held.
+
+    A title is a classification's text: there, fewer numbers count as a person's than in prose.
+    """
+    kinds = KINDS_IN_TITLES if title else KINDS
     held = set()
     for _ in range(_ROUNDS):  # a mark may set free what stood too close to something else
         before = text
-        for name, kind in KINDS.items():
+        for name, kind in kinds.items():
             if getattr(options, name) != "keep" and (masked := kind.replace(text)) != text:
                 held.add(name)
                 text = masked
@@ -75,7 +92,7 @@ def scrub(text: str, options: PiiSettings) -> tuple[str, set[str]]:
 
 def mask_text(text: str) -> str:
     """The text with everything masked, whatever the params say: what a report may show."""
-    return scrub(text, PiiSettings())[0]
+    return scrub(text, PiiSettings(), title=False)[0]
 
 
 def counts(values: pa.Array) -> dict[str, int]:

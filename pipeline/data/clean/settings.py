@@ -14,6 +14,7 @@ class NormalizeSettings:
 
     unicode: bool = True  # NFC, no control characters
     mojibake: bool = True
+    entities: bool = True  # HTML's, in titles and labels: in other texts they may be what the text is about
     white_space: bool = True
     lowercase: bool = False
     ascii: bool = False
@@ -25,7 +26,9 @@ class NormalizeSettings:
     @property
     def of_a_label(self) -> "NormalizeSettings":
         """A label is a name: its letters stay as they are."""
-        return NormalizeSettings(unicode=self.unicode, mojibake=self.mojibake, white_space=self.white_space)
+        return NormalizeSettings(
+            unicode=self.unicode, mojibake=self.mojibake, entities=self.entities, white_space=self.white_space
+        )
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -1,7 +1,7 @@
 """Text as every record holds it, one string at a time: the same code as the cleaning of batches."""
 
 from pipeline.data.clean import normalize, pii
-from pipeline.data.clean.settings import NormalizeSettings
+from pipeline.data.clean.settings import NormalizeSettings, PiiSettings
 from pipeline.data.clean.unusable import marks_a_turn, undecodable
 
 __all__ = ["EMAIL", "PHONE", "clean", "marks_a_turn", "mask", "undecodable"]
@@ -15,5 +15,5 @@ def clean(text: str) -> str:
 
 
 def mask(text: str) -> str:
-    """The text with a mark, such as [EMAIL], in place of personal data and secrets."""
-    return pii.mask_text(text)
+    """The text of a classification with a mark, such as [EMAIL], in place of personal data and secrets."""
+    return pii.scrub(text, PiiSettings(), title=True)[0]

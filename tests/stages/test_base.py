@@ -315,7 +315,7 @@ def test_a_chain_that_stands_on_a_base_with_two_readings_goes_on(tree: Tree) -> 
     tree.pin("builtin", content)
     lock = json.loads((tree.root / "models.lock").read_text())
     defined = json.loads((ROOT / "schemas/models.lock.schema.json").read_text())["$defs"]
-    state = dict.fromkeys(defined["state"]["required"], {"md5": "0" * 32})
+    state = {key: {"md5": "0" * 32} for key in defined["state"]["required"]}
     lock["parent"] = {"release": "v1.0.0", "commit": "0" * 40, "state": state}
     (tree.root / "models.lock").write_text(json.dumps(lock))
     assert "base: warning: builtin: tokenizer.json read plainly" in tree.run()

@@ -17,7 +17,7 @@ from pipeline.chain.lock.lockfile import Lock
 from pipeline.chain.store.objects import Store
 from pipeline.common import files
 from pipeline.common.errors import GraftError
-from pipeline.data.index import index, runs, sketch
+from pipeline.data.index import common_pieces, index, runs, sketch
 from pipeline.data.index.index import Index
 from pipeline.data.index.runs import Rows
 from pipeline.data.reading import increment
@@ -107,27 +107,29 @@ def _part(parent: lockfile.LockedParent) -> Part:
 def _extended(grown: Index, part: Part, store: Store, folder: Path) -> Index:
     """The index with one release more: what it kept, and what that replaced."""
     table = jsonl.read(store.path(part.md5[RECORDS]))
+    forms = sketch.normal_forms(message_columns.view(table).bodies)
+    common = grown.common | common_pieces.common_shingles(forms.to_pylist())
     reasons = {row["id"]: row["reason"] for row in _lines(store.path(part.md5[DROPPED]))}
     over_cap = {id_ for id_, reason in reasons.items() if reason == "eval_over_cap"}
     ids = table.column("id").to_pylist()
     stays = [reasons.get(id_, "eval_over_cap") == "eval_over_cap" for id_ in ids]
     table = table.filter(pa.array(stays, pa.bool_()))
     held_out = over_cap | _in_slices(store, part.md5[SLICES])
-    rows_CN = _rows(table, np.array([id_ in held_out for id_ in table.column("id").to_pylist()], dtype=bool))
+    rows_CN = _rows(table, np.array([id_ in held_out for id_ in table.column("id").to_pylist()], dtype=bool), common)
     known = grown.compare(rows_CN)
     ended = [index.gone(known.others.rows_CM), index.gone(_replaced(grown, rows_CN, part))]
     added_CN = np.concatenate([*ended, rows_CN[:, ~known.seen]], axis=1)
     counts = message_columns.counted(message_columns.view(table.filter(pa.array(~known.seen))).labels)
-    return grown.extended(folder, Path(part.lock.increment).name, added_CN, counts)
+    return grown.extended(folder, Path(part.lock.increment).name, added_CN, counts, common)
 
 
-def _rows(table: pa.Table, evaluated: npt.NDArray[np.bool_]) -> Rows:
+def _rows(table: pa.Table, evaluated: npt.NDArray[np.bool_], common: frozenset[str]) -> Rows:
     view = message_columns.view(table)
     prompts_N4, ids_N4 = message_columns.digests(table)
     return index.rows(
         prompts_N4,
         ids_N4,
-        sketch.sketches(sketch.normal_forms(view.bodies)),
+        sketch.sketches(common_pieces.without(sketch.normal_forms(view.bodies), common)),
         evaluated=evaluated,
         labelled=view.labelled,
         answers_N=message_columns.hashes(view.answers),

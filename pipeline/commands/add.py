@@ -16,7 +16,7 @@ from pipeline.chain.commits import git, outputs
 from pipeline.chain.lock import lockfile
 from pipeline.chain.store import tracking
 from pipeline.chain.store.objects import Store
-from pipeline.commands import incoming, readings
+from pipeline.commands import files_read, incoming
 from pipeline.commands.grouped import GroupedCommand, in_group
 from pipeline.commands.incoming import Incoming
 from pipeline.common import params, words
@@ -24,6 +24,7 @@ from pipeline.common.errors import GraftError
 from pipeline.data.prepare.settings import PrepareSettings
 from pipeline.data.reading import increment
 from pipeline.data.records import kinds
+from pipeline.report.data import funnel
 from pipeline.settings import effective
 
 GOLDEN = Path("data/golden")
@@ -222,8 +223,9 @@ def _count(draft: Path, name: str, *, first: bool) -> str:
     options = params.build(PrepareSettings, effective.load()["prepare"])
     with tempfile.TemporaryDirectory() as scratch:
         report = prepare.prepare(with_changes(made, name=name), draft, options, Path(scratch))
-    terminal.echo(*readings.lines(made, report))
+    terminal.echo(*files_read.lines(made, report))
     reports.check(report, options.max_reject_share)
+    terminal.echo(*(f"warning: {line}" for line in funnel.alarms(report)), err=True)
     objective, able = effective.load()["train"]["objective"], kinds.objectives(made.task)
     if objective not in able:
         terminal.echo(

@@ -16,12 +16,13 @@ from pipeline.chain.commits import outputs
 from pipeline.chain.lock import lockfile
 from pipeline.chain.lock.lockfile import Lock
 from pipeline.chain.store.objects import Store
-from pipeline.commands import counts, plan_memory, readings
+from pipeline.commands import counts, files_read, plan_memory
 from pipeline.commands.lock import differences
 from pipeline.commands.plan_memory import Memory
 from pipeline.common import documents, params
 from pipeline.common.errors import GraftError
 from pipeline.data.reading import increment as increments
+from pipeline.report.data import funnel
 from pipeline.settings import effective
 from pipeline.training import batches, held_out
 from pipeline.training.examples.example import Example
@@ -135,7 +136,7 @@ def _files(made: Plan) -> list[str]:
     """How the increment's files are read."""
     if made.prepared is None:
         return []
-    return list(readings.lines(increments.read(Path(lockfile.load().increment)), made.prepared))
+    return list(files_read.lines(increments.read(Path(lockfile.load().increment)), made.prepared))
 
 
 def describe(tree: Tree, found: list[staleness.Reason]) -> str:
@@ -257,7 +258,8 @@ def _training(made: Plan) -> str:
 def _data(made: Plan) -> list[str]:
     if made.prepared is None or made.assembled is None:
         return ["not here yet: dvc pull, or dvc repro brings it"]
-    return list(counts.lines(made.prepared, made.assembled))
+    alarms = (f"warning: {line}" for line in funnel.alarms(made.prepared))
+    return [*counts.lines(made.prepared, made.assembled), *alarms]
 
 
 def _words(values: dict[str, Any]) -> str:

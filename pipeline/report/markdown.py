@@ -208,6 +208,7 @@ def _data(facts: Facts) -> Iterator[str]:
 
 def _remarks(prepared: Mapping[str, Any], assembled: Mapping[str, Any]) -> Iterator[str]:
     """What deserves a look, a line each; reports/data.html shows it with examples."""
+    yield from map(plain, funnel.alarms(prepared))
     yield from map(plain, funnel.replay(assembled))
     if masked := {kind: count for kind, count in prepared.get("masked", {}).items() if count}:
         yield "masked: " + ", ".join(f"{kind} {count:,}" for kind, count in sorted(masked.items()))

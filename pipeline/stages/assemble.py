@@ -87,6 +87,7 @@ class Assembled:
     labels: list[str]  # every label that the chain was trained on, sorted
     counts: dict[str, int]  # label -> records of the increment that the chain did not know
     rows_CN: Rows  # new rows of the index
+    common: frozenset[str]  # shingles that tell no texts apart
     lineage: list[pa.Table]
     dropped: list[dict[str, Any]]  # by id, with the reason
     review: str  # questions for people
@@ -140,6 +141,7 @@ def assemble(new: NewRecords, parent: ParentState, options: AssembleSettings) ->
         labels=sorted(set(_values(labels, fate == "train_new")) | set(() if new.fresh else parent.labels)),
         counts=message_columns.counted(labels.filter(pa.array(unknown))),
         rows_CN=_index_rows(found, fate, unknown, decided),
+        common=found.common,
         lineage=[
             *lineage.lineage_table(new.name, table, fate, decided.near, new.rejects, replayed),
             trained.lineage,
@@ -267,7 +269,7 @@ def write(made: Assembled, parent: ParentState, name: str, out: Path = OUT) -> N
     arrow.write_table(out / "train.arrow", made.train)
     slices.write(out / "slices", made.slices, made.golden)
     marks.write(out / "slices", made.marks)
-    parent.index.extended(files.empty_dir(out / "index"), name, made.rows_CN, made.counts)
+    parent.index.extended(files.empty_dir(out / "index"), name, made.rows_CN, made.counts, made.common)
     arrow.write_table(out / "reservoir.arrow", made.reservoir)
     files.write_json(out / "labels.json", made.labels)
     lineage.write(out / "lineage.parquet", made.lineage)

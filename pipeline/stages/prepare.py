@@ -51,7 +51,11 @@ def prepare(increment: Increment, folder: Path, options: PrepareSettings, out: P
         known = survey.united(list(read(increment, folder, options, waiting)))
         waiting.close()
         known = replace(known, dates=sortable_dates(known, waiting))
-        chosen = selection.select(known, waiting, similarity=options.near_duplicates, policy=options.conflicts)
+        common = survey.common_to_most(known, waiting)
+        known = survey.sketched_without(known, waiting, common)
+        chosen = selection.select(
+            known, waiting, similarity=options.near_duplicates, policy=options.conflicts, common=common
+        )
         parts = Sorted(Path(scratch), parts=1 + waiting.size // PART, prefix=ID)
         report = sort_out(increment, known, chosen, waiting, parts, out / "rejects.jsonl")
         with (out / "records.jsonl").open("wb") as sink:

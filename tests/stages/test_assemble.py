@@ -434,7 +434,7 @@ def test_texts_of_one_template_stand_on_one_side(chain):
     template = " ".join(f"{WORDS[n % 12]}ing" for n in range(60))
     ends = [f"{WORDS[n % 12]} {WORDS[n // 12 % 12]}" for n in range(144)]
     done = chain.add(
-        "winter", [*batch(0, 100), *[classified(f"{template} {end}", "x") for end in ends]], similarity=None
+        "winter", [*batch(0, 300), *[classified(f"{template} {end}", "x") for end in ends]], similarity=None
     )
     forms = {side: sketch.normal_forms(sorted(found)).to_pylist() for side, found in (
         ("train", texts(done.train)), ("eval", texts(slices.united(done.slices.values()))),

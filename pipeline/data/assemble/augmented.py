@@ -10,7 +10,7 @@ from pipeline.data.assemble import lineage
 from pipeline.data.assemble.slices import united
 from pipeline.data.augment import augment
 from pipeline.data.augment.settings import AugmentSettings
-from pipeline.data.index import near, sketch
+from pipeline.data.index import common_pieces, near, sketch
 from pipeline.data.records import message_columns
 
 
@@ -55,6 +55,7 @@ def training(
 def _apart(made: pa.Table, evaluated: pa.Table, similarity: float) -> Sequence[bool]:
     """Whether each variant is near nothing that is evaluated."""
     forms = sketch.normal_forms(message_columns.view(united([made, evaluated])).bodies)
+    forms = common_pieces.without(forms, common_pieces.common_shingles(forms.to_pylist()))
     new = np.arange(len(forms)) < made.num_rows
     pairs_2M = near.pairs(
         sketch.sketches(forms),

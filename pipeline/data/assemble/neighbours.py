@@ -7,7 +7,7 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
-from pipeline.data.index import index, near, sketch
+from pipeline.data.index import common_pieces, index, near, sketch
 from pipeline.data.index.index import Index, KnownRecords
 from pipeline.data.index.near import Pairs
 from pipeline.data.index.runs import KEY, Matches, Rows
@@ -48,6 +48,7 @@ class Neighbours:
     golden: Flags  # a golden item, or near one
     in_slices: Flags  # near an item of a slice
     unfit_R: Flags  # a golden item, or near one
+    common: frozenset[str]  # shingles that tell no texts apart
 
 
 def gather(table: pa.Table, chain: Index, others: Others, similarity: float) -> Neighbours:
@@ -65,6 +66,8 @@ def gather(table: pa.Table, chain: Index, others: Others, similarity: float) -> 
     parts = [part.select(compared) for part in (table, others.golden, others.slices, others.reservoir)]
     everything = message_columns.view(pa.concat_tables(parts))
     forms = sketch.normal_forms(everything.bodies)
+    common = chain.common | common_pieces.common_shingles(forms[:count].to_pylist())
+    forms = common_pieces.without(forms, common)
     all_sketches = sketch.sketches(forms)
     sketches = Sketches(all_sketches.bytes_NH[:count], all_sketches.marks_N[:count])
     view = everything.first(count)
@@ -94,6 +97,7 @@ def gather(table: pa.Table, chain: Index, others: Others, similarity: float) -> 
         pairs_2M=met.pairs(),
         golden=met.by(NEW, GOLDEN) | _asked(prompts_N4, others.golden),
         in_slices=met.by(NEW, SLICES) | _asked(prompts_N4, others.slices),
+        common=common,
         unfit_R=met.by(RESERVOIR, GOLDEN) | _asked(message_columns.digests(others.reservoir)[0], others.golden),
     )
 

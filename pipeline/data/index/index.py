@@ -72,6 +72,7 @@ class Index:
     runs: tuple[IndexFile, ...] = ()
     folder: Path | None = None  # where the runs lie
     labels: Mapping[str, int] = field(default_factory=dict)  # label -> records trained on, over the whole chain
+    common: frozenset[str] = frozenset()  # shingles that tell no texts apart: common_pieces.py
 
     @property
     def records(self) -> int:
@@ -114,7 +115,14 @@ class Index:
         same_M &= (row_M[STATE] & GONE) == 0
         return Matches(asked_M[same_M], row_M[:, same_M])
 
-    def extended(self, target: Path, increment: str, rows_CN: Rows, labels: Mapping[str, int]) -> "Index":
+    def extended(
+        self,
+        target: Path,
+        increment: str,
+        rows_CN: Rows,
+        labels: Mapping[str, int],
+        common: frozenset[str] = frozenset(),
+    ) -> "Index":
         """Write the index with one run more to `target`; runs keep their bytes until eight of one age unite.
 
         Args:
@@ -122,6 +130,7 @@ class Index:
             increment: name of the one that brought these records.
             rows_CN: in any order; no new run is written when there are none.
             labels: label -> records of the increment that are trained on.
+            common: shingles that most of the increment's texts share.
         """
         for run in self.runs:
             _share(self._path(run), target / run.file)
@@ -132,8 +141,10 @@ class Index:
         while len(made) >= FAN and len({run.span for run in made[-FAN:]}) == 1:
             made[-FAN:] = [_unite(target, made[-FAN:])]
         total = {name: self.labels.get(name, 0) + labels.get(name, 0) for name in sorted({*self.labels, *labels})}
-        files.write_json(target / "index.json", _kind() | {"labels": total, "runs": [asdict(run) for run in made]})
-        return Index(runs=tuple(made), folder=target, labels=total)
+        common |= self.common
+        document = _kind() | {"labels": total, "runs": [asdict(run) for run in made]}
+        files.write_json(target / "index.json", document | ({"common": sorted(common)} if common else {}))
+        return Index(runs=tuple(made), folder=target, labels=total, common=common)
 
     def _newest(self, ask: Callable[[Open], Matches]) -> Matches:
         """What runs answer; of a record that several know, the newest one's row.
@@ -182,7 +193,7 @@ def load(folder: Path) -> Index:
     problems = [problem for run in made for problem in _run_problems(folder, run)]
     if problems:
         raise GraftError(problems[0], problems[1:], help=_HELP)
-    return Index(runs=made, folder=folder, labels=document["labels"])
+    return Index(runs=made, folder=folder, labels=document["labels"], common=frozenset(document.get("common", ())))
 
 
 def differences(document: Mapping[str, Any]) -> list[str]:

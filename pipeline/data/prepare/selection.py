@@ -1,12 +1,13 @@
 """Which usable rows become records: of repeats, versions of one item, contradictions and near-duplicates one stays."""
 
+from collections.abc import Collection
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 import pyarrow as pa
 
-from pipeline.data.index import near, sketch
+from pipeline.data.index import common_pieces, near, sketch
 from pipeline.data.prepare import conflicts, distinct
 from pipeline.data.prepare.conflicts import Conflict
 from pipeline.data.prepare.distinct import Places
@@ -39,8 +40,17 @@ class Selected:
     largest: list[Cluster]
 
 
-def select(survey: Survey, spool: Spool, *, similarity: float | None, policy: str) -> Selected:
+def select(
+    survey: Survey, spool: Spool, *, similarity: float | None, policy: str, common: Collection[str] = ()
+) -> Selected:
     """Decide for every usable row; the same rows in any order come to the same records.
+
+    Args:
+        survey: of the rows.
+        spool: the rows.
+        similarity: from which on texts are near-duplicates; None: near ones stay.
+        policy: of contradictions.
+        common: shingles that tell no texts apart; the survey's sketches are without them.
 
     Raises:
         GraftError: labels contradict each other where the policy is `fail`, or the answers of a review are no good.
@@ -50,7 +60,7 @@ def select(survey: Survey, spool: Spool, *, similarity: float | None, policy: st
     chooser.repeats()
     settled = chooser.contradictions(policy)
     if similarity is not None:
-        chooser.near(similarity)
+        chooser.near(similarity, common)
     return chooser.selected(settled)
 
 
@@ -119,7 +129,7 @@ class _Chooser:
                 self.reasons[row] = CONFLICT
         return settled
 
-    def near(self, similarity: float) -> None:
+    def near(self, similarity: float, common: Collection[str]) -> None:
         here = self.here()
         # What is judged first, then by id: the files' order must not count.
         order = here[np.lexsort((*self.survey.ids_N4[here].T[::-1], ~self.survey.judged_N[here]))]
@@ -127,7 +137,8 @@ class _Chooser:
         def forms(places: Places) -> list[str]:
             rows, back = np.unique(order[places], return_inverse=True)
             bodies = message_columns.view(self.spool.rows(rows)).bodies
-            listed: list[str] = sketch.normal_forms(bodies).take(pa.array(back)).to_pylist()
+            plain = common_pieces.without(sketch.normal_forms(bodies), common)
+            listed: list[str] = plain.take(pa.array(back)).to_pylist()
             return listed
 
         apart_N = self.survey.answers_N[order] ^ sketch.mix(self.survey.parts_N[order])

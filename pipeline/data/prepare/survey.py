@@ -1,7 +1,7 @@
 """A few numbers of every row: what it takes to tell repeats, contradictions and near-duplicates apart."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TypeVar
 
 import numpy as np
@@ -9,8 +9,9 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from pipeline.data.index import sketch
+from pipeline.data.index import common_pieces, sketch
 from pipeline.data.index.sketch import Sketches, Words
+from pipeline.data.prepare.spool import Spool
 from pipeline.data.records import message_columns
 from pipeline.data.records.message_columns import Digests
 
@@ -59,6 +60,32 @@ def survey_batch(batch: pa.RecordBatch, evaluation: Sequence[str] = ()) -> Surve
         judged_N=pc.is_in(batch.column("file"), pa.array(evaluation, pa.string())).to_numpy(zero_copy_only=False),
         sketches=Sketches(_spread(found.bytes_NH, usable_N), _spread(found.marks_N, usable_N)),
     )
+
+
+def common_to_most(known: Survey, waiting: Spool) -> frozenset[str]:
+    """Shingles that most rows share, by the rows with the lowest ids."""
+    usable = np.flatnonzero(known.usable_N)
+    first = usable[np.lexsort(known.ids_N4[usable].T[::-1])]
+    _, places = np.unique(known.ids_N4[first, 0], return_index=True)
+    rows = first[np.sort(places)][: common_pieces.SAMPLE]
+    table = waiting.rows(np.sort(rows))
+    forms = sketch.normal_forms(message_columns.view(table).bodies).to_pylist()
+    by_row = dict(zip(np.sort(rows).tolist(), forms, strict=True))
+    return common_pieces.common_shingles([by_row[row] for row in rows.tolist()])
+
+
+def sketched_without(known: Survey, waiting: Spool, common: frozenset[str]) -> Survey:
+    """The survey with sketches of what is left of each text without common shingles."""
+    if not common:
+        return known
+    parts = []
+    for start, batch in waiting.batches():
+        usable_N = known.usable_N[start : start + batch.num_rows]
+        forms = sketch.normal_forms(message_columns.view(batch.filter(pa.array(usable_N))).bodies)
+        found = sketch.sketches(common_pieces.without(forms, common))
+        parts.append(Sketches(_spread(found.bytes_NH, usable_N), _spread(found.marks_N, usable_N)))
+    whole = Sketches(*(np.concatenate([getattr(part, name) for part in parts]) for name in ("bytes_NH", "marks_N")))
+    return replace(known, sketches=whole)
 
 
 def united(parts: list[Survey]) -> Survey:

@@ -54,6 +54,7 @@ def _summary(prepared: Report, assembled: Report) -> Iterator[Markup]:
         f"{counted(prepared['read'], 'row')} read. {counted(new, 'new record')} to train on and "
         f"{counted(held_out, 'new record')} held out for evaluation{more}."
     )
+    yield from map(html_parts.warning, funnel.alarms(prepared))
     if lost := funnel.unaccounted(prepared, assembled):
         yield html_parts.warning(f"{counted(lost, 'row')} not accounted for: this is a fault of the pipeline.")
 

@@ -16,6 +16,8 @@ DROPPED = {
 }
 HELD_OUT = {"eval": "held out for evaluation", "eval_over_cap": "held out, above the slice's cap"}
 NEW = {"train_new": "new to train on"}
+_NEAR = "near-duplicate"  # as prepare rejects it
+_MUCH, _SOME = 0.2, 20  # share of the rows, and number, above which so many near-duplicates are no accident
 _NO_FATES = {"records", "replayed", "augmented"}  # counts of something else
 
 
@@ -49,6 +51,16 @@ def new(assembled: Mapping[str, Any]) -> int:
 def trained(assembled: Mapping[str, Any]) -> int:
     """Records in data/assembled/train.arrow: new ones, replayed ones, and what was made from them."""
     return int(new(assembled) + assembled.get("replayed", 0) + assembled.get("augmented", 0))
+
+
+def alarms(prepared: Mapping[str, Any]) -> Iterator[str]:
+    """What may be a loss that nobody meant."""
+    near, read = prepared["rejects"].get(_NEAR, 0), prepared["read"]
+    if near >= _SOME and near > _MUCH * read:
+        yield (
+            f"{near:,} of {read:,} rows ({near / read:.0%}) are near-duplicates of others and left out: "
+            "reports/data.html shows some; prepare.near_duplicates says from where on"
+        )
 
 
 def lines(prepared: Mapping[str, Any], assembled: Mapping[str, Any]) -> Iterator[tuple[str, int]]:

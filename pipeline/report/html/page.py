@@ -11,7 +11,7 @@ from pipeline.common.words import counted
 from pipeline.report import changed_examples, comparison, headline, rule_words, tables, training_words
 from pipeline.report.changed_examples import ChangedExample
 from pipeline.report.comparison import Check, ComparisonRow
-from pipeline.report.data import data_page
+from pipeline.report.data import data_page, funnel
 from pipeline.report.facts import Facts
 from pipeline.report.html import charts, heat
 from pipeline.report.parts import frame, html_parts, markup
@@ -225,6 +225,7 @@ def _calibration(facts: Facts) -> Iterator[Markup]:
 
 
 def _data(facts: Facts) -> Iterator[Markup]:
+    yield from map(html_parts.warning, funnel.alarms(facts.prepared))
     yield data_page.flow(facts.prepared, facts.assembled)
     yield sentence("More of it, with examples: reports/data.html")
 

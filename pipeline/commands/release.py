@@ -44,7 +44,9 @@ def release(version: str, push: bool, sign: str | None) -> None:
         terminal.echo(publish.push(tree.held.tag))  # tagged by a run that was killed before it could push
         return
     candidate.require_history(tree)
-    tag = releases.format_tag(releases.next_version(version, [*tree.releases, *tree.unreadable]))
+    tag = releases.format_tag(releases.next_version(version, [*tree.releases, *tree.unreadable], tree.other_tags))
+    if tree.other_tags:
+        terminal.echo(f"note: {releases.named(tree.other_tags)}", err=True)
     commit = _checked(tag, tree, store)
     terminal.echo(*rule_words.named(rule_changes.judged(), files.read_json(Path("reports/verdict.json"))))
     wanted = required.level(_parent(tree))
@@ -103,8 +105,9 @@ def _checked(tag: str, tree: Tree, store: Store) -> manifest_check.Commit:
 
 
 def _tag_problems(tag: str, tree: Tree) -> list[str]:
-    if git.succeeds("rev-parse", "--verify", "-q", f"refs/tags/{tag}"):
-        return [f"tag {tag} exists already: graft log; choose another version"]
+    if git.exists(f"refs/tags/{tag}"):
+        what = "and is no release of Graft: graft release takes the next free version" if tag in tree.other_tags else ""
+        return [f"tag {tag} exists already{f', {what}' if what else ': graft log; choose another version'}"]
     if tree.held is not None:
         return [f"nothing new: the tree holds {tree.held.tag}; graft add opens the next candidate"]
     parent = tree.lock.parent.release if tree.lock.parent else "no release"
@@ -134,13 +137,12 @@ def _tree_problems() -> list[str]:
 
 def _place_problems(tree: Tree) -> list[str]:
     main, branch = git.default_branch(), git.branch()
-    problems = [] if branch == main else [f"on {branch or 'no branch'}: releases are cut on {main}"]
+    problems = []
+    if branch != main:
+        problems.append(f"on {branch or 'no branch'}: releases are cut on {main}: {git.default_branch_help()}")
     if git.has_origin():
-        unknown = [
-            tag for tag in git.remote_tags("v*") if not git.succeeds("rev-parse", "-q", "--verify", f"refs/tags/{tag}")
-        ]
-        if unknown:
-            problems.append(f"origin has releases that this clone lacks ({', '.join(unknown[:5])}): git fetch --tags")
+        if unknown := releases.only_at_origin():
+            problems.append(f"origin has tags that this clone lacks ({', '.join(unknown[:5])}): git fetch --tags")
         tip = git.run("ls-remote", "origin", f"refs/heads/{main}").split("\t")[0]
         if tip and not git.succeeds("merge-base", "--is-ancestor", tip, "HEAD"):
             then = ", then graft lock --parent latest, dvc repro" if tree.releases else ", then dvc repro"

@@ -1,10 +1,12 @@
-"""The tutorial, typed for you: runs the commands of docs/tutorial.md in a throw-away clone.
+"""The tutorial, typed for you: runs the commands of docs/tutorial.md in a throw-away repository.
 
-`python -m examples.demo [FOLDER]` leaves the clone in FOLDER; without it, it is removed at the end.
+`python -m examples.demo [FOLDER]` leaves the repository in FOLDER; without it, it is removed at the end. It holds this
+working tree's code and the sample of tests/sample: a team's own data, params, releases, signers and remotes stay out.
 """
 
 import os
 import re
+import shutil
 import subprocess
 import sys
 import tempfile
@@ -12,6 +14,8 @@ from pathlib import Path
 
 ROOT = Path(__file__).parent.parent
 TUTORIAL = ROOT / "docs/tutorial.md"
+SAMPLE = ROOT / "tests/sample"  # what is specific to the sample, frozen
+_TEAMS = ("data/", "reports/", "signers/", "dvc.lock", "models.lock", "params.yaml", "withdrawn.json", "deploy.yaml")
 _BLOCK = re.compile(r"^```sh\n(.*?)^```", re.MULTILINE | re.DOTALL)
 _HEADING = re.compile(r"^## (.*)$", re.MULTILINE)
 _REFUSED = " # exits 1"  # how the tutorial marks a command that is meant to be refused
@@ -51,20 +55,67 @@ def type_in(command: str, folder: Path) -> Path:
         return Path(place.read().strip())
 
 
+def lay_out(target: Path) -> None:
+    """Make an empty folder a repository as shipped: this tree's code, the sample as its only increment, one commit."""
+    listed = _captured(ROOT, "git", "ls-files", "-z", "--cached", "--others", "--exclude-standard").split("\0")
+    as_shipped = is_as_shipped()
+    for name in filter(None, listed):
+        if (ROOT / name).is_file() and (as_shipped or not name.startswith(_TEAMS)):
+            (target / name).parent.mkdir(parents=True, exist_ok=True)
+            shutil.copy2(ROOT / name, target / name)
+    _run(target, "git", "init", "--quiet", "--initial-branch", "main")
+    _forget_remotes(target)
+    if not as_shipped:
+        shutil.copytree(SAMPLE, target, dirs_exist_ok=True)
+        _run(target, sys.executable, "-m", "pipeline", "lock")
+    _run(target, "git", "add", "--all")
+    _run(target, "git", "commit", "--quiet", "--no-verify", "--message", "Graft, as shipped")
+
+
+def is_as_shipped() -> bool:
+    """Whether the working tree still is about the sample, with nothing changed or added, and nothing was released."""
+    sample = {path.relative_to(SAMPLE).as_posix(): path for path in SAMPLE.rglob("*") if path.is_file()}
+    same = all((ROOT / name).is_file() and (ROOT / name).read_bytes() == sample[name].read_bytes() for name in sample)
+    data = _captured(ROOT, "git", "ls-files", "--cached", "--others", "--exclude-standard", "--", "data").splitlines()
+    return same and not (ROOT / "withdrawn.json").exists() and {*data} <= {*sample}
+
+
+def _forget_remotes(target: Path) -> None:
+    """Take a team's remotes out of the copy's .dvc/config."""
+    remotes = _captured(target, sys.executable, "-m", "dvc", "remote", "list", "--project").splitlines()
+    for name in (line.split()[0] for line in remotes):
+        _run(target, sys.executable, "-m", "dvc", "remote", "remove", "--quiet", name)
+    (target / ".dvc/config.local").unlink(missing_ok=True)  # DVC writes an empty one
+
+
+def _captured(folder: Path, *command: str) -> str:
+    return subprocess.run(
+        command, cwd=folder, env=_environment(folder), check=True, stdout=subprocess.PIPE, text=True
+    ).stdout
+
+
+def _run(folder: Path, *command: str) -> None:
+    subprocess.run(command, cwd=folder, env=_environment(folder), check=True, stdout=subprocess.DEVNULL)
+
+
 def _environment(folder: Path) -> dict[str, str]:
+    """A shopkeeper's: what the user's own configuration of git says of hooks, signatures or ignored files stays out."""
     person = {f"GIT_{role}_{key}": value for role in ("AUTHOR", "COMMITTER") for key, value in _PERSON.items()}
     path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
-    return person | os.environ | {"PATH": path, "OLDPWD": str(folder.parent / "shop")}
+    here = {name: value for name, value in os.environ.items() if not name.startswith(("GIT_DIR", "GIT_WORK_TREE"))}
+    own = {"GIT_CONFIG_GLOBAL": os.devnull, "GIT_CONFIG_NOSYSTEM": "1"}
+    return person | here | own | {"PATH": path, "OLDPWD": str(folder.parent / "shop")}
 
 
 _PERSON = {"NAME": "A. Shopkeeper", "EMAIL": "shop@example.com"}
 
 
 def main() -> None:
-    """Clone the repository's last commit and play the tutorial in the clone."""
+    """Lay out a repository as shipped and play the tutorial in it."""
     with tempfile.TemporaryDirectory(prefix="graft-demo-") as scratch:
         folder = Path(sys.argv[1] if len(sys.argv) > 1 else scratch).resolve()
-        subprocess.run(["git", "clone", "--quiet", ROOT, folder / "shop"], check=True)
+        (folder / "shop").mkdir(parents=True)
+        lay_out(folder / "shop")
         play(folder / "shop")
     print("\nThe demo is over: every command did what docs/tutorial.md says.")
 

@@ -14,12 +14,12 @@ from pathlib import Path
 from typing import Any
 
 from pipeline import terminal
-from pipeline.chain.candidate import candidate, staleness
+from pipeline.chain.candidate import candidate, staleness, unkept
 from pipeline.chain.commits import git, outputs
 from pipeline.chain.history import releases
 from pipeline.chain.store import dvc
 from pipeline.chain.store.objects import Store
-from pipeline.chain.verify import manifest_check
+from pipeline.chain.verify import manifest_check, restoring
 from pipeline.common import documents, errors
 from pipeline.common.errors import GraftError
 from pipeline.settings import effective
@@ -39,6 +39,10 @@ def main() -> None:
     argparse.ArgumentParser(prog="python -m pipeline.run", description=about, epilog=more).parse_args()
     effective.load()
     tree, store = candidate.tree(), Store()
+    unkept.require_line_ends("not run: files are not what git keeps")
+    if left_out := unkept.find(store):
+        lines = [*unkept.words(left_out), f"help: {unkept.way_out(left_out)}"]
+        terminal.echo("warning: graft release will refuse files that stages read", *(f"  {line}" for line in lines))
     found = staleness.find(store, tree.held)
     as_released = staleness.upgraded(found) or staleness.only_outputs(found) or staleness.restated(found)
     held = tree.held if as_released else None
@@ -91,6 +95,13 @@ def _restore(held: releases.Release, found: list[staleness.Reason]) -> None:
         if on_demand:
             stages = outputs.makers(Path("dvc.yaml").read_bytes())
             _dvc(["repro", "--single-item", *stages], len(stages))
+    left = [reason for reason in staleness.find(Store(), held) if reason.kind == "output"]
+    if left:
+        raise GraftError(
+            f"outputs are not those of {held.tag}",
+            staleness.words(left),
+            help=restoring.of_stale(left, manifest_check.read(None), Store()),
+        )
     if staleness.upgraded(found):
         terminal.echo(f"released {held.tag}, upgraded since; a release is not trained again for that:")
         terminal.echo(*(f"  {line}" for line in staleness.words(found)))

@@ -17,6 +17,7 @@ import pytest
 from filelock import FileLock
 from hypothesis import settings
 
+from examples import demo
 from tests.forked import ROOT, Server, runs_this_code
 
 # The same examples every time, none kept: what a test finds it finds for everybody. HYPOTHESIS=random draws others.
@@ -171,23 +172,8 @@ def snapshot(target: Path) -> Clone:
 
     In a repository that holds a team's own data, too: their tests then run on the sample of tests/sample.
     """
-    listed = subprocess.run(
-        ["git", "ls-files", "-z", "--cached", "--others", "--exclude-standard"],
-        cwd=ROOT, check=True, capture_output=True, text=True,
-    ).stdout  # fmt: skip
-    moved_on = not is_as_shipped()
-    for name in filter(None, listed.split("\0")):
-        given = name.startswith(("data/", "reports/")) or name == "dvc.lock"
-        if (ROOT / name).is_file() and not (moved_on and given):
-            (target / name).parent.mkdir(parents=True, exist_ok=True)
-            shutil.copy2(ROOT / name, target / name)
-    clone = Clone(target)
-    clone.git("init", "-q", "--initial-branch", "main")
-    if moved_on:
-        shutil.copytree(SAMPLE, target, dirs_exist_ok=True)
-        clone.graft("lock")
-    clone.commit("Graft, as shipped")
-    return clone
+    demo.lay_out(target)
+    return Clone(target)
 
 
 def is_as_shipped() -> bool:
@@ -230,9 +216,10 @@ def chain(shipped: Path, tmp_path_factory: pytest.TempPathFactory) -> Chain:
 def _play(shipped: Path, folder: Path, made: Chain) -> None:
     subprocess.run(["git", "clone", "-q", shipped, folder / "source"], check=True, env=ENVIRONMENT)
     source = Clone(folder / "source")
-    params = source.read("params.yaml")
-    assert "  threads: 2 " in params
-    (source.path / "params.yaml").write_text(params.replace("  threads: 2 ", "  threads: 1 "))
+    for name in ("params.yaml", "tests/sample/params.yaml"):  # the demo plays with the sample's
+        params = source.read(name)
+        assert "  threads: 2 " in params
+        (source.path / name).write_text(params.replace("  threads: 2 ", "  threads: 1 "))
     source.commit("One thread")  # the suite's two workers have a core each
     said = source.run(sys.executable, "-m", "examples.demo", str(folder))
     (folder / "demo.txt").write_text(said)

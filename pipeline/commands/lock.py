@@ -5,7 +5,7 @@ from dataclasses import replace
 import click
 
 from pipeline import terminal
-from pipeline.chain.candidate import anchors, candidate, merging, recorded, staleness, undo
+from pipeline.chain.candidate import anchors, candidate, merging, recorded, staleness, undo, unkept
 from pipeline.chain.commits import outputs
 from pipeline.chain.history import releases
 from pipeline.chain.lock import environment, lockfile
@@ -86,11 +86,17 @@ def _check(tree: candidate.Tree, as_json: bool) -> None:
     found, stale = differences(tree), dvc.stale_stage()
     wrong = {} if stale else recorded.differences(tree)
     found += wrong.values()
-    upgraded = only_upgraded(tree, found, stale)
+    upgraded, unkept_files = only_upgraded(tree, found, stale), unkept.find(Store())
     if as_json:
         report = {"differences": found, "released": tree.held.tag if tree.held else None, "stale": stale}
-        terminal.echo_json(report)
-        raise SystemExit(1 if (found or stale) and not upgraded else 0)
+        terminal.echo_json(report | {"unkept": list(map(str, unkept_files))})
+        raise SystemExit(1 if unkept_files or ((found or stale) and not upgraded) else 0)
+    if unkept_files:
+        raise GraftError(
+            "files that stages read are not in git as they are",
+            [*unkept.words(unkept_files), *found],
+            help=unkept.way_out(unkept_files),
+        )
     if wrong:
         raise GraftError("dvc.lock is not of this candidate", found, help=recorded.WAY_OUT)
     if found and not upgraded:
@@ -111,6 +117,7 @@ def _check(tree: candidate.Tree, as_json: bool) -> None:
 def _resolve(tree: candidate.Tree) -> None:
     from pipeline.chain.candidate import base_resolve
 
+    unkept.require_line_ends("not locked: files are not what git keeps, and their hashes would be pinned")
     asked = effective.load()["base"]
     resolved = base_resolve.resolve(asked["source"], asked["revision"])
     requested = lockfile.Requested(source=asked["source"], revision=asked["revision"])

@@ -10,12 +10,14 @@ from typing import Any
 import click
 
 from pipeline import terminal
-from pipeline.chain.candidate import candidate, recorded, staleness
+from pipeline.chain.candidate import candidate, recorded, staleness, unkept
 from pipeline.chain.candidate.candidate import Tree
 from pipeline.chain.commits import outputs
+from pipeline.chain.commits.manifest_file import PATH as MANIFEST
 from pipeline.chain.lock import lockfile
 from pipeline.chain.lock.lockfile import Lock
 from pipeline.chain.store.objects import Store
+from pipeline.chain.verify import manifest_check, restoring
 from pipeline.commands import counts, files_read, plan_memory
 from pipeline.commands.lock import differences
 from pipeline.commands.plan_memory import Memory
@@ -51,6 +53,7 @@ class Plan:
     machine: dict[str, Any]
     remote: str
     environment: list[str]  # differences from models.lock and requirements.lock
+    unkept: list[str]  # files that stages read and that a commit would not hold as they are, and the way out
 
 
 @click.command()
@@ -86,6 +89,8 @@ def plan(gpu: str | None, config: Path | None, as_json: bool) -> None:
     for number, line in enumerate(plan_memory.lines(made.memory, gpu)):
         terminal.echo(f"{'' if number else 'memory':12} {line}")
     terminal.echo(f"machine      {_words(made.machine)}")
+    for number, line in enumerate(made.unkept):
+        terminal.echo(f"{'' if number else 'not kept':12} {line}")
     terminal.echo(f"remote       {made.remote}")
     terminal.echo(f"environment  {'as locked' if not made.environment else made.environment[0]}")
     for line in made.environment[1:]:
@@ -118,7 +123,11 @@ def make_plan(gpu: str | None = None, config: Path | None = None) -> Plan:
         tree=describe(tree, found) + (f"; but {RECORDED_OTHERWISE}" if wrong else ""),
         anchor=tree.lock.anchor.release if tree.lock.anchor else None,
         stages=stages,
-        why=[*staleness.words(staleness.by_file(found)), *(f"{line}: {recorded.WAY_OUT}" for line in wrong.values())],
+        why=[
+            *staleness.words(staleness.by_file(found)),
+            *_restored(found, store),
+            *(f"{line}: {recorded.WAY_OUT}" for line in wrong.values()),
+        ],
         data=counts.summed(counted.prepared, counted.assembled) if counted else None,
         prepared=counted.prepared if counted else None,
         assembled=counted.assembled if counted else None,
@@ -129,6 +138,7 @@ def make_plan(gpu: str | None = None, config: Path | None = None) -> Plan:
         machine=machine,
         remote=_remote(store),
         environment=differences(tree),
+        unkept=_unkept(store),
     )
 
 
@@ -146,7 +156,7 @@ def describe(tree: Tree, found: list[staleness.Reason]) -> str:
     if tree.held and not found:
         return f"released: holds {tree.held.tag} ({name}); graft add opens the next candidate"
     if tree.held and staleness.only_outputs(found):
-        return f"released: holds {tree.held.tag} ({name}), whose outputs are not all here; dvc pull brings them"
+        return f"released: holds {tree.held.tag} ({name}), whose outputs are not all here, or are other ones"
     if tree.held and staleness.restated(found):
         return f"released: holds {tree.held.tag} ({name}); params.yaml states the same values in other words"
     if tree.held and staleness.upgraded(found):
@@ -230,6 +240,19 @@ def _gpu() -> str:
     command = ["nvidia-smi", "--query-gpu=name,memory.total", "--format=csv,noheader"]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     return done.stdout.strip().replace("\n", "; ") or "none"
+
+
+def _restored(found: list[staleness.Reason], store: Store) -> list[str]:
+    """What brings outputs back, where nothing else is stale: from git, cache or remote."""
+    if not staleness.only_outputs(found) or not all(Path(name).is_file() for name in ("dvc.lock", MANIFEST)):
+        return []
+    way_out = restoring.of_stale(found, manifest_check.read(None), store)
+    return [f"help: {way_out}"] if way_out else []
+
+
+def _unkept(store: Store) -> list[str]:
+    found = unkept.find(store)
+    return [*unkept.words(found), f"help: {unkept.way_out(found)}"] if found else []
 
 
 def _remote(store: Store) -> str:

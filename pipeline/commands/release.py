@@ -5,14 +5,14 @@ from pathlib import Path, PurePosixPath
 import click
 
 from pipeline import terminal
-from pipeline.chain.candidate import candidate, staleness
+from pipeline.chain.candidate import candidate, staleness, unkept
 from pipeline.chain.candidate.candidate import Tree
 from pipeline.chain.commits import git, outputs
 from pipeline.chain.commits.manifest_file import Digest
 from pipeline.chain.history import releases
 from pipeline.chain.release import publish, required, serving_limits
 from pipeline.chain.store.objects import Store
-from pipeline.chain.verify import commit_inputs, manifest_check, recomputed, rule_changes
+from pipeline.chain.verify import commit_inputs, manifest_check, recomputed, restoring, rule_changes
 from pipeline.common import documents, files, words
 from pipeline.common.errors import GraftError
 from pipeline.report import rule_words
@@ -44,7 +44,9 @@ def release(version: str, push: bool, sign: str | None) -> None:
         terminal.echo(publish.push(tree.held.tag))  # tagged by a run that was killed before it could push
         return
     candidate.require_history(tree)
-    tag = releases.format_tag(releases.next_version(version, [*tree.releases, *tree.unreadable]))
+    tag = releases.format_tag(releases.next_version(version, [*tree.releases, *tree.unreadable], tree.other_tags))
+    if tree.other_tags:
+        terminal.echo(f"note: {releases.named(tree.other_tags)}", err=True)
     commit = _checked(tag, tree, store)
     terminal.echo(*rule_words.named(rule_changes.judged(), files.read_json(Path("reports/verdict.json"))))
     wanted = required.level(_parent(tree))
@@ -68,10 +70,13 @@ def release(version: str, push: bool, sign: str | None) -> None:
 
 def _checked(tag: str, tree: Tree, store: Store) -> manifest_check.Commit:
     """Everything that must hold before anything is pushed; every reason that does not is named at once."""
-    dirty = _tree_problems()
-    problems = _tag_problems(tag, tree) + _unreadable(tree) + dirty + _place_problems(tree)
+    changed, unkept_files = git.changes(), unkept.find(store)
+    dirty = _tree_problems(changed)
+    problems = _tag_problems(tag, tree) + _unreadable(tree) + dirty + unkept.words(unkept_files) + _place_problems(tree)
     if problems:
-        raise GraftError("not released", problems, help=HELP_DIRTY if dirty else HELP_CHAIN)
+        ways = [unkept.dirty_way_out(changed) or HELP_DIRTY] if dirty else []
+        ways += [unkept.way_out(unkept_files)] if unkept_files else []
+        raise GraftError("not released", problems, help="; ".join(ways) or HELP_CHAIN)
     _pipeline_problems(store, tree)
     commit = manifest_check.read(None)
     if commit.raw is None:
@@ -93,7 +98,9 @@ def _checked(tag: str, tree: Tree, store: Store) -> manifest_check.Commit:
     findings = manifest_check.workspace(commit) + manifest_check.data(commit, store)
     if findings:
         raise GraftError(
-            "not released: outputs are not what reports/manifest.json says", map(str, findings), help="dvc checkout"
+            "not released: outputs are not what reports/manifest.json says",
+            map(str, findings),
+            help=_way_out(findings, commit, store),
         )
     recomputed.require(commit, "HEAD", "not released")
     _limits(commit)
@@ -103,8 +110,9 @@ def _checked(tag: str, tree: Tree, store: Store) -> manifest_check.Commit:
 
 
 def _tag_problems(tag: str, tree: Tree) -> list[str]:
-    if git.succeeds("rev-parse", "--verify", "-q", f"refs/tags/{tag}"):
-        return [f"tag {tag} exists already: graft log; choose another version"]
+    if git.exists(f"refs/tags/{tag}"):
+        what = "and is no release of Graft: graft release takes the next free version" if tag in tree.other_tags else ""
+        return [f"tag {tag} exists already{f', {what}' if what else ': graft log; choose another version'}"]
     if tree.held is not None:
         return [f"nothing new: the tree holds {tree.held.tag}; graft add opens the next candidate"]
     parent = tree.lock.parent.release if tree.lock.parent else "no release"
@@ -126,21 +134,20 @@ def _unreadable(tree: Tree) -> list[str]:
     return [f"{tag.tag} is unreadable, and may be a release that comes first: {tag.why}: {tag.help}" for tag in above]
 
 
-def _tree_problems() -> list[str]:
-    changes = [*git.changes(), *(f" M {path} (hidden by {how})" for path, how in git.hidden().items())]
+def _tree_problems(changed: list[str]) -> list[str]:
+    changes = [*changed, *(f" M {path} (hidden by {how})" for path, how in git.hidden().items())]
     shown = [f"uncommitted: {line}" for line in changes[:10]]
     return shown + ([f"... and {len(changes) - 10} more"] if len(changes) > 10 else [])
 
 
 def _place_problems(tree: Tree) -> list[str]:
     main, branch = git.default_branch(), git.branch()
-    problems = [] if branch == main else [f"on {branch or 'no branch'}: releases are cut on {main}"]
+    problems = []
+    if branch != main:
+        problems.append(f"on {branch or 'no branch'}: releases are cut on {main}: {git.default_branch_help()}")
     if git.has_origin():
-        unknown = [
-            tag for tag in git.remote_tags("v*") if not git.succeeds("rev-parse", "-q", "--verify", f"refs/tags/{tag}")
-        ]
-        if unknown:
-            problems.append(f"origin has releases that this clone lacks ({', '.join(unknown[:5])}): git fetch --tags")
+        if unknown := releases.only_at_origin():
+            problems.append(f"origin has tags that this clone lacks ({', '.join(unknown[:5])}): git fetch --tags")
         tip = git.run("ls-remote", "origin", f"refs/heads/{main}").split("\t")[0]
         if tip and not git.succeeds("merge-base", "--is-ancestor", tip, "HEAD"):
             then = ", then graft lock --parent latest, dvc repro" if tree.releases else ", then dvc repro"
@@ -156,10 +163,16 @@ def _pipeline_problems(store: Store, tree: Tree) -> None:
         raise GraftError(
             "not released: the pipeline is not up to date",
             staleness.words(staleness.by_file(stale)),
-            help="dvc pull brings outputs that were pushed"
+            help=restoring.of_stale(stale, manifest_check.read(None), store)
             if staleness.only_outputs(stale)
             else "dvc repro (graft plan says what it would do), then commit",
         )
+
+
+def _way_out(findings: list[manifest_check.Finding], commit: manifest_check.Commit, store: Store) -> str:
+    if all(finding.problem == manifest_check.FOREIGN for finding in findings):
+        return restoring.FOREIGN
+    return restoring.of_findings((one for one in findings if one.problem != manifest_check.FOREIGN), commit, store)
 
 
 def _inputs(commit: manifest_check.Commit) -> None:

@@ -42,7 +42,7 @@ def rollback(version: str, why: str | None, tag: bool, push: bool, sign: str | N
         where = f"on {branch}" if branch else "HEAD is detached"
         raise GraftError(
             f"nothing done: {where}, and releases are tagged on {git.default_branch()}",
-            help=f"git switch {git.default_branch()}, then again",
+            help=f"{git.default_branch_help()}; then again",
         )
     if why is not None and one_line(why) != why:
         raise GraftError("nothing done: --why: a newline or a control character", help="one line of words")
@@ -119,8 +119,8 @@ def _roll_back(tree: Tree, target: Release, commit: manifest_check.Commit, store
 
 def _tag(target: Release, key: str | None) -> None:
     """Set a new patch version on HEAD."""
-    commit = manifest_check.read("HEAD")
-    tag = releases.format_tag(releases.next_version("patch", candidate.tree_of("HEAD").releases))
+    commit, tree = manifest_check.read("HEAD"), candidate.tree_of("HEAD")
+    tag = releases.format_tag(releases.next_version("patch", tree.releases, tree.other_tags))
     publish.set_tag(tag, commit, publish.signature(tag, key))
     terminal.echo(f"tagged: {tag}, the same bytes as {target.tag}")
 

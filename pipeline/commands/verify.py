@@ -15,12 +15,14 @@ from pipeline.chain.release import signing, tagged, unreleased
 from pipeline.chain.rescore import rescore
 from pipeline.chain.rescore.rescore_report import Rescored
 from pipeline.chain.store.objects import Store
-from pipeline.chain.verify import commit_inputs, recomputed
+from pipeline.chain.verify import commit_inputs, recomputed, restoring
 from pipeline.chain.verify import manifest_check as check
 from pipeline.chain.verify.manifest_check import Commit, Finding
 from pipeline.common.errors import GraftError
 from pipeline.common.words import counted
 
+_LOST = ("missing", "corrupt", "wrong")
+_COMMITTED = "a commit does not change: do not deploy it; correct the files, dvc repro, commit and release again"
 ALL = ""  # --rescore without N
 _ADVICE = {  # where one of these is among the problems
     (
@@ -98,7 +100,7 @@ def verify(
         count = len({finding.path for finding in on_demand})
         notes.append(f"on demand: {counted(count, 'file')} ({places}): not missing, dvc repro merge makes them")
     if findings:
-        _refuse(revision or "working tree", findings, rescored)
+        _refuse(revision, commit, findings, rescored)
     _say(revision, commit, notes, [r.tag for r in ancestors], remote)
     _say_again(revision or "working tree", rebuilt, rescored)
 
@@ -230,10 +232,13 @@ def _rescored(
         return None  # the findings say why nothing can be read
 
 
-def _refuse(name: str, findings: list[Finding], rescored: Rescored | None) -> NoReturn:
+def _refuse(revision: str | None, commit: Commit, findings: list[Finding], rescored: Rescored | None) -> NoReturn:
+    name = revision or "working tree"
     scored = f"; scored again: {rescored.words()}" if rescored else ""
     problems = [*map(str, findings), *(rescored.shown() if rescored else [])]
-    raise GraftError(f"{name}: {counted(len(findings), 'finding')}{scored}", problems, help=_advice(findings))
+    raise GraftError(
+        f"{name}: {counted(len(findings), 'finding')}{scored}", problems, help=_advice(revision, commit, findings)
+    )
 
 
 def _say_again(name: str, rebuilt: Rebuilt | None, rescored: Rescored | None) -> None:
@@ -271,35 +276,40 @@ def _sample(revision: str | None, sample: str | None, seed: int | None) -> tuple
 _ADVICE_ALONE = {
     recomputed.DIFFERS: "the record was edited, or written by other code: do not deploy it; "
     "dvc repro --force evaluate gate, and release it again",
-    check.FOREIGN: "move these files elsewhere: whatever writes the output again deletes them",
+    check.FOREIGN: restoring.FOREIGN,
     "unreleased-change": "git restore takes an edit back; dvc repro and graft release make it a release",
 }
 
 
-_ADVICE_THERE = {  # where all of the findings are in one place; in git, where all are wrong
-    ("git", True): commit_inputs.HELP,
-    (
-        "workspace",
-        True,
-    ): "dvc checkout lays the files of dvc.lock into the working tree again; dvc pull in a fresh clone",
-}
-
-
-def _advice(findings: list[Finding]) -> str:
+def _advice(revision: str | None, commit: Commit, findings: list[Finding]) -> str:
     problems = {finding.problem for finding in findings}
     for among, help_ in _ADVICE.items():
         if problems & set(among):
             return help_
     if len(problems) == 1 and (advice := _ADVICE_ALONE.get(next(iter(problems)))):
         return advice
-    places = {(finding.place, finding.problem == "wrong" or finding.place != "git") for finding in findings}
-    if len(places) == 1 and (advice := _ADVICE_THERE.get(min(places))):
-        return advice
-    if problems == {"missing"}:
-        return (
-            "dvc pull, in a checkout of that release, brings what is missing here; --remote looks into the remote "
-            "instead; dvc push brings there what it lacks"
-        )
-    if any((finding.problem, finding.place) == ("corrupt", "remote") for finding in findings):
+    here = revision is None or git.commit_of(revision) == git.head()
+    lost = [one for one in findings if one.problem in _LOST and one.place in ("workspace", "git")]
+    if lost and (here or all(one.place == "workspace" for one in lost)):
+        outputs_of = {output.path for output in commit.outputs}
+        mended = [one for one in lost if one.place == "workspace" or one.path in outputs_of]
+        if mended and (way_out := restoring.of_findings(mended, commit, Store())):
+            return way_out
+    if all(one.place == "git" for one in findings):
+        return commit_inputs.HELP if here else _COMMITTED
+    return _of_objects(findings, here)
+
+
+def _of_objects(findings: list[Finding], here: bool) -> str:
+    """What to do about objects of cache and remote."""
+    found = {(one.problem, one.place) for one in findings}
+    where = "" if here else ", in a checkout of that release,"
+    if ("corrupt", "remote") in found:
         return "delete the corrupt object in the remote and dvc push from a clone whose verify passes"
-    return "delete the corrupt object in .dvc/cache/files/md5, then dvc pull; or dvc repro makes outputs again"
+    if any(problem != "missing" and place == "cache" for problem, place in found):
+        return (
+            f"graft verify --json names each object; delete it in .dvc/cache/files/md5, then dvc pull{where} brings it"
+        )
+    if ("missing", "remote") in found:
+        return f"dvc push{where} brings to the remote what is here; dvc push --all-tags for every release"
+    return f"dvc pull{where} brings what is missing here; --remote looks into the remote instead"

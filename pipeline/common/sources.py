@@ -9,11 +9,13 @@ from pipeline.common import files, yaml_values
 PIPELINE = Path("dvc.yaml")
 # What tools leave in folders; .dvcignore names the same.
 LEAVINGS = (
-    "__pycache__", ".mypy_cache", ".ruff_cache", ".pytest_cache", ".ipynb_checkpoints", ".idea", ".vscode",
-    ".DS_Store", "Thumbs.db", "desktop.ini",
+    "__pycache__", ".mypy_cache", ".ruff_cache", ".pytest_cache", ".ipynb_checkpoints", ".idea", ".vscode", ".vs",
+    ".fleet", ".zed", ".DS_Store", "Thumbs.db", "desktop.ini",
 )  # fmt: skip
-CODE = ("pipeline", "metrics")
-CODE_LEAVINGS = ("*.py[co]", "*.swp", "*.swo", "*~", ".#*", "*.orig", "*.rej")  # a data file may be called so
+# Folders of code, and of files kept by hand. There an editor's copies count as leavings, too; a file of raw data may
+# be called so.
+EDITED = ("pipeline", "metrics", "data/augment", "data/golden", "data/templates")
+EDITORS_LEAVINGS = ("*.py[co]", "*.swp", "*.swo", "*~", ".#*", "._*", "*.orig", "*.rej")
 
 
 def stage_hashes(stage: str) -> dict[str, str]:
@@ -49,25 +51,41 @@ def hashes(deps: Iterable[str]) -> dict[str, str]:
 def _hashes(deps: Iterable[str]) -> Iterator[tuple[str, str]]:
     for dep in deps:
         root = files.ROOT if dep.startswith("pipeline/") else Path()
-        for path in source_files(root / dep, code=dep.split("/", 1)[0] in CODE):
+        for path in source_files(root / dep, edited=_is_edited(dep)):
             yield path.relative_to(root).as_posix(), files.sha256(path)
 
 
-def source_files(path: Path, *, code: bool = True) -> list[Path]:
+def source_files(path: Path, *, edited: bool = True) -> list[Path]:
     """Every file at or below a path, but for what tools leave there; sorted.
 
     Args:
         path: a file or folder.
-        code: it holds code, and no data file that may be called `titles.orig`.
+        edited: it is one of EDITED or below one, and no raw data, of which a file may be called `titles.orig`.
     """
-    patterns = (*LEAVINGS, *CODE_LEAVINGS) if code else LEAVINGS
     return [
         file
         for file in files.files_below(path)
-        if not any(fnmatch(part, pattern) for part in file.relative_to(path.parent).parts for pattern in patterns)
+        if not _matches(file.relative_to(path.parent).parts, _patterns(edited=edited))
     ]
+
+
+def is_leaving(path: str) -> bool:
+    """Whether a file, named from the root, is what a tool left there: DVC does not hash it, and no stage reads it."""
+    return _matches(Path(path).parts, _patterns(edited=_is_edited(path)))
 
 
 def ignored() -> list[str]:
     """Lines of .dvcignore for what tools leave: DVC then sees the files that `source_files` gives."""
-    return [*LEAVINGS, *(f"/{folder}/**/{pattern}" for folder in CODE for pattern in CODE_LEAVINGS)]
+    return [*LEAVINGS, *(f"/{folder}/**/{pattern}" for folder in EDITED for pattern in EDITORS_LEAVINGS)]
+
+
+def _is_edited(path: str) -> bool:
+    return any(path == folder or path.startswith(f"{folder}/") for folder in EDITED)
+
+
+def _patterns(*, edited: bool) -> tuple[str, ...]:
+    return (*LEAVINGS, *EDITORS_LEAVINGS) if edited else LEAVINGS
+
+
+def _matches(parts: Iterable[str], patterns: Iterable[str]) -> bool:
+    return any(fnmatch(part, pattern) for part in parts for pattern in patterns)

@@ -7,7 +7,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-from pipeline.common import documents, params, schema, yaml
+from pipeline.common import documents, params, schema, sources, yaml
 from pipeline.common.errors import GraftError
 from pipeline.settings import sections
 
@@ -73,12 +73,23 @@ def _beyond_schema(filled: dict[str, dict[str, Any]]) -> Iterator[str]:
         yield f"$.evaluate.judge.scale: {judge['scale']}: the lowest score comes first, then the highest"
     if filled["train"]["parent"]["average"] and not filled["train"]["validation"]["share"]:
         yield "$.train.parent.average: chooses by the validation part: $.train.validation.share must be above 0"
+    for path in _strings(filled):
+        if path.startswith(("data/augment/", "data/templates/")) and sources.is_leaving(path):
+            yield f"{path}: named as an editor's copy is, of which no change would be noticed; rename it"
     for name in ("targets", "modules"):
         if isinstance(pattern := filled["train"][name], str):
             try:
                 re.compile(pattern)
             except re.error as error:
                 yield f"$.train.{name}: {pattern!r} is no regular expression: {error}"
+
+
+def _strings(value: Any) -> Iterator[str]:
+    """Every text among the values."""
+    if isinstance(value, str):
+        yield value
+    for item in value.values() if isinstance(value, dict) else value if isinstance(value, list) else ():
+        yield from _strings(item)
 
 
 def _plain(value: Any) -> Any:

@@ -357,3 +357,57 @@ def test_timings_of_another_candidate_do_not_count(ready: Clone) -> None:
 def test_dirty_tree_says_what_to_do(ready: Clone) -> None:
     (ready.path / "README.md").write_text("changed")
     assert "help: git add and commit" in refused(ready)
+
+
+def retagged(ready: Clone, *tags: str) -> None:
+    """Tags from another life of the repository: on a commit of another history, which holds nothing of Graft."""
+    tree = ready.run("sh", "-c", "git mktree < /dev/null").strip()
+    other = ready.git("commit-tree", tree, "-m", "Another life")
+    for number, tag in enumerate(tags):
+        ready.git(*(("tag", tag, other) if number % 2 else ("tag", "-a", "-m", "old", tag, other)))
+
+
+def test_tags_of_another_life_are_named_and_their_versions_skipped(ready: Clone) -> None:
+    retagged(ready, "v0.3.0", "v1.1.0", "v1.2.0", "v0.3", "v9.0.0")
+    said = ready.graft("release")
+    assert "note: v0.3.0, v1.1.0, v1.2.0, v9.0.0: no Graft releases; versions skip them" in said
+    assert "tagged: v1.3.0" in said
+    assert "v9.0.0" not in ready.graft("log")
+
+
+def test_a_version_that_another_tag_has_is_refused_with_the_way_out(ready: Clone) -> None:
+    retagged(ready, "v2.0.0")
+    assert "tag v2.0.0 exists already, and is no release of Graft: graft release takes the next" in refused(
+        ready, "v2.0.0"
+    )
+    assert "tagged: v3.0.0" in ready.graft("release", "major")
+
+
+def test_tags_of_another_life_block_no_first_release(fresh: Clone, tmp_path: Path) -> None:
+    origin = fresh.git("remote", "get-url", "origin")
+    subprocess.run(["cp", "-r", origin, tmp_path / "own.git"], check=True)
+    fresh.git("remote", "set-url", "origin", str(tmp_path / "own.git"))
+    retagged(fresh, "v0.3.0", "v1.0.0")
+    fresh.git("tag", "-a", "-m", "code alone", "v0.9.0", "HEAD")
+    fresh.git("push", "-q", "origin", "v0.3.0", "v1.0.0", "v0.3.0:refs/tags/v0.4.0", "v0.3.0:refs/tags/v0.3")
+    said = fresh.graft("add", "own", "examples/increments/2026-02-spring/products.csv", "--replace", code=1)
+    assert "this clone lacks the tags that say what is released\n  origin has v0.4.0\n" in said
+    fresh.git("fetch", "-q", "--tags")
+    data = next(iter((fresh.path / "examples/increments/2026-02-spring").iterdir()))
+    assert "parent: none" in fresh.graft("add", "own", str(data), "--replace")
+
+
+def test_on_master_without_origins_head_the_way_out_helps(ready: Clone) -> None:
+    origin = ready.git("remote", "get-url", "origin")
+    subprocess.run(["git", "--git-dir", origin, "branch", "-m", "main", "master"], check=True)
+    ready.git("branch", "-m", "main", "master")
+    ready.git("remote", "set-head", "origin", "--delete")
+    ready.git("fetch", "-q", "--prune", "origin")
+    way_out = "git remote set-head origin -a"
+    said = refused(ready)
+    assert (
+        f"on master: releases are cut on main: git switch main; where origin's default branch is another one: {way_out}"
+        in (said)
+    )
+    ready.git(*way_out.split()[1:])
+    assert "tagged: v1.1.0" in ready.graft("release")

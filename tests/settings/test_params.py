@@ -65,6 +65,7 @@ def test_every_problem_is_named_at_once_with_line_and_key(fresh: Clone) -> None:
         pytest.param("learning_rate: 5e-3", "learning_rate: .nan", "$.train.learning_rate: must be a number", id="nan"),
         pytest.param("epochs: 8", "epochs: 8.0", "must be a whole number (at least 1), is 8.0", id="no-whole-number"),
         pytest.param("min_chars: 3", "min_chars: 5000", "is more than max_chars", id="bounds-crossed"),
+        pytest.param("chat_template: null", "chat_template: data/templates/a.orig", "an editor's copy", id="leaving"),
         pytest.param("targets: all-linear", "targets: '('", "no regular expression", id="bad-pattern"),
     ],
 )

@@ -354,3 +354,13 @@ def test_builtin_loads_neither_torch_nor_the_hubs_library(tree: Tree) -> None:
     code = "import sys; from pipeline.stages import base; base.main(); print(sorted(sys.modules))"
     loaded = tree.python("-c", code).stdout
     assert not any(f"'{name}'" in loaded for name in ("torch", "transformers", "huggingface_hub", "httpx2", "numpy"))
+
+
+def test_a_base_whose_line_ends_git_rewrote_is_told_apart(tree: Tree) -> None:
+    content = model() | {"config.json": b'{"model_type": "llama"}\n'}
+    tree.pin("builtin", content)
+    write(tree.root / "examples/base", content | {"config.json": b'{"model_type": "llama"}\r\n'})
+    said = tree.refusal()
+    assert "config.json: expected " in said
+    assert "help: line ends alone differ: commit or stash" in said
+    assert "git config core.autocrlf false" in said

@@ -95,7 +95,7 @@ def test_train_runs_again_for_every_setting_but_those_that_change_no_byte() -> N
 REACHED = re.compile(
     r"sys\.(?:modules|meta_path|path_hooks)|gc\.(?:disable|enable|freeze|set_threshold)|importlib\.abc"
 )
-RESTORED = {"sys.dont_write_bytecode"}  # Python's own switch, while a user's metric is imported
+RESTORED = {"sys.dont_write_bytecode", "sys.pycache_prefix"}  # Python's own switches, while a user's metric is imported
 AT_IMPORT = re.compile(r"(?:signal\.|os\.exec|atexit\.|faulthandler\.)\w+\(")
 
 

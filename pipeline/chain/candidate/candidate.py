@@ -39,6 +39,7 @@ class Tree:
     lock: Lock
     releases: list[Release]
     unreadable: list[Unreadable]  # v* tags that may be releases, and cannot be read here
+    other_tags: list[str]  # tags of a release's form that are none
     held: Release | None  # the release that it holds; None: a candidate is open
     sibling: Release | None  # a release of the same increment on the same parent
     withdrawn: dict[str, str]  # tags that a rollback took back -> why
@@ -69,13 +70,32 @@ def tree_of(revision: str) -> Tree:
     return _tree(lockfile.parse(text, at), manifest, git.show(revision, str(WITHDRAWN)), f"{revision}:")
 
 
+def require_own_repository() -> None:
+    """Refuse a subfolder of another git repository: tags, dvc.lock and manifests are read from the root of a commit.
+
+    Raises:
+        GraftError: git's top level is another folder than this one.
+    """
+    top, here = git.top_level().resolve(), Path.cwd().resolve()
+    if top != here:
+        inside = here.relative_to(top).as_posix() if here.is_relative_to(top) else here.as_posix()
+        raise GraftError(
+            "Graft needs a git repository of its own",
+            [f"git's top level is {top}, and dvc.yaml is in its subfolder {inside}"],
+            help=f"git subtree split --prefix {inside} makes a commit of that folder alone for a repository of its "
+            "own; the other one takes it in as a submodule: docs/how-to/monorepo.md",
+        )
+
+
 def _tree(lock: Lock, manifest: str | None, taken_back: bytes | None, at: str = "") -> Tree:
+    require_own_repository()
     known = releases.read()
     releases.warn(known.unreadable)
     return Tree(
         lock=lock,
         releases=known.releases,
         unreadable=known.unreadable,
+        other_tags=known.others,
         held=releases.held_by(lock, manifest, known.releases),
         sibling=releases.sibling(lock, known.releases),
         withdrawn=_withdrawn(taken_back, f"{at}{WITHDRAWN}"),
@@ -145,9 +165,11 @@ def require_history(tree: Tree) -> None:
         if parent is not None and tag.tag == parent.release:
             raise GraftError(f"the parent, {tag.tag}, is not readable: {tag.why}", help=tag.help)
     unknown = parent is not None and parent.release not in known
-    if unknown or (not tree.releases and git.has_origin() and git.remote_tags("v*")):
+    absent = releases.only_at_origin() if not tree.releases and git.has_origin() else []
+    if unknown or absent:
         raise GraftError(
             "this clone lacks the tags that say what is released",
+            [f"origin has {', '.join(absent[:5])}"] if absent else [],
             help="git fetch --tags; in a shallow clone git fetch --depth 1 --tags is enough",
         )
 

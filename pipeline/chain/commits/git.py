@@ -27,6 +27,7 @@ _HELP = (
     ("unable to access", "git remote --verbose shows where origin is; is it in reach?"),
 )
 _SEEN = re.compile(r"[HMRCK?U] ")  # of `git ls-files -v`: neither skip-worktree (S) nor assume-unchanged (lower case)
+_ORIGINS_HEAD = "refs/remotes/origin/HEAD"
 _KINDS = (b"blob", b"tree", b"commit", b"tag")
 
 
@@ -189,13 +190,56 @@ def changes() -> list[str]:
 
 def ignored(paths: Iterable[str]) -> list[str]:
     """Those of the paths that git ignores, each with the rule: `PATH: FILE:LINE:PATTERN`; tracked or not."""
-    text = "".join(f"{path}\n" for path in paths)
+    return [f"{path}: {rule}" for path, rule in ignore_rules(paths).items()]
+
+
+def ignore_rules(paths: Iterable[str]) -> dict[str, str]:
+    """Those of the paths that git ignores, tracked or not: path -> the rule, `FILE:LINE:PATTERN`.
+
+    None of them may be in a submodule or behind a link.
+    """
+    text = "".join(f"{path}\0" for path in paths)
     done = subprocess.run(
-        ["git", "-c", "core.quotePath=false", "check-ignore", "--verbose", "--no-index", "--stdin"],
-        input=text.encode(), capture_output=True, check=False,
+        ["git", "check-ignore", "--verbose", "--no-index", "--stdin", "-z"],
+        input=text.encode("utf-8", "surrogateescape"), capture_output=True, check=False,
     )  # fmt: skip
-    lines = (line.rsplit("\t", 1) for line in done.stdout.decode("utf-8", "replace").splitlines())
-    return [f"{path}: {rule}" for rule, path in lines if not rule.rsplit(":", 1)[-1].startswith("!")]
+    fields = done.stdout.decode("utf-8", "surrogateescape").split("\0")
+    found = zip(fields[::4], fields[1::4], fields[2::4], fields[3::4], strict=False)
+    return {path: f"{file}:{line}:{pattern}" for file, line, pattern, path in found if not pattern.startswith("!")}
+
+
+def indexed(*paths: str) -> dict[str, tuple[str, str]]:
+    """Mode and id of each file of the index at or below these paths, by its path; a conflict gives one side."""
+    entries = filter(None, run("ls-files", "--stage", "-z", "--", *paths).split("\0"))
+    parts = (entry.partition("\t") for entry in entries)
+    return {path: (head.split()[0], head.split()[1]) for head, _, path in parts}
+
+
+def raw_ids(paths: Iterable[str]) -> dict[str, str]:
+    """Id that each file of the working tree would have as a blob, its bytes as they are: path -> id."""
+    paths = list(paths)
+    text = "".join(f"{path}\n" for path in paths).encode("utf-8", "surrogateescape")
+    ids = run("hash-object", "--no-filters", "--stdin-paths", stdin=text).splitlines() if paths else []
+    return dict(zip(paths, ids, strict=True))
+
+
+def setting(name: str) -> str | None:
+    """A value of git's configuration with the file that sets it, `VALUE (file:PATH)`; None where it is not set."""
+    fields = run("config", "--list", "--show-origin", "-z").split("\0")  # file, then key and value, by turns
+    found = None
+    for place, entry in zip(fields[::2], fields[1::2], strict=False):
+        key, _, value = entry.partition("\n")
+        found = f"{value} ({place})" if key == name else found  # the last one counts
+    return found
+
+
+def top_level() -> Path:
+    """The folder of this working tree, a linked one's or a submodule's own.
+
+    Raises:
+        GraftError: this is no working tree of git.
+    """
+    return Path(run("rev-parse", "--show-toplevel"))
 
 
 def head() -> str:
@@ -237,9 +281,19 @@ def require_identity() -> None:
 
 def default_branch() -> str:
     """The branch that releases are cut from: origin's HEAD, else `main`."""
-    if succeeds("rev-parse", "--verify", "-q", "refs/remotes/origin/HEAD"):
+    if exists(_ORIGINS_HEAD):
         return run("rev-parse", "--abbrev-ref", "origin/HEAD").removeprefix("origin/")
     return "main"
+
+
+def default_branch_help() -> str:
+    """How to get onto the default branch, or have this clone know which one it is."""
+    main, here = default_branch(), branch()
+    if exists(_ORIGINS_HEAD):
+        return f"git switch {main}"
+    if has_origin():
+        return f"git switch {main}; where origin's default branch is another one: git remote set-head origin -a"
+    return f"git branch --move {here} {main}" if here and not exists(f"refs/heads/{main}") else f"git switch {main}"
 
 
 def has_origin() -> bool:

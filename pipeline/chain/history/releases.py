@@ -4,7 +4,7 @@ A tag that a person set by hand counts like one that `graft release` set.
 """
 
 import re
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -67,6 +67,7 @@ class ReadTags:
 
     releases: list[Release]
     unreadable: list[Unreadable]
+    others: list[str]  # tags of a release's form that are none, by name: their versions are taken
 
 
 def parse(tag: str) -> Version | None:
@@ -83,16 +84,17 @@ def format_tag(version: Version) -> str:
 def read() -> ReadTags:
     """Every v* tag, as a release or as unreadable. Two git processes in all, however long the chain.
 
-    A v* tag on a commit that the gate refused is no release, nor is one on a commit that holds nothing of Graft.
-    One whose models.lock or decision.json is missing or broken is unreadable: a newer Graft may read it.
+    A v* tag on a commit that the gate refused is no release, nor is a lightweight one, or one on a commit where no
+    pipeline of Graft ran: it holds neither manifest nor decision. One whose models.lock or decision.json alone is
+    missing or broken is unreadable: a newer Graft may read it.
     """
-    tagged = _tags()
+    tagged, every = _tags()
     names = (lockfile.PATH.as_posix(), DECISION.as_posix())
     contents = git.contents(f"{tag}:{name}" for tag, _, _ in tagged for name in names) if tagged else iter(())
     manifests = git.object_ids(f"{tag}:{MANIFEST.as_posix()}" for tag, _, _ in tagged) if tagged else []
     found, unreadable = list[Release](), list[Unreadable]()
     for (tag, commit, date), lock, decision, listed in zip(tagged, contents, contents, manifests, strict=True):
-        if lock is None and decision is None and listed is None:
+        if decision is None and listed is None:
             continue
         try:
             release = _release(tag, commit, date, lock, decision, listed)
@@ -100,7 +102,12 @@ def read() -> ReadTags:
             unreadable.append(Unreadable(tag=tag, commit=commit, date=date, why=error.message, help=_way_out(tag)))
             continue
         found += [release] if release else []
-    return ReadTags(releases=sorted(found, key=_version), unreadable=sorted(unreadable, key=_version))
+    known = {release.tag for release in found} | {entry.tag for entry in unreadable}
+    return ReadTags(
+        releases=sorted(found, key=_version),
+        unreadable=sorted(unreadable, key=_version),
+        others=sorted(every - known, key=lambda tag: parse(tag) or FIRST),
+    )
 
 
 def all_releases() -> list[Release]:
@@ -108,6 +115,22 @@ def all_releases() -> list[Release]:
     known = read()
     warn(known.unreadable)
     return known.releases
+
+
+def only_at_origin() -> list[str]:
+    """Tags of a release's form that origin has and this clone has not, by name.
+
+    Raises:
+        GraftError: origin cannot be reached.
+    """
+    here = set(git.run("tag", "--list", "v*").split())
+    return [tag for tag in git.remote_tags("v*") if parse(tag) and tag not in here]
+
+
+def named(others: Sequence[str]) -> str:
+    """What is said of tags that have a release's form and are none."""
+    more = f" and {len(others) - 5} more" if len(others) > 5 else ""
+    return f"{', '.join(others[:5])}{more}: no Graft {'releases' if len(others) > 1 else 'release'}; versions skip them"
 
 
 def warn(unreadable: Iterable[Unreadable]) -> None:
@@ -195,8 +218,13 @@ def sibling(lock: lockfile.Lock, releases: Iterable[Release]) -> Release | None:
     return next((release for release in reversed(list(releases)) if same_line(release.lock, lock)), None)
 
 
-def next_version(asked: str, releases: Iterable[Release | Unreadable]) -> Version:
-    """The version to release: `major`, `minor`, `patch` counted from the highest tag, or a version as asked.
+def next_version(asked: str, releases: Iterable[Release | Unreadable], taken: Collection[str] = ()) -> Version:
+    """The version to release: `major`, `minor`, `patch` counted from the highest release, or a version as asked.
+
+    Args:
+        asked: one of these words, or a version.
+        releases: those that there are.
+        taken: further tags, whose versions are skipped.
 
     Raises:
         GraftError: neither of them, or a version that is not above the highest one.
@@ -204,17 +232,23 @@ def next_version(asked: str, releases: Iterable[Release | Unreadable]) -> Versio
     highest = max((release.version for release in releases), default=None)
     steps = {"major": 0, "minor": 1, "patch": 2}
     if asked in steps:
-        if highest is None:
-            return FIRST
         place = steps[asked]
-        major, minor, patch = (*highest[:place], highest[place] + 1, 0, 0, 0)[:3]
-        return major, minor, patch
+        following = FIRST if highest is None else _raised(highest, place)
+        while format_tag(following) in taken:
+            following = _raised(following, place)
+        return following
     version = parse(asked if asked.startswith("v") else f"v{asked}")
     if version is None:
         raise GraftError(f"{asked}: not a version", help="v1.2.0, or major, minor, patch")
     if highest is not None and version < highest:
         raise GraftError(f"{asked}: not above the highest release, {format_tag(highest)}", help="graft release minor")
     return version
+
+
+def _raised(version: Version, place: int) -> Version:
+    """The next version: one more at that place, and zeros behind it."""
+    major, minor, patch = (*version[:place], version[place] + 1, 0, 0, 0)[:3]
+    return major, minor, patch
 
 
 def decision_here() -> str | None:
@@ -231,15 +265,17 @@ def decision_here() -> str | None:
     return str(decision)
 
 
-def _tags() -> list[tuple[str, str, str]]:
+def _tags() -> tuple[list[tuple[str, str, str]], set[str]]:
+    """Tag, commit and date of each annotated tag of a release's form, and every tag of that form, annotated or not."""
     lines = git.run(
         "for-each-ref",
         "refs/tags/v*",
         "--format=%(refname:strip=2) %(objecttype) %(*objecttype) %(*objectname) %(creatordate:format:%Y-%m-%d)",
     ).splitlines()
-    tags = []
+    tags, every = [], set[str]()
     for line in lines:
         tag, kind, target, commit, date = line.split(" ")
+        every |= {tag} if parse(tag) else set()
         if kind == "tag" and target == "commit" and parse(tag):
             tags.append((tag, commit, date))
-    return tags
+    return tags, every

@@ -120,7 +120,7 @@ def _prepare(revision: str, commit: Commit, clone: Path) -> None:
     raw_dvc = Path(commit.lock.increment, "raw.dvc").as_posix()
     imported = outputs.is_import(git.show(revision, raw_dvc) or b"outs: []")
     store.fetch([*state, *([commit.raw] if commit.raw and not imported else [])])
-    git.run("clone", "--quiet", "--no-checkout", ".", str(clone))
+    git.run("clone", "--quiet", "--no-checkout", "--config", "core.autocrlf=false", ".", str(clone))
     git.run("-C", str(clone), "-c", "advice.detachedHead=false", "checkout", "--quiet", git.commit_of(revision))
     _link_base(commit.lock.base.requested.source, clone)
     dvc.run("config", "--local", "cache.dir", str(clone / ".dvc/cache"), folder=clone)

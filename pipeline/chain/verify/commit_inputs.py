@@ -6,21 +6,21 @@
 import hashlib
 import json
 from collections.abc import Iterator
-from fnmatch import fnmatch
 from pathlib import PurePosixPath
 from typing import Any
 
 from pipeline.chain.commits import git, outputs
 from pipeline.chain.lock import lockfile
+from pipeline.chain.store import visible_files
 from pipeline.chain.verify.manifest_check import Commit, Finding
-from pipeline.common import sources, yaml
+from pipeline.common import yaml
 from pipeline.common.errors import GraftError
 
 PARAMS = ("params.yaml", lockfile.PATH.as_posix())
 _ABSENT = object()
 HELP = (
-    "git status --ignored lists files that git leaves out and a stage reads; delete them, or commit what was changed "
-    "after dvc repro; then dvc repro, a commit and graft release"
+    "graft plan names files that stages read and git does not keep; after a change of one, dvc repro; "
+    "then commit, and graft release"
 )
 
 
@@ -85,12 +85,14 @@ def _md5s(revision: str, paths: list[str]) -> Iterator[str]:
     """DVC's hash of each path as git holds it; "nothing" where it is absent."""
     members: dict[str, list[str]] = {path: [] for path in paths}
     blobs = git.blobs(revision)
-    ignored = [part.strip("/") for part in (git.show(revision, ".dvcignore") or b"").decode().split()]
-    leavings = [pattern for pattern in sources.LEAVINGS if pattern in ignored]
-    for name in blobs:
-        if any(fnmatch(part, pattern) for part in PurePosixPath(name).parts for pattern in leavings):
-            continue  # DVC does not see it
-        for path in ({name} | {parent.as_posix() for parent in PurePosixPath(name).parents}) & members.keys():
+    is_hidden = visible_files.hidden_by(git.show(revision, visible_files.NAME) or b"")
+    below = {
+        name: {name, *(folder.as_posix() for folder in PurePosixPath(name).parents)} & members.keys() for name in blobs
+    }
+    for name, known in below.items():
+        if not known or is_hidden(name):
+            continue
+        for path in known:
             members[path].append(name)
     names = [name for some in members.values() for name in some]
     contents = git.contents(blobs[name] for name in names)

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from pipeline.common import sources
 from pipeline.common.errors import GraftError
 from pipeline.data.clean import clean, single_text
 from pipeline.data.clean.settings import CleaningSettings
@@ -43,7 +44,7 @@ def load(folder: Path, instruction: str, options: CleaningSettings) -> Golden:
     slices = dict[str, list[Record]]()
     must_pass, clusters, problems = set[str](), dict[str, str](), list[str]()
     answers: dict[str, tuple[str, str]] = {}  # prompt's id -> its answer and where that stands
-    for path in sorted(folder.glob("*.jsonl")):
+    for path in sorted(path for path in folder.glob("*.jsonl") if not sources.is_leaving(f"data/golden/{path.name}")):
         items, before = dict[str, Record](), len(problems)
         for row in json_lines.rows(path):
             place = f"{path.name}:{row.line}"

@@ -8,6 +8,7 @@ sum(weight * value) / sum(weight). docs/how-to/custom-metric.md has a worked exa
 
 import importlib.util
 import math
+import os
 import re
 import sys
 import traceback
@@ -50,6 +51,8 @@ def load(asked: Asked) -> list[Metric]:
             a metric has already.
     """
     specs = [] if asked is None else [asked] if isinstance(asked, str) else list(asked)
+    if specs:
+        _refuse_compiled()
     found = [_load(spec) for spec in specs]
     for place, metric in enumerate(found):
         if metric.name in (*NAMES, *(other.name for other in found[:place])):
@@ -173,11 +176,25 @@ def _item_error(message: str, one: Item) -> GraftError:
     )
 
 
+def _refuse_compiled() -> None:
+    """Refuse compiled modules: Python imports them in place of a source, and DVC does not hash them.
+
+    Raises:
+        GraftError: naming each file.
+    """
+    found = sorted(path.as_posix() for path in FOLDER.rglob("*.py[co]") if path.parent.name != "__pycache__")
+    if found:
+        raise GraftError(
+            f"{found[0]}: compiled code in place of a source", found[1:], help="delete it, or put its .py there"
+        )
+
+
 @contextmanager
 def _no_bytecode() -> Iterator[None]:
-    """Nothing may be written into the folder: stage evaluate depends on all that lies there."""
+    """No bytecode is written into the folder or read from it: stage evaluate depends on its sources alone."""
     before, sys.dont_write_bytecode = sys.dont_write_bytecode, True
+    prefix, sys.pycache_prefix = sys.pycache_prefix, os.devnull  # no folder, so nothing is found below it
     try:
         yield
     finally:
-        sys.dont_write_bytecode = before
+        sys.dont_write_bytecode, sys.pycache_prefix = before, prefix

@@ -1,11 +1,12 @@
 """The base's files where a stage reads them, every one checked by hash before it is used."""
 
+import hashlib
 from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass
 from fnmatch import fnmatchcase
 from pathlib import Path
 
-from pipeline.common import files
+from pipeline.common import files, line_ends
 from pipeline.common.errors import GraftError
 from pipeline.model.base import hub
 
@@ -26,6 +27,8 @@ BESIDE = (
     "chat_template*.json",
     "chat_template*.jinja",
 )
+_TEXTS = (".json", ".jinja", ".txt")
+_LINE_ENDS = f"line ends alone differ: {line_ends.WAY_OUT}"
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -77,7 +80,8 @@ def verified(folder: Path, sha256: Mapping[str, str], *, help: str) -> Path:
     unknown = sorted(name for name in loaded(present) if name not in sha256)
     problems += [f"{name}: not pinned, yet it would be loaded" for name in unknown]
     if problems:
-        raise GraftError(f"{folder}: not as pinned", problems, help=help)
+        rewritten = any(_has_other_line_ends(folder / name, expected) for name, expected in sha256.items())
+        raise GraftError(f"{folder}: not as pinned", problems, help=_LINE_ENDS if rewritten else help)
     return folder
 
 
@@ -142,6 +146,14 @@ def _problem(path: Path, name: str, expected: str) -> str | None:
     except OSError as error:
         return f"{name}: {error.strerror}, expected {expected}"
     return None if found == expected else f"{name}: expected {expected}, found {found}"
+
+
+def _has_other_line_ends(path: Path, expected: str) -> bool:
+    """Whether a text is the pinned one but for CRLF, as git writes it on some machines."""
+    if path.suffix not in _TEXTS or not path.is_file():
+        return False
+    content = path.read_bytes()
+    return b"\r\n" in content and hashlib.sha256(line_ends.with_lf(content)).hexdigest() == expected
 
 
 def _restore(source: str) -> str:

@@ -37,6 +37,7 @@ from pipeline.data.augment import key_samples
 from pipeline.data.index import index
 from pipeline.data.index.runs import EVAL, ID, KEY, LABEL, STATE, Rows
 from pipeline.data.prepare import conflicts, rejects
+from pipeline.data.prepare.conflicts import Review
 from pipeline.data.prepare.settings import PrepareSettings
 from pipeline.data.reading import increment as increments
 from pipeline.data.records import arrow, jsonl, kinds, message_columns
@@ -72,7 +73,7 @@ class NewRecords:
     replay: str | float = replay.AUTO  # share of tokens
     similarity: float | None = SIMILARITY  # from which on near-duplicates are dropped; None: they stay
     conflicts: str = "drop"
-    answers: Mapping[str, str] = field(default_factory=dict)  # of a review: text -> label
+    review: Review = field(default_factory=Review)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -148,7 +149,7 @@ def assemble(new: NewRecords, parent: ParentState, options: AssembleSettings) ->
             lineage.ended(decided.endings),
         ],
         dropped=assemble_report.dropped(table, fate.tolist()),
-        review=conflicts.questions(conflict for conflict, label in decided.settled if label is None),
+        review=conflicts.questions((conflict for conflict, label in decided.settled if label is None), new.review),
         report=assemble_report.report(
             new.name, table, found, decided, fate.tolist(), parent.labels, parent.index, leaving
         )
@@ -216,7 +217,7 @@ def load_increment(folder: Path, table: pa.Table, rejected: pa.Table, asked: Map
         replay=asked["train"]["replay"],
         similarity=asked["prepare"]["near_duplicates"],
         conflicts=policy,
-        answers=conflicts.read_answers() if policy == "review" else {},
+        review=conflicts.read_review() if policy == "review" else Review(),
     )
 
 
@@ -295,7 +296,7 @@ def _rules(new: NewRecords, parent: ParentState, options: AssembleSettings) -> f
         eval_share=options.eval_share,
         similarity=new.similarity,
         conflicts=new.conflicts,
-        answers=new.answers,
+        answers=new.review.answers,
         labels=dict(zip(hashes.tolist(), names, strict=True)),
         fresh=new.fresh,
     )

@@ -62,7 +62,8 @@ def prepare(increment: Increment, folder: Path, options: PrepareSettings, out: P
             for lines in parts.read():
                 sink.writelines(lines)
     unsettled = [conflict for conflict, label in chosen.settled if label is None]
-    files.write_text(out / "review.csv", conflicts.questions(unsettled))
+    review = conflicts.read_review() if options.conflicts == "review" else None
+    files.write_text(out / "review.csv", conflicts.questions(unsettled, review))
     files.write_json(out / "report.json", report)
     return report
 
@@ -168,6 +169,8 @@ def main() -> None:
         print(f"prepare: rejected: {line}")
     if questions := conflicts.count((OUT / "review.csv").read_text(encoding="utf-8")):
         print(f"prepare: {questions} contradictions are open: {OUT}/review.csv; answers go to {conflicts.REVIEW}")
+    if options.conflicts == "review" and (agreement := conflicts.read_review().agreement()):
+        print(f"prepare: review: {agreement}")
 
 
 def _tokenizer(options: PrepareSettings) -> Path | None:

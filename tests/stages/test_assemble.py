@@ -15,6 +15,7 @@ from pipeline.data.assemble.settings import AssembleSettings
 from pipeline.data.augment.settings import AugmentSettings
 from pipeline.data.clean.settings import CleaningSettings
 from pipeline.data.index import sketch
+from pipeline.data.prepare.conflicts import Review
 from pipeline.data.records import arrow, item_marks, jsonl, kinds, records
 from pipeline.data.records.records import Record
 from pipeline.model.base import base_files
@@ -295,7 +296,12 @@ def test_dropped_records_are_kept_with_reason_and_origin(chain):
 )
 def test_history_with_another_label(chain, policy, fate, answers):
     chain.add("winter", batch(0, 100))
-    done = chain.add("spring", [record(7, "other", "spring")], conflicts=policy, answers=answers)
+    done = chain.add(
+        "spring",
+        [record(7, "other", "spring")],
+        conflicts=policy,
+        review=Review(given={text: (said,) for text, said in answers.items()}),
+    )
     (kept,) = [{"label": row["kept"], "text": row["text"]} for row in done.report["conflicts_shown"]]
     assert kept["text"] == title(7)
     everywhere = slices.united([done.train, done.reservoir, *done.slices.values()])

@@ -105,5 +105,14 @@ def test_a_person_settles_a_contradiction_and_the_next_run_applies_it(chain: Cha
     clone.dvc("repro", *DATA)
     assert f'"{clash}"' in clone.read("data/prepared/records.jsonl")
     assert clone.read("data/prepared/review.csv") == "text,labels,label\n"
+    twice = question.replace("label\n", "label,answer_2\n")
+    (clone.path / "data/review.csv").write_text(twice.replace("Sofas,\n", "Sofas,Chairs,Sofas\n"))
+    said = clone.dvc("repro", *DATA)
+    assert "review: 1 text answered twice, 0% alike, Cohen's kappa 0.00" in said
+    assert clone.read("data/prepared/review.csv") == twice.replace("Sofas,\n", "Sofas,Chairs,Sofas\n")
+    assert f'"{clash}"' not in clone.read("data/prepared/records.jsonl")
+    (clone.path / "data/review.csv").write_text(twice.replace("Sofas,\n", "Sofas,Chairs,Chairs\n"))
+    assert "100% alike" in clone.dvc("repro", *DATA)
+    assert f'"{clash}"' in clone.read("data/prepared/records.jsonl")
     (clone.path / "data/review.csv").write_text(question.replace("Sofas,\n", "Sofas,Tables\n"))
     assert "'Tables' is none of the labels in question: Chairs (1), Sofas (1)" in clone.dvc("repro", *DATA, code=255)

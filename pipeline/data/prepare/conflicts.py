@@ -2,15 +2,18 @@
 
 import csv
 import io
+from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from pipeline.common.errors import GraftError
+from pipeline.common.words import counted
 from pipeline.data.reading import text_encoding
 
 REVIEW = Path("data/review.csv")  # people's answers: kept in git, shipped with a header alone
 POLICIES = ("drop", "keep_newest", "majority", "fail", "review")
+SECOND = "answer_2"  # the column of a second person
 _COLUMNS = ["text", "labels", "label"]
 _SHOWN = 20
 
@@ -35,6 +38,31 @@ class Conflict:
     def shown(self, kept: str | None) -> dict[str, object]:
         """As a report holds it."""
         return {"text": self.text, "labels": {claim.label: claim.rows for claim in self.claims}, "kept": kept}
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Review:
+    """What people answered in data/review.csv."""
+
+    given: Mapping[str, tuple[str, ...]] = field(default_factory=dict)  # text -> answers, some of them empty
+    double: bool = False  # whether there is room for two
+
+    @property
+    def answers(self) -> dict[str, str]:
+        """Text -> label, where all who answered agree."""
+        said = {text: set(filter(None, given)) for text, given in self.given.items()}
+        return {text: next(iter(labels)) for text, labels in said.items() if len(labels) == 1}
+
+    def agreement(self) -> str | None:
+        """How far two people agree, in words; None where nobody answered twice."""
+        twice = [given for given in self.given.values() if all(given) and len(given) == 2]
+        if not twice:
+            return None
+        alike = sum(first == second for first, second in twice) / len(twice)
+        firsts, seconds = (Counter(given[place] for given in twice) for place in (0, 1))
+        chance = sum(firsts[label] * seconds[label] for label in firsts) / len(twice) ** 2
+        kappa = "" if chance == 1 else f", Cohen's kappa {(alike - chance) / (1 - chance):.2f}"
+        return f"{counted(len(twice), 'text')} answered twice, {alike:.0%} alike{kappa}"
 
 
 def between(
@@ -89,32 +117,34 @@ def refuse(conflicts: Sequence[Conflict], policy: str, where: str) -> None:
     )
 
 
-def read_answers(path: Path = REVIEW) -> dict[str, str]:
-    """Text -> label, as people answered; rows without an answer say nothing.
+def read_review(path: Path = REVIEW) -> Review:
+    """What people answered; rows without an answer say nothing.
 
-    A spreadsheet may have saved the file: semicolons or tabs will do, and UTF-16 or GB18030.
+    With a column `answer_2`, two people answer: where they disagree, the text stays open. A spreadsheet may have saved
+    the file: semicolons or tabs will do, and UTF-16 or GB18030.
 
     Raises:
         GraftError: the file has other columns, or two answers for one text.
     """
     if not path.is_file() or not path.read_bytes().strip():
-        return {}
+        return Review()
     text = path.read_bytes().decode(text_encoding.detect(path), "replace").removeprefix("\ufeff")
     delimiter = next((mark for mark in ",;\t" if text.startswith(mark.join(_COLUMNS))), ",")
     rows = list(csv.reader(io.StringIO(text, newline=""), delimiter=delimiter))
-    if rows[0] != _COLUMNS:
-        raise GraftError(f"{path}: line 1: the columns are {', '.join(_COLUMNS)}", help="put this line first again")
-    answers: dict[str, str] = {}
+    if rows[0] not in (_COLUMNS, [*_COLUMNS, SECOND]):
+        raise GraftError(
+            f"{path}: line 1: the columns are {', '.join(_COLUMNS)}, and {SECOND} where two people answer",
+            help="put this line first again",
+        )
+    given: dict[str, tuple[str, ...]] = {}
     problems: list[str] = []
     for number, row in enumerate(rows[1:], 2):
-        if len(row) < len(_COLUMNS) or not row[2].strip():
-            continue
-        label = " ".join(row[2].split())
-        if answers.setdefault(row[0], label) != label:
+        said = tuple(" ".join(cell.split()) for cell in row[2 : len(rows[0])])
+        if any(said) and given.setdefault(row[0], said) != said:
             problems.append(f"row {number}: another answer for {row[0]!r} stands above")
     if problems:
         raise GraftError(f"{path}: {problems[0]}", problems[1:], help="correct the answers, or take the row away")
-    return answers
+    return Review(given=given, double=SECOND in rows[0])
 
 
 def check_answers(conflicts: Iterable[Conflict], answers: Mapping[str, str]) -> None:
@@ -137,13 +167,21 @@ def count(questions: str) -> int:
     return sum(1 for _ in csv.reader(io.StringIO(questions, newline=""))) - 1
 
 
-def questions(conflicts: Iterable[Conflict]) -> str:
-    """The file that a person answers: one row a text, the column `label` is theirs."""
+def questions(conflicts: Iterable[Conflict], review: Review | None = None) -> str:
+    """The file that people answer: one row a text, the columns `label` and `answer_2` are theirs.
+
+    Args:
+        conflicts: that are open.
+        review: what was answered: two who disagree see both answers; None: nothing.
+    """
+    review = review or Review()
+    empty = ("", "") if review.double else ("",)
     sink = io.StringIO()
     writer = csv.writer(sink, lineterminator="\n")
-    writer.writerow(_COLUMNS)
+    writer.writerow([*_COLUMNS, SECOND] if review.double else _COLUMNS)
     for found in sorted(conflicts, key=lambda found: found.text):
-        writer.writerow([found.text, " | ".join(sorted(claim.label for claim in found.claims)), ""])
+        labels = " | ".join(sorted(claim.label for claim in found.claims))
+        writer.writerow([found.text, labels, *review.given.get(found.text, empty)])
     return sink.getvalue()
 
 

@@ -114,7 +114,7 @@ class _Chooser:
         return self._settle(found, policy)
 
     def _settle(self, found: list[Conflict], policy: str) -> Settled:
-        answers = conflicts.read_answers() if policy == "review" else {}
+        answers = conflicts.read_review().answers if policy == "review" else {}
         conflicts.check_answers(found, answers)
         settled: Settled = []
         lost: set[int] = set()

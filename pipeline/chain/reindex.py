@@ -1,6 +1,7 @@
 """The index of a chain made again from the records that its releases hold, when this Graft hashes otherwise."""
 
 import json
+import re
 import tempfile
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -24,6 +25,8 @@ from pipeline.data.reading import increment
 from pipeline.data.records import jsonl, message_columns
 
 RECORDS, DROPPED, SLICES = "data/prepared/records.jsonl", "data/assembled/dropped.jsonl", "data/assembled/slices"
+_KNOWN = ("seen", "eval_over_cap")  # fates in dropped.jsonl of records that the chain knows all the same
+_SORTABLE = re.compile(r"[0-9]{4}-[0-9]{2}|[0-9]{20}$")  # an older Graft kept dates as they were written
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -112,6 +115,7 @@ def _extended(grown: Index, part: Part, store: Store, folder: Path) -> Index:
     reasons = {row["id"]: row["reason"] for row in _lines(store.path(part.md5[DROPPED]))}
     over_cap = {id_ for id_, reason in reasons.items() if reason == "eval_over_cap"}
     ids = table.column("id").to_pylist()
+    dates = _dates(table.filter(pa.array([reasons.get(id_, "seen") in _KNOWN for id_ in ids], pa.bool_())))
     stays = [reasons.get(id_, "eval_over_cap") == "eval_over_cap" for id_ in ids]
     table = table.filter(pa.array(stays, pa.bool_()))
     held_out = over_cap | _in_slices(store, part.md5[SLICES])
@@ -120,7 +124,13 @@ def _extended(grown: Index, part: Part, store: Store, folder: Path) -> Index:
     ended = [index.gone(known.others.rows_CM), index.gone(_replaced(grown, rows_CN, part))]
     added_CN = np.concatenate([*ended, rows_CN[:, ~known.seen]], axis=1)
     counts = message_columns.counted(message_columns.view(table.filter(pa.array(~known.seen))).labels)
-    return grown.extended(folder, Path(part.lock.increment).name, added_CN, counts, common)
+    return grown.extended(folder, Path(part.lock.increment).name, added_CN, counts, common, dates)
+
+
+def _dates(table: pa.Table) -> dict[int, str]:
+    ids = message_columns.digests(table)[1][:, 0].tolist()
+    dates = table.column("date").to_pylist()
+    return {record: date for record, date in zip(ids, dates, strict=True) if date and _SORTABLE.match(date)}
 
 
 def _rows(table: pa.Table, evaluated: npt.NDArray[np.bool_], common: frozenset[str]) -> Rows:

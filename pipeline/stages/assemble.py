@@ -89,6 +89,7 @@ class Assembled:
     counts: dict[str, int]  # label -> records of the increment that the chain did not know
     rows_CN: Rows  # new rows of the index
     common: frozenset[str]  # shingles that tell no texts apart
+    dates: dict[int, str]  # of the records that the chain knows from now on, by the first 64 bits of their ids
     lineage: list[pa.Table]
     dropped: list[dict[str, Any]]  # by id, with the reason
     review: str  # questions for people
@@ -143,6 +144,7 @@ def assemble(new: NewRecords, parent: ParentState, options: AssembleSettings) ->
         counts=message_columns.counted(labels.filter(pa.array(unknown))),
         rows_CN=_index_rows(found, fate, unknown, decided),
         common=found.common,
+        dates=_dates(found, np.isin(fate, (*fates.KEPT, "seen"))),
         lineage=[
             *lineage.lineage_table(new.name, table, fate, decided.near, new.rejects, replayed),
             trained.lineage,
@@ -270,7 +272,7 @@ def write(made: Assembled, parent: ParentState, name: str, out: Path = OUT) -> N
     arrow.write_table(out / "train.arrow", made.train)
     slices.write(out / "slices", made.slices, made.golden)
     marks.write(out / "slices", made.marks)
-    parent.index.extended(files.empty_dir(out / "index"), name, made.rows_CN, made.counts, made.common)
+    parent.index.extended(files.empty_dir(out / "index"), name, made.rows_CN, made.counts, made.common, made.dates)
     arrow.write_table(out / "reservoir.arrow", made.reservoir)
     files.write_json(out / "labels.json", made.labels)
     lineage.write(out / "lineage.parquet", made.lineage)
@@ -317,6 +319,11 @@ def _index_rows(found: Neighbours, fate: Any, unknown: Flags, decided: Decided) 
     held_out = np.where(moved, found.known.evaluated, fate != "train_new")
     added_CN[STATE] |= np.where(held_out[unknown | moved], np.uint64(EVAL), np.uint64(0))
     return np.concatenate([index.gone(decided.ended_CM), added_CN], axis=1)
+
+
+def _dates(found: Neighbours, known: Flags) -> dict[int, str]:
+    ids = found.rows_CN[ID].tolist()
+    return {ids[row]: date for row, date in enumerate(found.dates) if date is not None and known[row]}
 
 
 def _stays(records: pa.Table, ended_CM: Rows) -> pa.Array:

@@ -689,3 +689,24 @@ def test_only_what_the_objective_learns_from_is_replayed_and_the_rest_is_kept_fo
     last = chain.add("more", [said(n, "sft") for n in range(1000, 1200, 2)], replayable=sft, replay=0.3)
     assert set(last.train.column("kind").to_pylist()) == {"sft"}
     assert last.report["replayed"] > 0
+
+
+def test_an_older_version_that_comes_later_replaces_nothing(chain):
+    chain.add("winter", [keyed(f"sku-{n}", title(n), date="2026-10-01") for n in range(60)])
+    older = [keyed(f"sku-{n}", title(n + 200), "spring", date="2026-09-30") for n in range(30)]
+    newer = [keyed(f"sku-{n}", title(n + 400), "spring", date="2026-10-02") for n in range(30, 60)]
+    done = chain.add("spring", [*older, *newer])
+    assert (done.report["superseded"], done.report["keys"]["updated"]) == (30, 30)
+    held = texts(done.reservoir) | texts(slices.united(done.slices.values()))
+    assert {title(n) for n in range(30)} & held
+    assert not {title(n) for n in range(30, 60)} & held
+    undated = chain.add("summer", [keyed(f"sku-{n}", title(n + 600), "summer") for n in range(60)])
+    assert undated.report["keys"]["updated"] == 60  # without a date, what comes later is newer
+
+
+@pytest.mark.parametrize(("day", "kept"), [("2026-09-30", "conflicts"), ("2026-10-02", "train_new")])
+def test_keep_newest_goes_by_the_dates_of_increments(chain, day, kept):
+    options = replace(OPTIONS, eval_share=1e-9)
+    chain.add("winter", [record(n, date="2026-10-01") for n in range(60)], options)
+    done = chain.add("spring", [record(7, "other", "spring", date=day)], options, conflicts="keep_newest")
+    assert done.report[kept] == 1

@@ -22,7 +22,7 @@ FATES = (
     "withdrawn",  # its key leaves
     "golden",  # a golden item, or near one
     "seen",
-    "superseded",  # of a refresh: something newer took its place
+    "superseded",  # something newer took its place, by its date or, of a refresh, by what the chain did
     "conflicts",  # history gives another label
     "near-duplicate",  # of something seen, with the same label
     "bridges-split",  # near-duplicates on both sides
@@ -91,6 +91,7 @@ def decide(facts: Neighbours, rules: Rules, *, withdrawn: Flags, evaluation: Fla
     _mark(fate_N, facts.golden, "golden")
     _mark(fate_N, known.seen & ~again, "seen")
     _mark(fate_N, known.gone & rules.fresh, "superseded")
+    _mark(fate_N, _outdated(facts), "superseded")
     leaving_CM = leaving_CM[:, ~np.isin(leaving_CM[ID], facts.rows_CN[ID][~withdrawn])]
     replaced_M = _replaced(facts, fate_N, withdrawn)
     updated = _flags(facts.same_key.query_M[replaced_M], len(fate_N))
@@ -132,6 +133,16 @@ def returned(decided: Decided, evaluated: Flags) -> Flags:
     return back
 
 
+def _outdated(facts: Neighbours) -> Flags:
+    """Records of items of which the chain knows a version with a later date."""
+    older = [
+        row
+        for row, record in zip(facts.same_key.query_M.tolist(), facts.same_key.rows_CM[ID].tolist(), strict=True)
+        if (own := facts.dates[row]) is not None and own < facts.known_dates.get(record, "")
+    ]
+    return _flags(older, len(facts.dates))
+
+
 def _replaced(facts: Neighbours, fate_N: npt.NDArray[np.object_], withdrawn: Flags) -> Flags:
     """History's rows of items that now come with other content, and that the increment holds under no other key."""
     at_M, ids_M = facts.same_key.query_M, facts.same_key.rows_CM[ID]
@@ -169,9 +180,10 @@ def _contradictions(
     claims: dict[int, list[Claim]] = {}
     for place in np.flatnonzero(undecided_M & ~same_item_M & ~leaves_M).tolist():
         label = rules.labels.get(int(others.rows_CM[STATE, place] & LABEL), "?")
-        claims.setdefault(int(others.query_M[place]), []).append(Claim(row=None, label=label, rows=1))
+        date = facts.known_dates.get(int(others.rows_CM[ID, place]))
+        claims.setdefault(int(others.query_M[place]), []).append(Claim(row=None, label=label, rows=1, date=date))
     for row, older in claims.items():
-        mine = Claim(row=row, label=facts.view.labels[row].as_py(), rows=1)
+        mine = Claim(row=row, label=facts.view.labels[row].as_py(), rows=1, date=facts.dates[row])
         yield row, Conflict(text=facts.view.texts[row].as_py(), claims=(*older, mine))
 
 

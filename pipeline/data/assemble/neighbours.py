@@ -10,7 +10,7 @@ import pyarrow as pa
 from pipeline.data.index import common_pieces, index, near, sketch
 from pipeline.data.index.index import Index, KnownRecords
 from pipeline.data.index.near import Pairs
-from pipeline.data.index.runs import KEY, Matches, Rows
+from pipeline.data.index.runs import ID, KEY, Matches, Rows
 from pipeline.data.index.sketch import Sketches
 from pipeline.data.records import message_columns
 from pipeline.data.records.message_columns import Digests, View
@@ -44,6 +44,8 @@ class Neighbours:
     near: Matches  # rows of the index that are near, those that are gone, too
     how_near_M: npt.NDArray[np.float64]  # their estimated similarity
     same_key: Matches  # live rows of the index of the same item
+    dates: list[str | None]  # of the increment's records
+    known_dates: dict[int, str]  # of rows of the index that they meet, by ID
     pairs_2M: Pairs  # near records of the increment
     golden: Flags  # a golden item, or near one
     in_slices: Flags  # near an item of a slice
@@ -80,6 +82,8 @@ def gather(table: pa.Table, chain: Index, others: Others, similarity: float) -> 
         answers_N=message_columns.hashes(view.answers),
         keys_N=message_columns.hashes(table.column("key")),
     )
+    known, same_key = chain.compare(rows_CN), chain.with_key(rows_CN[KEY])
+    met_C = np.concatenate([same_key.rows_CM[ID], known.others.rows_CM[ID]])
     found, how_near_M = chain.near(sketches, similarity - FOLLOWS)
     sizes = [count, others.golden.num_rows, others.slices.num_rows, others.reservoir.num_rows]
     group = np.repeat(np.arange(4), sizes)
@@ -90,10 +94,12 @@ def gather(table: pa.Table, chain: Index, others: Others, similarity: float) -> 
         prompts_N4=prompts_N4,
         ids_N4=ids_N4,
         rows_CN=rows_CN,
-        known=chain.compare(rows_CN),
+        known=known,
         near=found,
         how_near_M=how_near_M,
-        same_key=chain.with_key(rows_CN[KEY]),
+        same_key=same_key,
+        dates=table.column("date").to_pylist(),
+        known_dates=chain.newest_dates(met_C),
         pairs_2M=met.pairs(),
         golden=met.by(NEW, GOLDEN) | _asked(prompts_N4, others.golden),
         in_slices=met.by(NEW, SLICES) | _asked(prompts_N4, others.slices),

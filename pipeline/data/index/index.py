@@ -18,7 +18,7 @@ import numpy.typing as npt
 
 from pipeline.common import files
 from pipeline.common.errors import GraftError
-from pipeline.data.index import runs, sketch
+from pipeline.data.index import dated, runs, sketch
 from pipeline.data.index.runs import EVAL, GONE, ID, KEY, LABEL, LABELLED, P0, P1, STATE, Matches, Open, Places, Rows
 from pipeline.data.index.sketch import Sketches
 
@@ -73,6 +73,7 @@ class Index:
     folder: Path | None = None  # where the runs lie
     labels: Mapping[str, int] = field(default_factory=dict)  # label -> records trained on, over the whole chain
     common: frozenset[str] = frozenset()  # shingles that tell no texts apart: common_pieces.py
+    dates: tuple[str, ...] = ()  # files of the increments that have dates: dated.py
 
     @property
     def records(self) -> int:
@@ -115,6 +116,10 @@ class Index:
         same_M &= (row_M[STATE] & GONE) == 0
         return Matches(asked_M[same_M], row_M[:, same_M])
 
+    def newest_dates(self, ids_N: Rows) -> dict[int, str]:
+        """The newest date of each of some records, by the first 64 bits of their ids; without those that have none."""
+        return dated.newest([(self.folder or Path()) / name for name in self.dates], ids_N)
+
     def extended(
         self,
         target: Path,
@@ -122,6 +127,7 @@ class Index:
         rows_CN: Rows,
         labels: Mapping[str, int],
         common: frozenset[str] = frozenset(),
+        dates: Mapping[int, str] | None = None,
     ) -> "Index":
         """Write the index with one run more to `target`; runs keep their bytes until eight of one age unite.
 
@@ -131,9 +137,17 @@ class Index:
             rows_CN: in any order; no new run is written when there are none.
             labels: label -> records of the increment that are trained on.
             common: shingles that most of the increment's texts share.
+            dates: of its records, by the first 64 bits of their ids.
         """
         for run in self.runs:
             _share(self._path(run), target / run.file)
+        for name in self.dates:
+            _share((self.folder or Path()) / name, target / name)
+        dates_files = self.dates
+        if dates:
+            name = f"{len(dates_files) + 1:05d}-{increment}{dated.SUFFIX}"
+            dated.write(target / name, np.fromiter(dates, np.uint64, len(dates)), list(dates.values()))
+            dates_files += (name,)
         made = list(self.runs)
         if rows_CN.shape[1]:
             sorted_CN = runs.sorted_rows(rows_CN)
@@ -143,8 +157,10 @@ class Index:
         total = {name: self.labels.get(name, 0) + labels.get(name, 0) for name in sorted({*self.labels, *labels})}
         common |= self.common
         document = _kind() | {"labels": total, "runs": [asdict(run) for run in made]}
-        files.write_json(target / "index.json", document | ({"common": sorted(common)} if common else {}))
-        return Index(runs=tuple(made), folder=target, labels=total, common=common)
+        document |= {"common": sorted(common)} if common else {}
+        document |= {"dates": list(dates_files)} if dates_files else {}
+        files.write_json(target / "index.json", document)
+        return Index(runs=tuple(made), folder=target, labels=total, common=common, dates=dates_files)
 
     def _newest(self, ask: Callable[[Open], Matches]) -> Matches:
         """What runs answer; of a record that several know, the newest one's row.
@@ -190,10 +206,14 @@ def load(folder: Path) -> Index:
             [*other[1:], "hashes of different kinds cannot be compared"],
             help="dvc repro parent makes the index again from the records of the chain",
         )
+    dates = tuple(document.get("dates", ()))
     problems = [problem for run in made for problem in _run_problems(folder, run)]
+    problems += [f"{folder / name}: missing" for name in dates if not (folder / name).is_file()]
     if problems:
         raise GraftError(problems[0], problems[1:], help=_HELP)
-    return Index(runs=made, folder=folder, labels=document["labels"], common=frozenset(document.get("common", ())))
+    return Index(
+        runs=made, folder=folder, labels=document["labels"], common=frozenset(document.get("common", ())), dates=dates
+    )
 
 
 def differences(document: Mapping[str, Any]) -> list[str]:

@@ -24,7 +24,7 @@ $(READY): requirements.lock pyproject.toml
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check $(if $(TORCH_INDEX),--extra-index-url $(TORCH_INDEX)) --requirement requirements.lock
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-build-isolation --no-deps --editable .
 	@touch $@
-	@echo "ready: source .venv/bin/activate gives you graft and dvc; make hooks adds a check before tags are pushed"
+	@echo "ready: source .venv/bin/activate gives you graft and dvc; make hooks has git check tags and commit subjects"
 
 extras: $(READY)
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-build-isolation --constraint requirements.lock --constraint requirements-remotes.lock --editable '.[$(EXTRAS)]'
@@ -65,9 +65,9 @@ samples: setup ## write examples/corpus and examples/increments again
 docs: setup ## write the generated pages: docs/cli.md, docs/modules.md
 	@$(BIN)/python docs/generate.py
 
-hooks: ## ask git to check a release's tag before it is pushed
+hooks: ## ask git to check a release's tag before it is pushed, and subjects of commits to Graft
 	@git config core.hooksPath .githooks
-	@echo "pushing a v* tag now checks it first; undo: git config --unset core.hooksPath"
+	@echo "git now checks a v* tag before it is pushed, and the subject of a commit that touches Graft; undo: git config --unset core.hooksPath"
 
 soak: setup ## kill every command at random moments, many times (long)
 	@$(BIN)/python -m pytest -m slow

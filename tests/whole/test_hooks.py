@@ -37,6 +37,8 @@ def commit(folder: Path, path: str, message: str) -> subprocess.CompletedProcess
     [
         "Refuse a golden file without items", "Round!: weights are rounded once", "Process rows in batches",
         "Merge branch 'main'", "fixup! Refuse", f"Name {'x' * 67}", "Seed the finder\n\nA body may say what it likes.",
+        "Proceed without a tag", "Alias the option", "Ring the bell", "Weed the list", "  Name it, indented",
+        "Ändere die Regel", f"Name {'ü' * 67}", f"Name {'名' * 67}",
     ],
 )  # fmt: skip
 def test_imperative_subjects_are_taken(repository: Path, message: str) -> None:
@@ -52,12 +54,50 @@ def test_imperative_subjects_are_taken(repository: Path, message: str) -> None:
         ("gate: refuse", "does not begin with a capital letter"),
         (f"Name {'x' * 68}", "more than 72 characters"),
         ("Name it.", "ends with a full stop"),
+        ("ADDED a check", "not imperative: ADDED"),
+        ("FIXES the gate", "not imperative: FIXES"),
+        (f"Name {'ü' * 68}", "more than 72 characters"),
+        ("4 files", "does not begin with a capital letter"),
     ],
 )
 def test_other_subjects_are_refused_with_the_reason(repository: Path, message: str, said: str) -> None:
     done = commit(repository, "pipeline/a.py", message)
     assert done.returncode != 0
     assert said in done.stderr
+
+
+@pytest.mark.parametrize("locale", ["C", "C.UTF-8"])
+@pytest.mark.parametrize(
+    ("message", "configured", "code"),
+    [
+        pytest.param("; a comment\nName it\n", {"core.commentChar": ";"}, 0, id="another-comment-character"),
+        pytest.param(
+            "Name it\n# ------------------------ >8 ------------------------\nfixes.", {}, 0, id="verbose-diff-below"
+        ),
+        pytest.param(
+            "# ------------------------ >8 ------------------------\ndiff --git a b\n",
+            {},
+            0,
+            id="nothing-above-the-diff",
+        ),
+        pytest.param("\n# only comments\n", {}, 0, id="an-empty-message-is-gits-business"),
+        pytest.param("# a comment\n\n  Named it\n", {}, 1, id="comments-and-blank-lines-first"),
+    ],
+)
+def test_a_message_is_read_as_git_reads_it(
+    repository: Path, locale: str, message: str, configured: dict[str, str], code: int
+) -> None:
+    (repository / "pipeline").mkdir()
+    (repository / "pipeline/a.py").write_text("1")
+    subprocess.run(["git", "add", "."], cwd=repository, check=True, env=ENVIRONMENT)
+    for name, value in configured.items():
+        subprocess.run(["git", "config", name, value], cwd=repository, check=True, env=ENVIRONMENT)
+    (repository / "message").write_text(message)
+    command = [".githooks/commit-msg", "message"]
+    done = subprocess.run(
+        command, cwd=repository, env=ENVIRONMENT | {"LC_ALL": locale}, capture_output=True, check=False
+    )
+    assert done.returncode == code, done.stderr
 
 
 def test_commits_of_data_are_free(repository: Path) -> None:

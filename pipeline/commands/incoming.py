@@ -11,7 +11,7 @@ import click
 
 from pipeline import terminal
 from pipeline.commands.grouped import in_group
-from pipeline.common import files, schema_words
+from pipeline.common import files, schema_words, sources
 from pipeline.common.errors import GraftError
 from pipeline.data.detect import dataset_info
 from pipeline.data.detect.columns import Column
@@ -168,7 +168,7 @@ class Incoming:
         for option in ("key", "date"):
             column = self.options.get(option)
             if column and spec.columns and column not in spec.columns:
-                message = f"{source}: --{option}: no column {column!r}"
+                message = f"{source}: {option}: no column {column!r}"
                 yield GraftError(message, [f"columns: {', '.join(spec.columns)}"])
 
 
@@ -192,7 +192,7 @@ def _together(faults: Sequence[GraftError]) -> GraftError:
 
 def gather(called_from: Path, paths: tuple[str, ...], options: dict[str, Any]) -> Incoming:
     """The files of the command line; paths count from where the user stands."""
-    options |= _set(options.pop("settings"))
+    options |= _set(options.pop("settings"), options)
     for name, allowed in _SET.items():
         if allowed and options[name] not in (None, *allowed):
             more = schema_words.suggestion(options[name], allowed)
@@ -201,6 +201,10 @@ def gather(called_from: Path, paths: tuple[str, ...], options: dict[str, Any]) -
         options[name] = called_from / options[name] if options[name] else None
     if options["text"] and options["template"]:
         raise click.UsageError("template takes the place of --text")
+    if options["template"] and "{" not in options["template"]:
+        raise click.UsageError(f"template: names no column, such as {{title}}, is {options['template']!r}")
+    if options["entry"] and not options["dataset_info"]:
+        raise click.UsageError("entry names one of dataset_info.json: --dataset-info FILE is missing")
     images = options["images"]
     if images and not images.is_dir():
         raise GraftError(f"--images {images}: no such folder")
@@ -218,8 +222,8 @@ def gather(called_from: Path, paths: tuple[str, ...], options: dict[str, Any]) -
     )
 
 
-def _set(pairs: tuple[str, ...]) -> dict[str, Any]:
-    """What --set says, by the name of the option."""
+def _set(pairs: tuple[str, ...], options: dict[str, Any]) -> dict[str, Any]:
+    """What --set says, by the name of the option; refused where an option, or another --set, says otherwise."""
     known = (*_SET, "entry", *_VISIBLE)
     found: dict[str, Any] = {}
     for pair in pairs:
@@ -231,10 +235,20 @@ def _set(pairs: tuple[str, ...]) -> dict[str, Any]:
             raise click.UsageError(
                 f"--set {name}: no key of increment.yaml that can be set{more}; one of {', '.join(known)}"
             )
+        if not value:
+            raise click.UsageError(f"--set {name}: must not be empty; leave it out, and it is detected")
         if name == "header" and value not in ("true", "false"):
             raise click.UsageError(f"--set header: must be true or false, is {value!r}")
-        found[name] = value == "true" if name == "header" else value
+        said = value == "true" if name == "header" else value
+        before = found.get(name, options.get(name))
+        if before not in (None, "", said):
+            raise click.UsageError(f"{name}: said twice, as {_said(before)!r} and as {value!r}")
+        found[name] = said
     return found
+
+
+def _said(value: Any) -> str:
+    return str(value).lower() if isinstance(value, bool) else str(value)
 
 
 def _target(source: Path) -> str:
@@ -261,6 +275,8 @@ def _unusable(source: Path) -> str | None:
         return "not a regular file"
     if source.name in {".dvcignore", ".gitignore", "raw.dvc"} or ".." in source.name or "\\" in source.name:
         return "a name that git, DVC or increment.yaml reads otherwise; rename it"
+    if sources.is_leaving(source.name):
+        return "a name of what systems and tools leave in folders, which DVC does not see; rename it"
     try:
         source.name.encode()
     except UnicodeEncodeError:

@@ -1,21 +1,26 @@
 """Hashes of the files in git that a stage reads: its code, and what people keep by hand."""
 
-from collections.abc import Iterable, Iterator
-from fnmatch import fnmatch
+import re
+from collections.abc import Iterable, Iterator, Sequence
+from fnmatch import translate
+from functools import cache
 from pathlib import Path
 
 from pipeline.common import files, yaml_values
 
 PIPELINE = Path("dvc.yaml")
-# What tools leave in folders; .dvcignore names the same.
+# What systems and tools leave in any folder; .dvcignore names the same. No raw data has such a name.
 LEAVINGS = (
-    "__pycache__", ".mypy_cache", ".ruff_cache", ".pytest_cache", ".ipynb_checkpoints", ".idea", ".vscode", ".vs",
-    ".fleet", ".zed", ".DS_Store", "Thumbs.db", "desktop.ini",
+    "__pycache__", ".mypy_cache", ".ruff_cache", ".pytest_cache", ".ipynb_checkpoints", ".idea", ".vscode", ".history",
+    ".vs", ".fleet", ".zed", ".ropeproject", ".spyproject", ".hypothesis", ".pyre", ".DS_Store", "._*", "Thumbs.db",
+    "desktop.ini", ".directory", ".nfs*", ".fuse_hidden*", ".~lock.*",
 )  # fmt: skip
-# Folders of code, and of files kept by hand. There an editor's copies count as leavings, too; a file of raw data may
-# be called so.
-EDITED = ("pipeline", "metrics", "data/augment", "data/golden", "data/templates")
-EDITORS_LEAVINGS = ("*.py[co]", "*.swp", "*.swo", "*~", ".#*", "._*", "*.orig", "*.rej")
+# What editors leave beside a file. Raw data may be called so: only in folders of files that people keep by hand.
+KEPT = ("pipeline", "metrics", "data/augment", "data/golden", "data/templates", "examples/base")
+BESIDE = (
+    "*.py[co]", "*.sw[a-px]", "*~", ".#*", "#*#", "*.orig", "*.rej", "*.bak", "*.save", "*.tmp", "4913", "nohup.out",
+    ".coverage",
+)  # fmt: skip
 
 
 def stage_hashes(stage: str) -> dict[str, str]:
@@ -51,41 +56,50 @@ def hashes(deps: Iterable[str]) -> dict[str, str]:
 def _hashes(deps: Iterable[str]) -> Iterator[tuple[str, str]]:
     for dep in deps:
         root = files.ROOT if dep.startswith("pipeline/") else Path()
-        for path in source_files(root / dep, edited=_is_edited(dep)):
+        for path in source_files(root / dep, root):
             yield path.relative_to(root).as_posix(), files.sha256(path)
 
 
-def source_files(path: Path, *, edited: bool = True) -> list[Path]:
+def source_files(path: Path, root: Path) -> list[Path]:
     """Every file at or below a path, but for what tools leave there; sorted.
 
     Args:
         path: a file or folder.
-        edited: it is one of EDITED or below one, and no raw data, of which a file may be called `titles.orig`.
+        root: of the repository that it is in; of no account for a relative path.
     """
-    return [
-        file
-        for file in files.files_below(path)
-        if not _matches(file.relative_to(path.parent).parts, _patterns(edited=edited))
-    ]
+    return [file for file in files.files_below(path) if not is_leaving(_inside(file, root).as_posix())]
 
 
-def is_leaving(path: str) -> bool:
-    """Whether a file, named from the root, is what a tool left there: DVC does not hash it, and no stage reads it."""
-    return _matches(Path(path).parts, _patterns(edited=_is_edited(path)))
+def _inside(file: Path, root: Path) -> Path:
+    return file.relative_to(root) if file.is_relative_to(root) else file
 
 
 def ignored() -> list[str]:
     """Lines of .dvcignore for what tools leave: DVC then sees the files that `source_files` gives."""
-    return [*LEAVINGS, *(f"/{folder}/**/{pattern}" for folder in EDITED for pattern in EDITORS_LEAVINGS)]
+    return [*LEAVINGS, *(f"/{folder}/**/{pattern}" for folder in KEPT for pattern in BESIDE)]
 
 
-def _is_edited(path: str) -> bool:
-    return any(path == folder or path.startswith(f"{folder}/") for folder in EDITED)
+def is_leaving(name: str, lines: Sequence[str] | None = None) -> bool:
+    """Whether a file is none of the repository's, but what a tool left.
+
+    Args:
+        name: its path in the repository.
+        lines: those of `ignored` that count; None: all.
+    """
+    parts = name.split("/")
+    return any(
+        pattern.fullmatch(part)
+        for folder, pattern in _matchers(tuple(ignored() if lines is None else lines))
+        if name.startswith(folder)
+        for part in parts
+    )
 
 
-def _patterns(*, edited: bool) -> tuple[str, ...]:
-    return (*LEAVINGS, *EDITORS_LEAVINGS) if edited else LEAVINGS
-
-
-def _matches(parts: Iterable[str], patterns: Iterable[str]) -> bool:
-    return any(fnmatch(part, pattern) for part in parts for pattern in patterns)
+@cache
+def _matchers(lines: tuple[str, ...]) -> list[tuple[str, re.Pattern[str]]]:
+    """A folder ("": any) and the names that are left there."""
+    names: dict[str, list[str]] = {}
+    for line in lines:
+        folder, _, pattern = line.rpartition("/**/")
+        names.setdefault(f"{folder.strip('/')}/" if folder else "", []).append(translate(pattern))
+    return [(folder, re.compile("|".join(patterns))) for folder, patterns in names.items()]

@@ -111,6 +111,20 @@ def test_what_cannot_be_is_refused(fresh: Clone, tmp_path: Path) -> None:
     assert "task: sft is asked for" in fresh.graft("add", "2026-01-winter", drop, "--task", "sft", code=1)
 
 
+def test_rarer_keys_are_set_by_name_and_contradictions_are_refused(fresh: Clone, tmp_path: Path) -> None:
+    path = tmp_path / "drop.csv"
+    path.write_text("title;shop\n" + "".join(f"{question(n)};{WORDS[n % 7]}\n" for n in range(60)))
+    said = refused(fresh, NAME, str(path), "--replace", "--set", "delimeter=;", code=2)
+    assert "did you mean 'delimiter'?" in said
+    assert "must not be empty" in refused(fresh, NAME, str(path), "--replace", "--set", "delimiter=", code=2)
+    said = refused(fresh, NAME, str(path), "--replace", "--label", "shop", "--set", "label=title", code=2)
+    assert "label: said twice, as 'shop' and as 'title'" in said
+    assert "must be true or false" in refused(fresh, NAME, str(path), "--replace", "--set", "header=yes", code=2)
+    assert "names no column" in refused(fresh, NAME, str(path), "--replace", "--set", "template=Hello", code=2)
+    fresh.graft("add", NAME, str(path), "--replace", "--set", "delimiter=;", "--set", "label=shop")
+    assert spec(fresh)["files"]["raw/drop.csv"]["label"] == "shop"
+
+
 def test_how_files_are_read_is_shown(fresh: Clone, tmp_path: Path) -> None:
     for name, first in (("a", 0), ("b", 40)):
         rows = [f"{n},{question(n)},{'lamp' if n % 4 else 'rug'}\n" for n in range(first, first + 40)]

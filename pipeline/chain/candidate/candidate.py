@@ -28,8 +28,10 @@ _IGNORED = """\
 # grow with the chain. Earlier increments stay in git and in the remote.
 /data/increments/*
 /tests/
-# What tools leave in folders on which stages depend.
-""" + "".join(f"{line}\n" for line in sources.ignored())
+"""
+_LEFT = "# What tools leave in folders on which stages depend, in the increment's, too.\n" + "".join(
+    f"{line}\n" for line in sources.ignored()
+)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -263,7 +265,7 @@ def _at(release: Release, name: str) -> bytes:
 def ignore_all_but(increments: Iterable[str]) -> None:
     """Write .dvcignore so that DVC looks at these increments alone (its cost would follow the chain)."""
     lines = "".join(f"!/{name}\n" for name in dict.fromkeys(increments))
-    files.write_text(DVCIGNORE, _IGNORED + lines)
+    files.write_text(DVCIGNORE, _IGNORED + lines + _LEFT)  # the last line that fits a path counts
 
 
 def save(lock: Lock) -> None:

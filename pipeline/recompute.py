@@ -1,8 +1,8 @@
 """Computes a candidate's metrics, verdict and report once more: `python -m pipeline.recompute`.
 
-Runs in a folder that holds a candidate's inputs and nothing else (pipeline/chain/verify/recomputed.py lays it out and
-compares what is written). No model runs, so what a model says of an item is taken as recorded: `graft verify --rescore`
-asks it.
+Runs in a folder that holds a candidate's inputs and reports/params.json and nothing else
+(pipeline/chain/verify/recomputed.py lays it out and compares what is written). No model runs, so what a model says of
+an item is taken as recorded: `graft verify --rescore` asks it.
 """
 
 from collections.abc import Iterable, Iterator, Mapping
@@ -23,7 +23,7 @@ from pipeline.evaluation.metrics import write_figures
 from pipeline.evaluation.predict import keys
 from pipeline.evaluation.settings import EvaluateSettings
 from pipeline.model.adapter import saved_adapter
-from pipeline.stages import gate, settings
+from pipeline.stages import gate
 
 PREDICTIONS = Path("reports/predictions.json")
 MANIFEST = Path("reports/manifest.json")
@@ -35,7 +35,6 @@ ADDED = ("custom", "judge")  # fields of a row that no model says
 
 def main() -> None:
     """Write problems.json; where it is empty, the metrics, the verdict and the report, too."""
-    settings.main()
     asked, recorded = params.load("evaluate", EvaluateSettings), predictions.read(PREDICTIONS)
     items = predictions_content.read_items(asked.slice_by, asked.max_items)
     varied = predictions_content.variants(items, asked.robustness)

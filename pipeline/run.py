@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from pipeline import terminal
-from pipeline.chain.candidate import candidate, staleness, unkept
+from pipeline.chain.candidate import candidate, early_checks, staleness, unkept
 from pipeline.chain.commits import git, outputs
 from pipeline.chain.history import releases
 from pipeline.chain.store import dvc
@@ -37,22 +37,33 @@ def main() -> None:
     """Bring the tree up to date, print the report, and say whether the candidate may be released."""
     about, _, more = (__doc__ or "").partition("\n\n")
     argparse.ArgumentParser(prog="python -m pipeline.run", description=about, epilog=more).parse_args()
-    effective.load()
+    values = effective.load()
+    effective.require_files()
     tree, store = candidate.tree(), Store()
     unkept.require_line_ends("not run: files are not what git keeps")
     if left_out := unkept.find(store):
         lines = [*unkept.words(left_out), f"help: {unkept.way_out(left_out)}"]
         terminal.echo("warning: graft release will refuse files that stages read", *(f"  {line}" for line in lines))
     found = staleness.find(store, tree.held)
-    as_released = staleness.upgraded(found) or staleness.only_outputs(found) or staleness.restated(found)
-    held = tree.held if as_released else None
+    held = tree.held if staleness.as_released(found) else None
     if not found:
         terminal.echo("nothing to do: the pipeline is up to date")
     elif held and (store.remote_name() or not any(reason.kind == "output" for reason in found)):
         _restore(held, found)
     else:
+        early_checks.refuse_unfit(values["train"], tree.lock, {reason.stage for reason in found})
+        _announce_sibling(tree, found)
         _repro()
     _report()
+
+
+def _announce_sibling(tree: candidate.Tree, found: list[staleness.Reason]) -> None:
+    """Say before anything runs that it makes another candidate of a release's data, and why."""
+    if tree.sibling and not staleness.only_outputs(found):
+        tag = tree.sibling.tag
+        terminal.echo(f"this makes a sibling of {tag} (same parent, same increment, other params or code):")
+        terminal.echo(*(f"  {line}" for line in staleness.words(found)))
+        terminal.echo("  graft add --no-data opens a candidate on top of the release instead")
 
 
 def _repro() -> None:
@@ -108,6 +119,9 @@ def _restore(held: releases.Release, found: list[staleness.Reason]) -> None:
         terminal.echo(
             "  `graft add` opens the next candidate with it; `dvc repro` would train a sibling of the release"
         )
+    elif staleness.restated(found):
+        terminal.echo(f"released {held.tag}; no stage but settings has anything to run:")
+        terminal.echo(*(f"  {line}" for line in staleness.words(found)))
 
 
 def _explain_class() -> None:

@@ -31,9 +31,10 @@ def blocks() -> Iterator[str]:
     """Paragraphs: another verdict of the base branch, changed rules, locks, data, the gate's report."""
     tree = candidate.tree()
     found, stale = differences(tree), dvc.stale_stage()
-    upgraded = bool(tree.held) and only_upgraded(tree, found, stale)
+    reasons = staleness.find(Store(), tree.held) if stale else []
+    upgraded = bool(tree.held) and only_upgraded(tree, found, reasons)
     yield from first_lines.blocks(tree, stale, upgraded=upgraded)
-    yield f"**{describe(tree, staleness.find(Store(), tree.held) if stale else [])}**"
+    yield f"**{describe(tree, reasons)}**"
     lines = [f"- models.lock: {line}" for line in found] or ["- models.lock is current"]
     lines.append(f"- dvc.lock: stage `{stale}` and what follows must run" if stale else "- dvc.lock is current")
     yield "\n".join(lines)

@@ -65,20 +65,17 @@ def differences(tree: candidate.Tree) -> list[str]:
     return found + environment.unpinned()
 
 
-def only_upgraded(tree: candidate.Tree, found: list[str], stale: str | None) -> bool:
+def only_upgraded(tree: candidate.Tree, found: list[str], reasons: list[staleness.Reason]) -> bool:
     """Whether the tree holds a release, and code or toolchain moved on and nothing that people asked for did.
 
     Args:
         tree: where the working tree stands.
         found: what `differences` says of it.
-        stale: the first stage that would run, if any.
+        reasons: why stages would run.
     """
     if tree.held is None or any(line.startswith(("params.yaml", "anchor", "dvc.lock")) for line in found):
         return False
-    if stale is None:
-        return True
-    reasons = staleness.find(Store(), tree.held)
-    return staleness.upgraded(reasons) or staleness.restated(reasons)
+    return not reasons or staleness.upgraded(reasons) or staleness.restated(reasons)
 
 
 def _check(tree: candidate.Tree, as_json: bool) -> None:
@@ -86,7 +83,8 @@ def _check(tree: candidate.Tree, as_json: bool) -> None:
     found, stale = differences(tree), dvc.stale_stage()
     wrong = {} if stale else recorded.differences(tree)
     found += wrong.values()
-    upgraded, unkept_files = only_upgraded(tree, found, stale), unkept.find(Store())
+    reasons = staleness.find(Store(), tree.held) if tree.held and stale else []
+    upgraded, unkept_files = only_upgraded(tree, found, reasons), unkept.find(Store())
     if as_json:
         report = {"differences": found, "released": tree.held.tag if tree.held else None, "stale": stale}
         terminal.echo_json(report | {"unkept": list(map(str, unkept_files))})
@@ -106,7 +104,10 @@ def _check(tree: candidate.Tree, as_json: bool) -> None:
             f"dvc.lock is not current: stage {stale} and what follows would run",
             help="dvc repro and a commit; graft plan names the causes",
         )
-    if tree.held and (found or stale):
+    if tree.held and staleness.restated(reasons) and not found:
+        terminal.echo(f"released {tree.held.tag}; no stage but settings has anything to run:")
+        terminal.echo(*(f"  {line}" for line in staleness.words(reasons)))
+    elif tree.held and (found or stale):
         terminal.echo(f"released {tree.held.tag}, upgraded since: the next `graft add` picks this up")
         for line in found:
             terminal.echo(f"  {line}")

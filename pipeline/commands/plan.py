@@ -10,7 +10,7 @@ from typing import Any
 import click
 
 from pipeline import terminal
-from pipeline.chain.candidate import candidate, recorded, staleness, unkept
+from pipeline.chain.candidate import candidate, early_checks, recorded, staleness, unkept
 from pipeline.chain.candidate.candidate import Tree
 from pipeline.chain.commits import outputs
 from pipeline.chain.commits.manifest_file import PATH as MANIFEST
@@ -30,6 +30,7 @@ from pipeline.training import batches, held_out
 from pipeline.training.examples.example import Example
 from pipeline.training.settings import TrainSettings
 
+STATES_THE_SAME = "states the same values in other words"
 RECORDED_OTHERWISE = "dvc.lock names outputs of another release"
 TIMINGS = Path("reports/timings/train.json")
 _NO_OUTPUT = "delete it: no release holds it, and the next dvc repro writes it again"
@@ -105,6 +106,7 @@ def make_plan(gpu: str | None = None, config: Path | None = None) -> Plan:
         config: a config.json in place of the pinned base's.
     """
     asked = effective.load()
+    effective.require_files()
     outputs.require_readable()
     tree, store = candidate.tree(), Store()
     found = staleness.find(store, tree.held)
@@ -112,6 +114,8 @@ def make_plan(gpu: str | None = None, config: Path | None = None) -> Plan:
     declared = _declared(tree.lock.increment)
     made_by = {name: list(wrong) for name, stage in declared.items() if wrong.keys() & set(_paths(stage))}
     stages = staleness.would_run(declared, {reason.stage for reason in found} | made_by.keys())
+    if not (tree.held and staleness.as_released(found)):
+        early_checks.refuse_unfit(asked["train"], tree.lock, stages)
     counted = counts.count(tree, asked, store)
     if counted:
         _refuse_unreadable(counted.slices, asked["train"], tree.lock)
@@ -158,7 +162,8 @@ def describe(tree: Tree, found: list[staleness.Reason]) -> str:
     if tree.held and staleness.only_outputs(found):
         return f"released: holds {tree.held.tag} ({name}), whose outputs are not all here, or are other ones"
     if tree.held and staleness.restated(found):
-        return f"released: holds {tree.held.tag} ({name}); params.yaml states the same values in other words"
+        what = "changes settings that no stage reads" if staleness.has_free(found) else STATES_THE_SAME
+        return f"released: holds {tree.held.tag} ({name}); params.yaml {what}"
     if tree.held and staleness.upgraded(found):
         return (
             f"released, upgraded: holds {tree.held.tag} ({name}) while code or toolchain moved on. make run leaves it; "

@@ -6,11 +6,12 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
+from pipeline.chain.candidate import early_checks
 from pipeline.chain.lock.lockfile import Lock
 from pipeline.common import documents
 from pipeline.common.errors import GraftError
 from pipeline.data.reading import increment
-from pipeline.model.base import base_files, hub
+from pipeline.model.base import base_files
 from pipeline.model.sizing import cards, fitting, footprint, pace, shapes
 from pipeline.model.sizing.cards import Cards
 from pipeline.model.sizing.footprint import TrainingSetup
@@ -63,14 +64,7 @@ def work_out(lock: Lock, train: Mapping[str, Any], gpu: str | None, config: Path
 
 def pinned(lock: Lock) -> Path | None:
     """The pinned base's config.json, if it is here; nothing is downloaded."""
-    source = lock.base.requested.source
-    if KEPT.is_file():
-        return KEPT
-    if source.startswith("hf:"):
-        commit = lock.base.resolved.revision
-        return hub.cached(source.removeprefix("hf:"), commit, "config.json") if commit else None
-    path = base_files.local_folder(source) / "config.json"
-    return path if path.is_file() else None
+    return KEPT if KEPT.is_file() else early_checks.base_config(lock)
 
 
 def run_of(train: Mapping[str, Any], learned: int | None, *, cpu: bool) -> TrainingSetup:

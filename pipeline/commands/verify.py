@@ -6,6 +6,7 @@ from typing import NoReturn
 import click
 
 from pipeline import terminal
+from pipeline.chain.candidate import changed_settings
 from pipeline.chain.commits import git
 from pipeline.chain.history import releases
 from pipeline.chain.history.releases import Release
@@ -20,6 +21,7 @@ from pipeline.chain.verify import manifest_check as check
 from pipeline.chain.verify.manifest_check import Commit, Finding
 from pipeline.common.errors import GraftError
 from pipeline.common.words import counted
+from pipeline.settings import effective
 
 _LOST = ("missing", "corrupt", "wrong")
 _COMMITTED = "a commit does not change: do not deploy it; correct the files, dvc repro, commit and release again"
@@ -75,6 +77,8 @@ def verify(
       graft verify v1.3.0 --rescore its predictions, by its published weights
     """
     revision, items = _sample(revision, sample, seed)
+    if revision is None:
+        effective.load()  # a typo in params.yaml is no edit of the record
     if again and revision is None:
         raise click.UsageError("--rebuild takes a REV")
     every = releases.read()
@@ -126,20 +130,38 @@ def _look(commit: Commit, revision: str | None, remote: bool, known: list[Releas
     release = releases.held_by(commit.lock, _manifest(revision), known)
     if release is not None:
         findings += unreleased.changes(release, revision)
-        notes += unreleased.upgrade(release, revision)
+        notes += unreleased.upgrade(release, revision) + unreleased.free(release, revision)
     if not check.apart(findings)[0]:
-        differing, why_not = _recomputed(commit, revision, store, remote)
+        differing, why_not = _recomputed(commit, revision, [store] if remote else [], release)
         findings, notes = findings + differing, notes + why_not
     return findings + signed, notes
 
 
-def _recomputed(commit: Commit, revision: str | None, store: Store, remote: bool) -> tuple[list[Finding], list[str]]:
-    """What the verdict's own code computes otherwise, or why it was not run: a tag's code never runs here."""
+def _recomputed(
+    commit: Commit, revision: str | None, stores: list[Store], release: Release | None
+) -> tuple[list[Finding], list[str]]:
+    """What the verdict's own code computes otherwise, or why it was not run: a tag's code never runs here.
+
+    In a working tree that holds a release, code and defaults may have moved on: it is computed with the settings that
+    the release records, and what newer code only words otherwise is no fault of the record.
+    """
     name = revision or "working tree"
     if revision is not None and recomputed.other_code(revision):
         return [], [f"{name}: {recomputed.OTHER_CODE}"]
-    differing = recomputed.findings(commit, revision, [store] if remote else [])
-    return differing, [] if differing else [f"{name}: verdict recomputed: {recomputed.decision(revision)}"]
+    held = release if revision is None else None
+    other = bool(held and recomputed.other_code(held.commit))
+    has_moved_on = other or (held is not None and changed_settings.would_write(effective.load()))
+    differing = recomputed.findings(
+        commit, revision, stores, recorded_by=held.commit if held and has_moved_on else None
+    )
+    if not differing:
+        return [], [f"{name}: verdict recomputed: {recomputed.decision(revision)}"]
+    paths = {finding.path for finding in differing}
+    if held is None or recomputed.DECISION in paths or not other:
+        return differing, []
+    if paths & {*recomputed.VERDICT, recomputed.PREDICTIONS}:
+        return [], [f"{name}: {recomputed.OTHER_CODE} from that of {held.tag}"]
+    return [], [f"{name}: verdict recomputed by other code than that of {held.tag}: {recomputed.decision(revision)}"]
 
 
 def _tags(

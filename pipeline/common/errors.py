@@ -16,6 +16,13 @@ _SYSTEM = (
 )
 
 
+# What torch's allocators say; there is no exception of its own for the CPU's.
+_NO_MEMORY = (
+    "out of memory", "can't allocate memory", "not enough memory", "std::bad_alloc",
+    "Storage size calculation overflowed",
+)  # fmt: skip
+
+
 class GraftError(Exception):
     """A user's mistake or a refusal, with every problem found and the next step.
 
@@ -48,11 +55,23 @@ def run(main: Callable[[], None]) -> None:
     except GraftError as error:
         print(f"Error: {error}", file=sys.stderr)
         raise SystemExit(1) from None
+    except (MemoryError, RuntimeError) as error:
+        if not isinstance(error, MemoryError) and not any(words in str(error) for words in _NO_MEMORY):
+            raise
+        print(f"Error: {_out_of_memory()}", file=sys.stderr)
+        raise SystemExit(1) from None
     except OSError as error:
         if error.errno == errno.EPIPE:  # whoever reads the output has gone
             raise
         print(f"Error: {of_system(error)}", file=sys.stderr)
         raise SystemExit(1) from None
+
+
+def _out_of_memory() -> GraftError:
+    return GraftError(
+        "out of memory: the model, or what is trained of it, does not fit",
+        help="a smaller base, train.rank, max_length or batch_size; graft plan --gpu CARDS says what would fit",
+    )
 
 
 def of_system(error: OSError) -> GraftError:

@@ -2,7 +2,7 @@
 
 import math
 import re
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from functools import cache
 from typing import Any
 
@@ -12,6 +12,8 @@ from pipeline.common.visible import UNSAFE
 WRITTEN = ("increment", "models.lock", "params")  # by people and commands; a record may hold anything
 SEPARATORS = ("delimiter", "quote")  # of a CSV: some files separate columns by a control character
 SCHEMAS = files.ROOT / "schemas"
+
+Fault = tuple[list[Any], str]  # path of keys, words
 
 
 def problems(value: Any, name: str, line_of: Callable[[list[Any]], int | None] | None = None) -> list[str]:
@@ -25,15 +27,24 @@ def problems(value: Any, name: str, line_of: Callable[[list[Any]], int | None] |
     Returns:
         Lines such as "line 12: $.train.epoch: unknown key; did you mean 'epochs'?".
     """
+    return lines(faults(value, name), line_of)
+
+
+def faults(value: Any, name: str) -> list[Fault]:
+    """As `problems`: the path of keys and the words of each."""
     errors = sorted(_validator(name).iter_errors(value), key=lambda error: [str(key) for key in error.absolute_path])
-    found = []
-    for path, words in (problem for error in errors for problem in schema_words.problems(error)):
-        line = line_of(path) if line_of else None
-        found.append((f"line {line}: " if line else "") + f"{place(path)}: {words}")
-    for path in _unsafe(value, []) if name in WRITTEN else ():
-        line = line_of(path) if line_of else None
-        found.append((f"line {line}: " if line else "") + f"{place(path)}: a control character, which no name needs")
-    return list(dict.fromkeys(found))
+    found = [problem for error in errors for problem in schema_words.problems(error)]
+    if name in WRITTEN:
+        found += [(path, "a control character, which no name needs") for path in _unsafe(value, [])]
+    return found
+
+
+def lines(found: Iterable[Fault], line_of: Callable[[list[Any]], int | None] | None = None) -> list[str]:
+    """The problems as lines of text, in the order of the file where `line_of` tells it."""
+    numbered = [(line_of(path) if line_of else None, f"{place(path)}: {words}") for path, words in found]
+    if line_of:
+        numbered.sort(key=lambda entry: entry[0] or 0)
+    return list(dict.fromkeys((f"line {line}: " if line else "") + words for line, words in numbered))
 
 
 def place(path: list[Any]) -> str:

@@ -9,6 +9,7 @@ from typing import Any
 from pipeline.common.visible import one_line
 
 LONGEST = 80  # characters of a value that a message shows
+CLOSE = 0.65  # similarity of a word to one that is suggested in its place
 _KINDS = {
     "integer": "a whole number",
     "number": "a number",
@@ -34,6 +35,7 @@ _SIZES = {
 }
 _PREFIXES = ("hf:", "path:", "data/templates/", "data/augment/", "metrics/", "raw/", "v")  # that people leave out
 _WORD = re.compile(r"[a-z][a-z0-9_-]+")
+_HUB_URL = re.compile(r"https?://(?:www\.)?huggingface\.co/([^/]+/[^/?#]+)")
 
 Problem = tuple[list[Any], str]  # path of keys, words
 
@@ -42,7 +44,9 @@ def problems(error: Any) -> Iterator[Problem]:
     """The problems that one error of `jsonschema` stands for, each with the path of the value that it is about."""
     path, value, schema = list(error.absolute_path), error.instance, error.schema
     rule, keyword = error.validator_value, error.validator
-    if keyword == "additionalProperties" and isinstance(value, Mapping):
+    if "propertyNames" in error.absolute_schema_path:  # the value is a key itself
+        yield [*path, value], _key_words(keyword, rule, value)
+    elif keyword == "additionalProperties" and isinstance(value, Mapping):
         yield from _unknown(path, value, schema)
     elif keyword == "required":
         missing = [name for name in rule if name not in value]
@@ -56,6 +60,13 @@ def problems(error: Any) -> Iterator[Problem]:
         yield path, _words(keyword, rule, value, schema)
 
 
+def _key_words(keyword: str, rule: Any, value: Any) -> str:
+    """What is wrong with the name of a key."""
+    if keyword == "enum":
+        return f"unknown key{suggestion(value, rule)}"
+    return "no name that a key here may have"
+
+
 def _words(keyword: str, rule: Any, value: Any, schema: Any) -> str:
     """What a value is not, by the keyword that says so."""
     shown = short(value)
@@ -64,7 +75,9 @@ def _words(keyword: str, rule: Any, value: Any, schema: Any) -> str:
     if keyword in _SIZES:
         if rule == 1 and not value:
             return "must not be empty"
-        return f"must have {_SIZES[keyword].format(rule)}, has {len(value)}"
+        size = _SIZES[keyword].format(rule)
+        size = size.replace("entries", "entry").removesuffix("s") if rule == 1 else size
+        return f"must have {size}, has {len(value)}"
     found: dict[str, Callable[[], str]] = {
         "type": lambda: f"must be {allowed(schema)}, is {_kind(value)}",
         "enum": lambda: f"must be {_or(map(short, rule))}, is {shown}{suggestion(value, rule)}",
@@ -90,7 +103,7 @@ def allowed(schema: Any) -> str:
     if "enum" in schema:
         return _or(map(short, schema["enum"]))
     for keyword in ("oneOf", "anyOf"):
-        if keyword in schema:
+        if keyword in schema and "type" not in schema:
             return _or(dict.fromkeys(allowed(part) for part in schema[keyword]))
     kinds = schema.get("type", list(_KINDS))
     kinds = [kinds] if isinstance(kinds, str) else list(kinds)
@@ -115,10 +128,10 @@ def _plural(words: str) -> str:
 
 
 def suggestion(value: Any, names: Sequence[Any]) -> str:
-    """`; did you mean 'epochs'?`, or nothing."""
-    texts = [name for name in names if isinstance(name, str)]
-    close = difflib.get_close_matches(str(value), texts, n=1, cutoff=0.6)
-    return f"; did you mean {close[0]!r}?" if close and close[0] != value else ""
+    """`; did you mean 'epochs'?`, or nothing: a word must be close, whatever its case."""
+    texts = {name.casefold(): name for name in reversed(names) if isinstance(name, str)}
+    close = difflib.get_close_matches(str(value).casefold(), texts, n=1, cutoff=CLOSE)
+    return f"; did you mean {texts[close[0]]!r}?" if close and texts[close[0]] != value else ""
 
 
 def short(value: Any) -> str:
@@ -147,21 +160,38 @@ def _alternatives(error: Any) -> Iterator[Problem]:
     by_branch: dict[Any, list[Any]] = {}
     for inner in error.context:
         by_branch.setdefault(inner.schema_path[0], []).append(inner)
+    branches = {number: error.schema[error.validator][number] for number in by_branch}
     meant = [
         inner
-        for inner in by_branch.values()
+        for number, inner in by_branch.items()
         if not any(one.validator in ("type", "const") and len(one.path) == 0 for one in inner)
+        and _is_meant(error.instance, branches[number], list(branches.values()))
     ]
     if len(meant) == 1:
         for inner in meant[0]:
             yield from problems(inner)
-    else:
-        branches = [error.schema[error.validator][number] for number in by_branch] or error.schema[error.validator]
-        nested = any("properties" in str(branch) for branch in branches)
-        described = _expected(error.schema) if nested else ""
-        expected = _or(dict.fromkeys(allowed(branch) for branch in branches))
+        return
+    parts = list(branches.values()) or error.schema[error.validator]
+    described = _expected(error.schema) if any("properties" in str(part) for part in parts) else ""
+    lacking = [names for part in parts if (names := part.get("required"))]
+    if described:
         words = f"{short(error.instance)} does not fit{described}"
-        yield list(error.absolute_path), words if described else f"must be {expected}, is {short(error.instance)}"
+    elif len(lacking) == len(parts):
+        words = f"must have {_or(' and '.join(map(repr, names)) for names in lacking)}, but not both"
+    else:
+        words = f"must be {_or(dict.fromkeys(map(allowed, parts)))}, is {short(error.instance)}"
+        words += suggestion(error.instance, [part.get("const") for part in parts])
+    yield list(error.absolute_path), words
+
+
+def _is_meant(value: Any, branch: Mapping[str, Any], branches: Sequence[Mapping[str, Any]]) -> bool:
+    """Whether keys with values may be meant as this alternative: one of its keys is no other alternative's."""
+    if not isinstance(value, Mapping) or not all("properties" in part for part in branches):
+        return True
+    others = {name for part in branches if part is not branch for name in part["properties"]}
+    return bool(value.keys() & (branch["properties"].keys() - others)) and not value.keys() & (
+        others - branch["properties"].keys()
+    )
 
 
 def _kind(value: Any) -> str:
@@ -184,11 +214,20 @@ def _completed(value: Any, pattern: str) -> str:
     if not isinstance(value, str):
         return ""
     words = [word for word in _WORD.findall(pattern) if re.search(pattern, word)]
-    if close := difflib.get_close_matches(value, words, n=1, cutoff=0.75):
+    if close := difflib.get_close_matches(value.casefold(), words, n=1, cutoff=0.75):
         return f"; did you mean {close[0]!r}?"
-    fitting = (prefix + value for prefix in _PREFIXES if not value.startswith(prefix))
-    found = next((text for text in fitting if re.search(pattern, text)), None)
+    found = next((text for text in _spellings(value) if re.search(pattern, text)), None)
     return f"; did you mean {found!r}?" if found else ""
+
+
+def _spellings(value: str) -> Iterator[str]:
+    """A value without what people add, and with what they leave out."""
+    bare = re.sub(r"\s+", "", value)
+    yield bare
+    if match := _HUB_URL.match(bare):
+        yield f"hf:{match[1]}"
+    if bare and ":" not in bare:
+        yield from (prefix + bare for prefix in _PREFIXES if not bare.startswith(prefix))
 
 
 def _repeated(values: Sequence[Any]) -> Any:

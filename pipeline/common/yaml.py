@@ -14,11 +14,12 @@ from typing import Any
 from ruamel.yaml import YAML
 from ruamel.yaml.events import AliasEvent, CollectionEndEvent, CollectionStartEvent
 
-from pipeline.common import files, schema, yaml_values
+from pipeline.common import files, schema, yaml_faults, yaml_values
 from pipeline.common.errors import GraftError
 
-_HELP = "the file must be YAML 1.2"
-_MAY_ALIAS = re.compile(r"(?:^|[\s,\[{:?-])[&*]\S", re.MULTILINE)  # a comment may look so, too: then events decide
+_HELP = "the file must be YAML 1.2: lines of KEY: VALUE, indented by spaces"
+# An anchor, alias, tag, or a key that is no text; a comment may look so, too: then events decide.
+_MAY_BE_UNPLAIN = re.compile(r"(?:^|[\s,\[{:?-])[&*!]\S|(?:^|[\s,\[{])\?\s|[\]}]\s*:", re.MULTILINE)
 _CONFLICT = re.compile(r"^(?:<<<<<<< |>>>>>>> )", re.MULTILINE)
 _DEEP, _TOO_DEEP = re.compile(r"(?:[\[{]\s*){200}"), "nested too deeply"
 _ENDLESS = re.compile(r"\b0[xob][0-9a-f_]{1000}", re.IGNORECASE)  # Python reads such a number and cannot print it
@@ -49,7 +50,7 @@ def load_unchecked(path: Path) -> Any:
         raise GraftError(f"{path}: no such file", help=f"git checkout -- {path}") from None
     except OSError as error:
         raise GraftError(f"{path}: {error.strerror}", help=f"git checkout -- {path}") from None
-    return _read(YAML(), content, str(path), _HELP, _anchored)
+    return _read(YAML(), content, str(path), _HELP, yaml_faults.unplain)
 
 
 def parse(content: bytes, where: str, *, help: str = _HELP) -> Any:
@@ -90,50 +91,41 @@ def line_of(document: Any, keys: list[Any]) -> int | None:
     return line
 
 
-def _read(reader: Any, content: bytes, where: str, help: str, refused: Callable[[Iterable[Any]], int | None]) -> Any:
+def _read(
+    reader: Any, content: bytes, where: str, help: str, refused: Callable[[Iterable[Any]], tuple[int, str] | None]
+) -> Any:
     try:
         text = content.decode("utf-8")
         if _DEEP.search(text):  # ruamel takes seconds to give up
             raise RecursionError
-        conflict = _CONFLICT.search(text)
-        line = refused(YAML(typ="safe", pure=True).parse(text)) if _MAY_ALIAS.search(text) and not conflict else None
-        value = None if conflict or line or _ENDLESS.search(text) else reader.load(text)
+        if conflict := _CONFLICT.search(text):
+            line = text.count("\n", 0, conflict.start()) + 1
+            raise GraftError(f"{where}: line {line}: an unresolved merge conflict", help=yaml_faults.CONFLICT_HELP)
+        found = refused(YAML(typ="safe", pure=True).parse(text)) if _MAY_BE_UNPLAIN.search(text) else None
+        value = None if found or _ENDLESS.search(text) else reader.load(text)
     except UnicodeDecodeError as error:
         raise GraftError(f"{where}: not UTF-8 at byte {error.start}", help="save the file as UTF-8") from None
     except RecursionError:
         raise GraftError(f"{where}: {_TOO_DEEP}", help=help) from None
+    except GraftError:
+        raise
     except Exception as error:  # ruamel lets through what its parts raise: a date in month 13, a tag that fits nothing
-        raise GraftError(f"{where}: {_fault(error)}", help=help) from None
-    if conflict:
-        line = text.count("\n", 0, conflict.start()) + 1
-        raise GraftError(f"{where}: line {line}: an unresolved merge conflict", help=help)
-    if line:
-        raise GraftError(f"{where}: line {line}: an anchor or alias (& or *)", help="write the value out in each place")
+        raise GraftError(f"{where}: {yaml_faults.words(error)}", help=help) from None
+    if found:
+        raise GraftError(f"{where}: line {found[0]}: {found[1]}", help=help)
     if _ENDLESS.search(text):
         raise GraftError(f"{where}: a number of more than 1,000 digits", help=help)
     return value
 
 
-def _anchored(events: Iterable[Any]) -> int | None:
-    """Line of the first anchor or alias."""
-    return next((event.start_mark.line + 1 for event in events if getattr(event, "anchor", None)), None)
-
-
-def _nested(events: Iterable[Any]) -> int | None:
-    """Line of the first alias inside of what an anchor names: only such a document can grow without bound."""
+def _nested(events: Iterable[Any]) -> tuple[int, str] | None:
+    """The first line with an alias inside of what an anchor names: only such a document can grow without bound."""
     open_anchors: list[bool] = []
     for event in events:
         if isinstance(event, AliasEvent) and any(open_anchors):
-            return int(event.start_mark.line) + 1
+            return int(event.start_mark.line) + 1, "an alias inside of what an anchor names"
         if isinstance(event, CollectionStartEvent):
             open_anchors.append(event.anchor is not None)
         elif isinstance(event, CollectionEndEvent):
             open_anchors.pop()
     return None
-
-
-def _fault(error: Exception) -> str:
-    mark = getattr(error, "problem_mark", None)  # of either library's errors
-    if mark is not None:
-        return f"line {mark.line + 1}: {getattr(error, 'problem', None) or getattr(error, 'context', None)}"
-    return (str(error) or type(error).__name__).splitlines()[0].partition(";")[0]

@@ -9,7 +9,7 @@ from pipeline.settings import effective, sections
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class Setting:
+class ShownSetting:
     """One key."""
 
     key: str  # with dots
@@ -25,7 +25,7 @@ class Setting:
         return "default" if self.line is None else f"{effective.PATH}:{self.line}"
 
 
-def settings() -> list[Setting]:
+def settings() -> list[ShownSetting]:
     """Every setting of the working tree, by section.
 
     Raises:
@@ -35,19 +35,19 @@ def settings() -> list[Setting]:
     return _settings(values, document)
 
 
-def shipped() -> list[Setting]:
+def shipped() -> list[ShownSetting]:
     """Every setting at its default, for the documentation."""
     return _settings(sections.fill({}), {})
 
 
-def lines(shown: list[Setting]) -> Iterator[str]:
+def lines(shown: list[ShownSetting]) -> Iterator[str]:
     """The settings for a terminal: key, value and origin, then meaning and range."""
     for setting in shown:
         yield f"{setting.key}: {schema_words.short(setting.value)}  ({setting.origin})"
         yield f"    {setting.meaning} [{setting.range}]"
 
 
-def plain(shown: list[Setting]) -> dict[str, dict[str, Any]]:
+def plain(shown: list[ShownSetting]) -> dict[str, dict[str, Any]]:
     """The settings for --json, by key."""
     return {
         setting.key: {
@@ -62,10 +62,10 @@ def plain(shown: list[Setting]) -> dict[str, dict[str, Any]]:
     }
 
 
-def _settings(values: Mapping[str, Any], document: Any) -> list[Setting]:
+def _settings(values: Mapping[str, Any], document: Any) -> list[ShownSetting]:
     defaults, whole = dict(_leaves(sections.fill({}))), files.read_json(schema.SCHEMAS / "params.schema.json")
     return [
-        Setting(
+        ShownSetting(
             key=".".join(path),
             value=value,
             default=defaults.get(path),

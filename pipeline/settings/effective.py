@@ -1,18 +1,19 @@
 """params.yaml and the defaults in code -> every effective value."""
 
 import copy
-import re
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from functools import cache
 from pathlib import Path
 from typing import Any
 
-from pipeline.common import documents, params, schema, sources, yaml
+from pipeline.common import documents, files, params, schema, yaml
 from pipeline.common.errors import GraftError
-from pipeline.settings import sections
+from pipeline.settings import beyond_schema, gate_rules, sections
 
 PATH = Path("params.yaml")
+SCHEMA = "params"
 HELP = "graft lock --show prints every key with its meaning and range"
+_OLDER = "use the Graft that its own commit holds"
 
 
 def load() -> dict[str, dict[str, Any]]:
@@ -24,8 +25,23 @@ def load() -> dict[str, dict[str, Any]]:
     return copy.deepcopy(_checked(PATH.read_bytes() if PATH.is_file() else b""))
 
 
+def require_files() -> None:
+    """Check that the files which params.yaml names are here, and not only when the stage that reads them runs.
+
+    Raises:
+        GraftError: some are not; or as `load`.
+    """
+    document = yaml.load_unchecked(PATH)
+    _refuse(beyond_schema.missing_files(load()), document)
+
+
 def of_commit(read: Callable[[str], bytes | None], revision: str) -> dict[str, dict[str, Any]]:
-    """Effective values of a commit: what its params.yaml says, then what its stage `settings` recorded, then defaults.
+    """Effective values of a commit, every key of this Graft included; arguments and errors as `recorded`'s."""
+    return sections.complete(recorded(read, revision))
+
+
+def recorded(read: Callable[[str], bytes | None], revision: str) -> dict[str, Any]:
+    """What a commit's stage `settings` recorded; of an older Graft's commit, what its params.yaml says, whole.
 
     Keys that this Graft does not know stay: another one may have written them.
 
@@ -36,65 +52,69 @@ def of_commit(read: Callable[[str], bytes | None], revision: str) -> dict[str, d
     Raises:
         GraftError: it has neither file, or one that cannot be read.
     """
-    recorded, given = read(params.PATH.as_posix()), read(PATH.as_posix())
-    where = f"{revision}:{PATH}"
+    if (written := read(params.PATH.as_posix())) is not None:
+        return documents.parse_object(written, f"{revision}:{params.PATH}")
+    given, where = read(PATH.as_posix()), f"{revision}:{PATH}"
     if given is None:
-        raise GraftError(f"{where}: no such file", help="use the Graft that its own commit holds")
+        raise GraftError(f"{where}: no such file", help=_OLDER)
     values = yaml.parse(given, where)
     if values is not None and not isinstance(values, Mapping):
-        raise GraftError(f"{where}: no sections with keys", help="use the Graft that its own commit holds")
-    defaults = documents.parse_object(recorded, f"{revision}:{params.PATH}") if recorded is not None else {}
-    return sections.fill(sections.merged(defaults, values or {}))
+        raise GraftError(f"{where}: no sections with keys", help=_OLDER)
+    return dict(values or {})
 
 
 @cache
-def _checked(_content: bytes) -> dict[str, dict[str, Any]]:
+def _checked(content: bytes) -> dict[str, dict[str, Any]]:
     """The file, read and checked once for each content that it has: that takes a tenth of a second."""
     document = yaml.load_unchecked(PATH)
-    given = {} if document is None else document
-    plain = _plain(given)
-    if isinstance(plain, dict):
-        plain = {name: {} if value is None else value for name, value in plain.items()}  # a section emptied by hand
-    found = schema.problems(plain, "params", lambda keys: yaml.line_of(document, keys))
-    if not found:
-        filled: dict[str, dict[str, Any]] = sections.fill(plain)
-        found = list(_beyond_schema(filled))
-    if found:
-        raise GraftError(f"{PATH}: {found[0]}", found[1:], help=HELP)
+    whole = files.read_json(schema.SCHEMAS / f"{SCHEMA}.schema.json")
+    given = _without_empty_sections({} if document is None else _plain(document), whole, whole["$defs"])
+    _refuse([beyond_schema.reworded(fault, given, whole) for fault in schema.faults(given, SCHEMA)], document)
+    filled: dict[str, dict[str, Any]] = sections.fill(given)
+    lines = content.decode().splitlines()
+    _refuse([*_empty_rules(given, document, lines), *beyond_schema.problems(filled, whole)], document)
     return filled
 
 
-def _beyond_schema(filled: dict[str, dict[str, Any]]) -> Iterator[str]:
-    """What a JSON Schema cannot say of the values."""
-    prepare, judge = filled["prepare"], filled["evaluate"]["judge"]
-    if prepare["min_chars"] > prepare["max_chars"]:
-        yield f"$.prepare.min_chars: {prepare['min_chars']} is more than max_chars, {prepare['max_chars']}"
-    if judge and judge["scale"][0] >= judge["scale"][1]:
-        yield f"$.evaluate.judge.scale: {judge['scale']}: the lowest score comes first, then the highest"
-    if filled["train"]["parent"]["average"] and not filled["train"]["validation"]["share"]:
-        yield "$.train.parent.average: chooses by the validation part: $.train.validation.share must be above 0"
-    for path in _strings(filled):
-        if path.startswith(("data/augment/", "data/templates/")) and sources.is_leaving(path):
-            yield f"{path}: named as an editor's copy is, of which no change would be noticed; rename it"
-    for name in ("targets", "modules"):
-        if isinstance(pattern := filled["train"][name], str):
-            try:
-                re.compile(pattern)
-            except re.error as error:
-                yield f"$.train.{name}: {pattern!r} is no regular expression: {error}"
+def _refuse(found: list[schema.Fault], document: Any) -> None:
+    if found:
+        problems = schema.lines(found, lambda keys: yaml.line_of(document, keys))
+        raise GraftError(f"{PATH}: {problems[0]}", problems[1:], help=HELP)
 
 
-def _strings(value: Any) -> Iterator[str]:
-    """Every text among the values."""
-    if isinstance(value, str):
-        yield value
-    for item in value.values() if isinstance(value, dict) else value if isinstance(value, list) else ():
-        yield from _strings(item)
+def _without_empty_sections(value: Any, part: Mapping[str, Any], named: Mapping[str, Any]) -> Any:
+    """Sections whose keys are all commented out have none, at every level: they are null to YAML.
+
+    Args:
+        value: what params.yaml says.
+        part: of the schema, for the value.
+        named: the schema's $defs.
+    """
+    part = named[part["$ref"].rpartition("/")[2]] if "$ref" in part else part
+    if value is None and part.get("type") == "object":
+        return {}
+    if not isinstance(value, dict):
+        return value
+    known = part.get("properties", {})
+    return {name: _without_empty_sections(inner, known.get(name, {}), named) for name, inner in value.items()}
+
+
+def _empty_rules(given: Any, document: Any, lines: list[str]) -> list[schema.Fault]:
+    """Rules with nothing after the colon: to remove one by commenting out its bounds would go unseen."""
+    empty = []
+    for path in gate_rules.removed((given.get("gate") or {}).get("rules") or {}):
+        place = document
+        for key in path[:-1]:
+            place = place[key]
+        line, column = place.lc.value(path[-1])
+        if line >= len(lines) or lines[line][column : column + 1] not in tuple("~nN"):
+            empty.append((path, "is empty: write null to remove the rule, or {} for the default's bounds"))
+    return empty
 
 
 def _plain(value: Any) -> Any:
     if isinstance(value, dict):
-        return {str(key): _plain(item) for key, item in value.items()}
+        return {"null" if key is None else str(key): _plain(item) for key, item in value.items()}
     if isinstance(value, list):
         return [_plain(item) for item in value]
     for kind in (bool, int, float, str):  # ruamel's scalars remember their spelling

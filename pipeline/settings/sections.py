@@ -1,7 +1,7 @@
 """The sections of params.yaml, each with the dataclass that holds its keys and their defaults."""
 
 import dataclasses
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any, get_type_hints
 
 from pipeline.chain.release.settings import ReleaseSettings
@@ -11,6 +11,7 @@ from pipeline.evaluation.settings import EvaluateSettings
 from pipeline.gate.settings import GateSettings
 from pipeline.model.base.settings import BaseSettings
 from pipeline.model.merged.settings import MergeSettings
+from pipeline.settings import gate_rules
 from pipeline.training.settings import TrainSettings
 
 SECTIONS: Mapping[str, type] = {
@@ -26,43 +27,67 @@ SECTIONS: Mapping[str, type] = {
 
 
 def fill(given: Mapping[str, Any]) -> dict[str, Any]:
-    """Every section with every key: what is given, and the defaults of all else.
+    """Every section with every key, of a params.yaml: what it says, and the defaults of all else.
 
-    A mapping that is a default itself is filled key by key, one level deep: `gate.rules` without `slices` has the
-    default's. A section without a value is one without keys. Keys that this Graft does not know stay.
+    A mapping that is a default itself is filled at every level: `gate.rules` without `slices` has the default's, a
+    rule without `may_drop` the default rule's; null in place of a default rule removes it. Unknown keys stay.
     """
-    filled = {name: _section(section, given.get(name)) for name, section in SECTIONS.items()}
-    return {**filled, **{name: value for name, value in given.items() if name not in SECTIONS}}
+    filled = _filled(given, _over)
+    if isinstance(filled["gate"], dict):
+        filled["gate"]["rules"] = gate_rules.with_slices(filled["gate"].get("rules"))
+    return filled
+
+
+def complete(recorded: Mapping[str, Any]) -> dict[str, Any]:
+    """Every section with every key, of recorded values: a rule or bound that a record lacks was none.
+
+    Keys that the record lacks, such as those of a later Graft, have their defaults; unknown keys stay.
+    """
+    return _filled(recorded, lambda default, given: {**default, **given})
 
 
 def merged(below: Any, above: Any) -> Any:
-    """A mapping with another one laid over it, key by key; a rule of the gate counts as a whole."""
+    """A mapping with another one laid over it, key by key; the rules of the gate count as a whole."""
     if not isinstance(below, Mapping) or not isinstance(above, Mapping):
         return above
-    return {**below, **{key: merged(below.get(key), value) for key, value in above.items()}}
+    return {
+        **below,
+        **{key: value if key == "rules" else merged(below.get(key), value) for key, value in above.items()},
+    }
 
 
-def _section(section: type, given: Any) -> Any:
+def _filled(given: Mapping[str, Any], fill_mapping: Callable[[Any, Any], Any]) -> dict[str, Any]:
+    filled = {name: _section(section, given.get(name), fill_mapping) for name, section in SECTIONS.items()}
+    return {**filled, **{name: value for name, value in given.items() if name not in SECTIONS}}
+
+
+def _over(default: Any, given: Any) -> Any:
+    """A default with what is given laid over it, at every level; null removes a default that is a mapping."""
+    if not isinstance(default, Mapping) or not isinstance(given, Mapping):
+        return given
+    over = {name: _over(default.get(name), value) for name, value in given.items()}
+    return {
+        name: value
+        for name, value in {**default, **over}.items()
+        if value is not None or not isinstance(default.get(name), Mapping)
+    }
+
+
+def _section(section: type, given: Any, fill_mapping: Callable[[Any, Any], Any]) -> Any:
     if given is None:
         given = {}
     if not isinstance(given, Mapping):
         return given  # the schema's business
-    kinds = get_type_hints(section)
-    values = {
-        field.name: _value(kinds[field.name], _default(field), given.get(field.name), field.name in given)
-        for field in dataclasses.fields(section)
-    }
+    kinds, values = get_type_hints(section), {}
+    for field in dataclasses.fields(section):
+        name, default = field.name, _default(field)
+        if dataclasses.is_dataclass(kinds[name]):
+            values[name] = _section(kinds[name], given.get(name), fill_mapping)
+        elif name in given and isinstance(default, dict) and isinstance(given[name], Mapping):
+            values[name] = fill_mapping(default, given[name])
+        else:
+            values[name] = given.get(name, default)
     return {**values, **{name: value for name, value in given.items() if name not in values}}
-
-
-def _value(kind: Any, default: Any, given: Any, is_given: bool) -> Any:
-    if dataclasses.is_dataclass(kind):
-        return _section(kind, given)  # type: ignore[arg-type]
-    if not is_given:
-        return default
-    if isinstance(default, dict) and isinstance(given, Mapping):
-        return {**default, **given}
-    return given
 
 
 def _default(field: "dataclasses.Field[Any]") -> Any:

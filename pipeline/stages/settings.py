@@ -4,14 +4,14 @@ The other stages depend on its keys, so that a default written out, a comment or
 runs none of them again.
 """
 
-from pipeline.common import errors, files, params
-from pipeline.settings import effective
+from pipeline.common import errors, params
+from pipeline.settings import effective, record
 
 
 def main() -> None:
     """Run the stage."""
-    values = effective.load()
-    files.write_json(params.PATH, values)
+    effective.require_files()
+    record.write()
     print(f"settings: every effective value: {params.PATH}; graft lock --show says where each comes from")
 
 

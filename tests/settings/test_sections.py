@@ -80,7 +80,7 @@ def test_shipped_file_shows_what_people_set_at_its_default() -> None:
 def test_lock_shows_value_origin_meaning_and_range(fresh: Clone) -> None:
     said = fresh.graft("lock", "--show")
     line = 1 + fresh.read("params.yaml").splitlines().index("  rank: 8")
-    assert f"train.rank: 8  (params.yaml:{line})\n    rank of the adapter [a whole number (at least 1)]" in said
+    assert f"train.rank: 8  (params.yaml:{line})\n    rank of the adapter [a whole number from 1 to 65536]" in said
     assert "train.rewarm: 0.5  (default)" in said
     shown = json.loads(fresh.graft("lock", "--show", "--json"))
     assert shown["train.rewarm"] == {

@@ -26,8 +26,9 @@ class Reason:
     """One thing that changed for one stage."""
 
     stage: str
-    # code | toolchain | default (that this Graft has otherwise) | params | restated (params.yaml, to the same values)
-    # | lock | data | output (of a stage, or data that is not here)
+    # code | toolchain | default (or name of a setting, that this Graft has otherwise) | params | free (of params.yaml,
+    # read by no stage) | restated (params.yaml, to the same values) | lock | data | output (of a stage, or data that is
+    # not here)
     kind: str
     name: str  # the file or key
 
@@ -46,10 +47,10 @@ def find(store: Store, held: Release | None) -> list[Reason]:
         held: the release that the tree holds.
     """
     declared, locked = (_stages(name) for name in ("dvc.yaml", "dvc.lock"))
-    told = [reason for reason in reasons(tracking.stale(store)) if not _is_settings_value(reason)]
+    told = [reason for reason in reasons(tracking.stale(store), declared) if not _is_settings_value(reason)]
     listed = list(dict.fromkeys(_listed_anew(reason, declared, locked) for reason in told))
     changed = [
-        Reason(stage=one.stage, kind="default" if one.is_default else "params", name=str(one))
+        Reason(stage=one.stage, kind=_kind_of_setting(one), name=str(one))
         for one in changed_settings.find(effective.load(), held)
     ]
     stages = list(declared)
@@ -83,9 +84,25 @@ def _is_settings_value(reason: Reason) -> bool:
     )
 
 
-def reasons(status: Status) -> list[Reason]:
-    """Every change that dvc status lists."""
-    return [reason for stage, entries in status.items() for entry in entries for reason in _of(stage, entry)]
+def _kind_of_setting(change: changed_settings.ChangedSetting) -> str:
+    if change.cause != "params":
+        return "default"
+    return "free" if change.is_free else "params"
+
+
+def reasons(status: Status, declared: Mapping[str, Any]) -> list[Reason]:
+    """Every change that dvc status lists.
+
+    Args:
+        status: what it says.
+        declared: dvc.yaml's stages.
+    """
+    written = {path for stage in declared.values() for path in _outputs(stage)}
+    return [reason for stage, entries in status.items() for entry in entries for reason in _of(stage, entry, written)]
+
+
+def _outputs(stage: Mapping[str, Any]) -> set[str]:
+    return {out if isinstance(out, str) else next(iter(out)) for out in stage.get("outs") or []}
 
 
 def upgraded(found: Sequence[Reason]) -> bool:
@@ -95,19 +112,29 @@ def upgraded(found: Sequence[Reason]) -> bool:
     """
     kinds = {reason.kind for reason in found}
     return bool(kinds & {"code", "default", "toolchain"}) and kinds <= {
-        "code", "default", "toolchain", "output", "restated",
+        "code", "default", "toolchain", "output", "restated", "free",
     }  # fmt: skip
 
 
 def restated(found: Sequence[Reason]) -> bool:
-    """Whether params.yaml says the same values in other words, and nothing else changed."""
+    """Whether params.yaml says the same values in other words, but for those that no stage reads; nothing else."""
     kinds = {reason.kind for reason in found}
-    return "restated" in kinds and kinds <= {"restated", "output"}
+    return "restated" in kinds and kinds <= {"restated", "free", "output"}
+
+
+def has_free(found: Sequence[Reason]) -> bool:
+    """Whether people changed settings that no stage reads."""
+    return any(reason.kind == "free" for reason in found)
 
 
 def only_outputs(found: Sequence[Reason]) -> bool:
     """Whether nothing was changed and only outputs are missing here, as in a fresh clone."""
     return bool(found) and all(reason.kind == "output" for reason in found)
+
+
+def as_released(found: Sequence[Reason]) -> bool:
+    """Whether nothing of these makes another candidate of a release that the tree holds."""
+    return upgraded(found) or restated(found) or only_outputs(found) or not found
 
 
 def words(found: Sequence[Reason]) -> list[str]:
@@ -165,7 +192,7 @@ def would_run(stages: dict[str, Any], stale: set[str]) -> list[str]:
         if name in stale or any(_touches(dep, path) for dep in stage.get("deps") or [] for path in paths):
             running.append(name)
             if name != SETTINGS or changed_settings.would_write(effective.load()):
-                paths |= {out if isinstance(out, str) else next(iter(out)) for out in stage["outs"]}
+                paths |= _outputs(stage)
     return running
 
 
@@ -173,7 +200,7 @@ def _touches(dep: str, path: str) -> bool:
     return dep == path or dep.startswith(f"{path}/") or path.startswith(f"{dep}/")
 
 
-def _of(stage: str, entry: Any) -> Iterator[Reason]:
+def _of(stage: str, entry: Any, written: set[str]) -> Iterator[Reason]:
     if not isinstance(entry, dict):
         yield Reason(stage=stage, kind="code", name=str(entry))  # "changed command"
         return
@@ -182,7 +209,7 @@ def _of(stage: str, entry: Any) -> Iterator[Reason]:
             if isinstance(change, dict):
                 yield from (_key(stage, path, key, state) for key, state in change.items())
             else:
-                yield Reason(stage=stage, kind=_kind(path, change), name=f"{path} {change}")
+                yield Reason(stage=stage, kind=_kind(path, change, written), name=f"{path} {change}")
 
 
 def _key(stage: str, path: str, key: str, state: str) -> Reason:
@@ -193,10 +220,10 @@ def _key(stage: str, path: str, key: str, state: str) -> Reason:
     return Reason(stage=stage, kind=kind, name=f"{path}:{key} {state}")
 
 
-def _kind(path: str, change: str) -> str:
+def _kind(path: str, change: str, written: set[str]) -> str:
     if path.startswith(CODE):
         return "code"
     if path == str(effective.PATH):
         return "restated"
-    given = path.startswith(("data/increments/", "data/golden", "examples/"))
-    return "data" if given and change not in {"deleted", "not in cache"} else "output"
+    absent = path.startswith("data/increments/") and change in {"deleted", "not in cache"}  # dvc pull brings it
+    return "output" if path in written or absent else "data"

@@ -12,6 +12,7 @@ from pipeline.chain.history.releases import Release
 from pipeline.chain.rebuild import rebuild
 from pipeline.chain.rescore import rescore
 from pipeline.chain.verify.manifest_check import Commit
+from pipeline.common import documents, yaml
 from pipeline.common.errors import GraftError
 from pipeline.settings import effective
 
@@ -55,10 +56,14 @@ def check(commit: Commit, wanted: str) -> list[str]:
 
 
 def _of(release: Release) -> str:
-    value = effective.of_commit(partial(git.show, release.commit), release.tag)["release"]["require"]
-    if value not in LEVELS:
-        raise GraftError(
-            f"{release.tag}:{effective.PATH}: $.release.require: {value!r} is none of {', '.join(LEVELS)}",
-            help="a newer Graft may know it: release with that one",
-        )
-    return str(value)
+    """The stricter of what a release's params.yaml states and what its stage `settings` recorded."""
+    stated = yaml.parse(git.show(release.commit, effective.PATH.as_posix()) or b"", f"{release.tag}:{effective.PATH}")
+    recorded = effective.of_commit(partial(git.show, release.commit), release.tag)
+    values = [recorded["release"]["require"], documents.at(stated, "release", "require") or DEFAULT]
+    for value in values:
+        if value not in LEVELS:
+            raise GraftError(
+                f"{release.tag}:{effective.PATH}: $.release.require: {value!r} is none of {', '.join(LEVELS)}",
+                help="a newer Graft may know it: release with that one",
+            )
+    return str(max(values, key=LEVELS.index))

@@ -1,16 +1,15 @@
 """What was changed since a release: by people, who would be surprised, or by an upgrade, which may be."""
 
-from functools import partial
 from pathlib import Path
 from typing import Any
 
+from pipeline.chain.candidate import changed_settings
 from pipeline.chain.commits import git
 from pipeline.chain.history.releases import Release
 from pipeline.chain.verify.manifest_check import Finding
 from pipeline.common import yaml
 from pipeline.common.errors import GraftError
 from pipeline.common.words import counted
-from pipeline.settings import effective, sections
 
 ASKED = ("data/golden", "dvc.lock", "params.yaml")  # and the increment: an edit makes another model
 MODES = {"100644": "mode 644", "100755": "mode 755 (executable)", "120000": "a link", "160000": "a submodule"}
@@ -36,25 +35,46 @@ def changes(held: Release, revision: str | None) -> list[Finding]:
             place="git" if revision else "workspace",
             problem="unreleased-change",
             expected=f"{_described(old, modes[0])} of {held.tag}",
-            found=_described(_blob(revision, path), modes[1]),
+            found=_described(_blob(revision, path), modes[1]) + _values(path, held, revision),
         )
         for (path, modes), old in zip(differing.items(), there, strict=True)
     ]
 
 
 def _says_the_same(path: str, held: Release, revision: str | None) -> bool:
-    """Whether params.yaml states the release's values in other words, or dvc.lock knows that and nothing more."""
+    """Whether nothing that a stage reads was changed by people, or dvc.lock knows of such a params.yaml and no more."""
     if path not in ("params.yaml", "dvc.lock"):
         return False
     try:
-        there, here = (_content(path, place) for place in (held.commit, revision))
         if path == "params.yaml":
-            return sections.fill(here or {}) == effective.of_commit(partial(git.show, held.commit), held.tag)
+            return all(change.cause != "params" or change.is_free for change in changed_settings.since(held, revision))
+        there, here = (_content(path, place) for place in (held.commit, revision))
     except (GraftError, AttributeError):
         return False
     for locked in (there, here):
         (locked.get("stages") or {}).pop("settings", None)
     return bool(there == here)
+
+
+def _values(path: str, held: Release, revision: str | None) -> str:
+    """The values of params.yaml that people changed, for a message."""
+    if path != "params.yaml":
+        return ""
+    try:
+        changed = [change for change in changed_settings.since(held, revision) if change.cause == "params"]
+    except (GraftError, AttributeError):
+        return ""
+    return "".join(f"; {str(change).removeprefix('params.yaml:')}" for change in changed)
+
+
+def free(held: Release, revision: str | None) -> list[str]:
+    """Settings that people changed since the release and that no stage reads, one line each."""
+    if "params.yaml" not in _differing(held, revision, ("params.yaml",)):
+        return []
+    try:
+        return [str(change) for change in changed_settings.since(held, revision) if change.is_free]
+    except GraftError:
+        return []
 
 
 def _content(path: str, revision: str | None) -> Any:

@@ -13,10 +13,10 @@ from pipeline.chain.commits import git, outputs
 from pipeline.chain.lock import lockfile
 from pipeline.chain.store import visible_files
 from pipeline.chain.verify.manifest_check import Commit, Finding
-from pipeline.common import yaml
+from pipeline.common import params, yaml
 from pipeline.common.errors import GraftError
 
-PARAMS = ("params.yaml", lockfile.PATH.as_posix())
+PARAMS = ("params.yaml", params.PATH.as_posix(), lockfile.PATH.as_posix())
 _ABSENT = object()
 HELP = (
     "graft plan names files that stages read and git does not keep; after a change of one, dvc repro; "
@@ -37,6 +37,7 @@ def findings(commit: Commit, revision: str) -> list[Finding]:
         *_unrecorded(declared, locked, commit.lock.increment),
         *_dependencies(commit, revision, locked),
         *_params(revision, locked),
+        *_stated(revision),
     ]
     return list(dict.fromkeys(found))  # a dependency of several stages once
 
@@ -126,6 +127,32 @@ def _params(revision: str, stages: dict[str, Any]) -> Iterator[Finding]:
             if held is _ABSENT or held != value:
                 found = "no such key" if held is _ABSENT else _short(held)
                 yield _wrong(path, f"{key}: {_short(value)} of dvc.lock", found)
+
+
+def _stated(revision: str) -> Iterator[Finding]:
+    """Values that params.yaml states, and that the record of all values has otherwise."""
+    recorded = git.show(revision, params.PATH.as_posix())
+    if recorded is None:  # an older Graft's commit
+        return
+    try:
+        given = yaml.parse(git.show(revision, PARAMS[0]) or b"", f"{revision}:{PARAMS[0]}")
+        held = yaml.parse(recorded, f"{revision}:{params.PATH}")
+    except GraftError as error:
+        yield _wrong(PARAMS[0], f"the values of {params.PATH}", error.message)
+        return
+    for key, value in _leaves(given, ""):
+        if (found := _at(held, key)) not in (value, _ABSENT if value is None else value):
+            if value is None and isinstance(found, dict):  # a section whose keys are commented out
+                continue
+            yield _wrong(PARAMS[0], f"{key}: {_short(found)} of {params.PATH}", _short(value))
+
+
+def _leaves(value: Any, path: str) -> Iterator[tuple[str, Any]]:
+    if isinstance(value, dict) and value:
+        for name, inner in value.items():
+            yield from _leaves(inner, f"{path}.{name}" if path else str(name))
+    elif path and value != {}:
+        yield path, value
 
 
 def _at(document: Any, key: str) -> Any:

@@ -14,7 +14,7 @@ from pipeline.chain.lock import lockfile
 from pipeline.chain.store.objects import Digests, Store
 from pipeline.chain.store.places import Place
 from pipeline.chain.verify import hashing, unlisted_files
-from pipeline.common import documents, files
+from pipeline.common import documents, files, sources
 from pipeline.common.errors import GraftError
 
 ON_DEMAND = "on-demand"
@@ -162,6 +162,8 @@ def data(commit: Commit, store: Store) -> list[Finding]:
             findings.append(_finding(path.as_posix(), "workspace", problem, f"md5 {md5}", f"md5 {found}"))
     known = {(raw / name).as_posix() for name in listed.files}
     for extra in unlisted_files.below([raw.as_posix()], known) if known else ():
+        if sources.is_leaving(extra.as_posix()):
+            continue  # DVC does not see it, and increment.yaml does not list it
         findings.append(_finding(extra.as_posix(), "workspace", FOREIGN, "nothing", "a file that no listing names"))
     return findings
 

@@ -17,8 +17,9 @@ from pipeline.chain.store.objects import Store
 from pipeline.chain.verify import import_closure, rule_changes
 from pipeline.chain.verify.layout import Layout
 from pipeline.chain.verify.manifest_check import Commit, Finding
-from pipeline.common import documents, files, sources
+from pipeline.common import documents, files, params, sources, yaml
 from pipeline.common.errors import GraftError
+from pipeline.settings import sections
 
 SCRATCH = Path(".graft")
 # What follows from predictions.json: the first three are the verdict.
@@ -39,8 +40,14 @@ COMPUTED = (
     "reports/report.md",
     "reports/report.html",
 )
+VERDICT, DECISION = COMPUTED[:3], COMPUTED[1]
 PREDICTIONS = "reports/predictions.json"
 SCHEMA = "schemas/params.schema.json"
+RECORD, COMPUTATION = "pipeline.settings.record", "pipeline.recompute"  # modules that are run
+# Sections of params.yaml that a verdict follows from, and folders whose settings it does not: what a release recorded
+# of these counts, whatever their defaults have become.
+READ = ("prepare", "assemble", "evaluate", "gate")
+FREE = ("pipeline/training", "pipeline/model", "pipeline/chain/release")
 DIFFERS = "differs"  # the problem of a Finding: its bytes are as the manifest says, and something else is computed
 # Beside what dvc.yaml lists for the stage `gate`; folders with all that is in them.
 INPUTS = (
@@ -60,16 +67,20 @@ OTHER_CODE = "verdict not recomputed: gate code differs"
 HELP = "dvc repro --force --single-item evaluate gate writes them again from the candidate's predictions"
 
 
-def findings(commit: Commit, revision: str | None, stores: Sequence[Store] = ()) -> list[Finding]:
+def findings(
+    commit: Commit, revision: str | None, stores: Sequence[Store] = (), *, recorded_by: str | None = None
+) -> list[Finding]:
     """What the commit records and this tree's code computes otherwise; empty where all of it is the same.
 
     Args:
         commit: what the revision says of its outputs.
         revision: a commit; None for the working tree.
         stores: whose remotes may have what the cache lacks; none: the cache has it all.
+        recorded_by: the commit of a release that the working tree holds while code or defaults moved on: its
+            settings and sources count, and params.yaml is compared with them elsewhere.
     """
     try:
-        return compute(commit, revision, stores)
+        return compute(commit, revision, stores, recorded_by=recorded_by)
     except GraftError as error:  # a verdict that cannot be computed is not believed
         return [_finding(COMPUTED[0], "a verdict that can be computed", "; ".join([error.message, *error.problems]))]
 
@@ -99,25 +110,32 @@ def require(commit: Commit, revision: str | None, refusal: str) -> None:
 
 def decision(revision: str | None) -> str:
     """The recorded decision, pass or refused."""
-    return _verdict(_recorded(COMPUTED[1], revision))
+    return _verdict(_recorded(DECISION, revision))
 
 
-def compute(commit: Commit, revision: str | None, stores: Sequence[Store] = ()) -> list[Finding]:
+def compute(
+    commit: Commit, revision: str | None, stores: Sequence[Store] = (), *, recorded_by: str | None = None
+) -> list[Finding]:
     """As `findings`.
 
     Raises:
         GraftError: an input is absent or not as the manifest says, or the computation failed.
     """
+    if recorded_by is None and revision is not None and _changed(revision, _free_code()):
+        recorded_by = revision  # its params.json is compared with its params.yaml, as far as the verdict reads it
+        if unlike := _unlike_params(revision):
+            return [_finding(params.PATH.as_posix(), "what params.yaml gives", line) for line in unlike]
     SCRATCH.mkdir(exist_ok=True)
     with tempfile.TemporaryDirectory(prefix="recompute-", dir=SCRATCH) as folder:
         scratch = Path(folder).resolve()
         layout = Layout(commit=commit, revision=revision, stores=stores, folder=scratch)
         increment = f"{commit.lock.increment}/increment.yaml"
-        for path in sorted({*INPUTS, increment, *_inputs_of_gate()} - set(COMPUTED)):
+        recorded = {params.PATH.as_posix()} if recorded_by else set()
+        for path in sorted({*INPUTS, increment, *_inputs_of_gate()} - set(COMPUTED) | recorded):
             layout.add(path, without=LEFT_OUT)
-        _run(scratch)
+        _run(scratch, *([] if (scratch / params.PATH).is_file() else [RECORD]), COMPUTATION)
         problems: list[str] = files.read_json(scratch / "problems.json")
-        problems += _other_sources(scratch, revision)
+        problems += _other_sources(scratch, recorded_by or revision)
         if problems:
             return [_finding(PREDICTIONS, "what slices, params and the parent's state give", line) for line in problems]
         return list(_compare(commit, revision, scratch))
@@ -146,11 +164,37 @@ def _code() -> list[str]:
     """Files whose bytes decide what is computed, relative to the root; sorted."""
     from pipeline.evaluation.predict import keys
 
-    modules = import_closure.closure(files.ROOT / "pipeline/recompute.py")
+    modules = import_closure.closure(files.ROOT / _path(COMPUTATION)) | {
+        path for path in import_closure.closure(files.ROOT / _path(RECORD)) if not _is_free(path)
+    }
     scoring = {folder for kind in ("classification", "sft") for folder in keys.folders(kind)}
     modules |= {files.ROOT / name for name in sources.hashes(scoring)}
     modules |= import_closure.packages(modules)
-    return [*sorted(path.relative_to(files.ROOT).as_posix() for path in modules), SCHEMA]
+    return sorted(path.relative_to(files.ROOT).as_posix() for path in modules)
+
+
+@cache
+def _free_code() -> list[str]:
+    """Settings and the schema, which say what is valid and what a release records anyway; sorted."""
+    settings = {path for path in import_closure.closure(files.ROOT / _path(RECORD)) if _is_free(path)}
+    settings -= import_closure.closure(files.ROOT / _path(COMPUTATION))
+    return [*sorted(path.relative_to(files.ROOT).as_posix() for path in settings), SCHEMA]
+
+
+def _is_free(path: Path) -> bool:
+    return any(path.is_relative_to(files.ROOT / folder) for folder in FREE)
+
+
+def _path(module: str) -> str:
+    return f"{module.replace('.', '/')}.py"
+
+
+def _unlike_params(revision: str) -> list[str]:
+    """What reports/params.json of a commit has otherwise than its params.yaml, of what the verdict reads."""
+    given = yaml.parse(git.show(revision, "params.yaml") or b"", f"{revision}:params.yaml")
+    expected = sections.fill(given if isinstance(given, dict) else {})
+    recorded = documents.parse_object(git.show(revision, params.PATH.as_posix()) or b"{}", f"{revision}:{params.PATH}")
+    return [f"another section {name}" for name in READ if recorded.get(name) != expected[name]]
 
 
 def _inputs_of_gate() -> list[str]:
@@ -160,12 +204,13 @@ def _inputs_of_gate() -> list[str]:
 
 
 _START = (
-    "import runpy, sys; sys.path.insert(0, sys.argv.pop(1)); runpy.run_module('pipeline.recompute', None, '__main__')"
+    "import runpy, sys; sys.path.insert(0, sys.argv.pop(1)); modules = sys.argv[1:]; del sys.argv[1:]; "
+    "[runpy.run_module(name, None, '__main__') for name in modules]"
 )
 _NEEDED = ("pipeline", "schemas", "dvc.yaml")  # of the root: nothing else in it can be imported in a library's place
 
 
-def _run(scratch: Path) -> None:
+def _run(scratch: Path, *modules: str) -> None:
     if names := import_closure.shadows():
         raise GraftError(
             "not the code that git has: Python imports these in a module's place", names, help="rename or delete them"
@@ -174,7 +219,7 @@ def _run(scratch: Path) -> None:
         for name in _NEEDED:
             Path(folder, name).symlink_to(files.ROOT / name)
         done = subprocess.run(  # -I: neither the folder nor the environment's variables add a module
-            [sys.executable, "-I", "-c", _START, folder],
+            [sys.executable, "-I", "-c", _START, folder, *modules],
             cwd=scratch, env=dict(os.environ), capture_output=True, text=True, check=False,
         )  # fmt: skip
     if done.returncode != 0:
@@ -191,7 +236,7 @@ def _compare(commit: Commit, revision: str | None, scratch: Path) -> Iterator[Fi
 
 def _words(path: str, revision: str | None, new: Path) -> tuple[str, str]:
     """What was computed and what is recorded: the words of a verdict, elsewhere that they differ."""
-    if path not in COMPUTED[:3]:
+    if path not in VERDICT:
         return "what predictions.json gives", "other content"
     return _verdict(new.read_bytes() if new.is_file() else None), _verdict(_recorded(path, revision))
 

@@ -24,7 +24,8 @@ def load(path: Path) -> dict[str, dict[str, float]]:
         lines = path.read_bytes().splitlines()
     except OSError as error:
         raise GraftError(
-            f"{path}: cannot be read: {error.strerror}", help="assemble.augment.predictions names it"
+            f"{path}: cannot be read: {error.strerror}",
+            help="assemble.augment.predictions or assemble.suspects names it",
         ) from None
     found: dict[str, dict[str, float]] = {}
     problems = []

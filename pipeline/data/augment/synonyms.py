@@ -28,7 +28,8 @@ def load(path: Path) -> Dictionary:
     try:
         lines = path.read_text(encoding="utf-8-sig").splitlines()
     except (OSError, UnicodeDecodeError) as error:
-        raise GraftError(f"{path}: cannot be read: {error}", help="assemble.augment.synonyms names it") from None
+        why = error.strerror if isinstance(error, OSError) else f"not UTF-8 at byte {error.start}"
+        raise GraftError(f"{path}: cannot be read: {why}", help="assemble.augment.synonyms names it") from None
     words: dict[str, list[str]] = defaultdict(list)
     problems = []
     for number, line in enumerate(lines, 1):

@@ -7,7 +7,7 @@ from typing import Any
 
 from ruamel.yaml.comments import CommentedMap
 
-from pipeline.common import files, yaml
+from pipeline.common import files, sources, yaml
 from pipeline.common.errors import GraftError
 from pipeline.data.reading import filespec
 from pipeline.data.reading.filespec import FileSpec, known_encoding
@@ -186,6 +186,6 @@ def _once_faults(spec: FileSpec, increment: Increment) -> Iterable[tuple[str, st
 
 def _raw_problems(folder: Path, increment: Increment) -> Iterable[str]:
     there = {path.relative_to(folder).as_posix() for path in files.files_below(folder / RAW)}
-    named = {name for name in there if IMAGES not in name.split("/")[1:-1]}
+    named = {name for name in there if IMAGES not in name.split("/")[1:-1] and not sources.is_leaving(name)}
     yield from (f"{name}: no such file" for name in sorted(increment.files.keys() - there))
     yield from (f"{name}: not listed under files" for name in sorted(named - increment.files.keys()))

@@ -41,7 +41,7 @@ def fingerprint(asked: TrainSettings, inputs: Sequence[Path], base: str, machine
 
 def _content(path: Path) -> dict[str, str]:
     """SHA-256 by name, but for what tools leave beside code."""
-    return {file.relative_to(path).as_posix(): files.sha256(file) for file in sources.source_files(path)}
+    return {file.relative_to(path).as_posix(): files.sha256(file) for file in sources.source_files(path, files.ROOT)}
 
 
 def _version(package: str) -> str | None:

@@ -10,9 +10,9 @@ from transformers import AutoConfig
 
 from pipeline.common.errors import GraftError
 from pipeline.model.adapter import saved_adapter
-from pipeline.model.adapter.lora_settings import ON_QUANTIZED
 from pipeline.model.adapter.saved_adapter import SavedAdapter
 from pipeline.model.adapter.settings import AdapterSettings
+from pipeline.model.adapter.unfit_settings import ON_QUANTIZED
 from pipeline.model.base.pinned import Base
 from pipeline.model.weights import layers, trained_tensors
 from pipeline.training.parent.parent_adapter import ParentAdapter

@@ -5,8 +5,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from pipeline.model.adapter import lora_settings, saved_adapter
-from pipeline.model.adapter.lora_settings import QUANTIZED
+from pipeline.model.adapter import lora_settings, saved_adapter, unfit_settings
+from pipeline.model.adapter.unfit_settings import QUANTIZED
 from pipeline.model.base.pinned import Base
 from pipeline.model.weights import base_model, weights
 from pipeline.training.methods import concatenated, full_weights, lora, peft_methods
@@ -32,7 +32,7 @@ def trainable(base: Base, parent: ParentAdapter | None, asked: TrainSettings, de
         GraftError: settings that do not go together; or the parent cannot be continued as asked.
     """
     wanted = asked.lora
-    lora_settings.refuse_unfit(wanted)
+    unfit_settings.refuse_unfit(wanted)
     if parent:
         lora_settings.refuse_if(obstacles(asked, parent, base))
     body = load(base, asked, device)
@@ -49,7 +49,7 @@ def trainable(base: Base, parent: ParentAdapter | None, asked: TrainSettings, de
 
 def load(base: Base, asked: TrainSettings, device: Any) -> Any:
     """The base as it is trained on: quantised, in its own dtype on a GPU, or in float32."""
-    if asked.method in lora_settings.ON_QUANTIZED:
+    if asked.method in unfit_settings.ON_QUANTIZED:
         from pipeline.model.weights import quantized
 
         return quantized.load(base.folder, asked.quantize, device)
@@ -58,14 +58,14 @@ def load(base: Base, asked: TrainSettings, device: Any) -> Any:
 
 def _on(device: Any, model: Any, asked: TrainSettings) -> Any:
     """The model where it is trained; a quantised base, or one that accelerate has laid out, is there already."""
-    there = asked.method in lora_settings.ON_QUANTIZED or asked.machine.device_map
+    there = asked.method in unfit_settings.ON_QUANTIZED or asked.machine.device_map
     return model if there else model.to(device)
 
 
 def _adapted(body: Any, base: Base, parent: ParentAdapter | None, asked: TrainSettings) -> Any:
     if parent and asked.chain == "continue":
         return weights.add_adapter(body, parent.folder, base, trainable=True)
-    make = lora.new if asked.method in lora_settings.LORA else peft_methods.new
+    make = lora.new if asked.method in unfit_settings.LORA else peft_methods.new
     made = make(body, asked.lora, asked.seed)
     return concatenated.beside_parent(made, parent.folder) if parent else made
 
@@ -74,14 +74,14 @@ def _save(model: Any, base: Base, parent: ParentAdapter | None, asked: TrainSett
     """Write an adapter; what it says of itself is carried on from one that is continued."""
     notes: dict[str, Any] = {"method": asked.method, "quantize": asked.quantize} if asked.method == QUANTIZED else {}
     has = parent.has if parent else None
-    if asked.method in lora_settings.LORA and not (has and asked.chain == "stack"):  # which has both's modules
+    if asked.method in unfit_settings.LORA and not (has and asked.chain == "stack"):  # which has both's modules
         notes["modules"] = (has.modules if has else None) or lora_settings.modules(asked.lora)
     if lora.FROZEN in model.peft_config:
         cap = asked.stack_rank if parent else None
         return concatenated.write(model, base, asked.lora, cap, folder, **{"method": asked.method} | notes)
     if has and has.asked:
         notes |= {"method": has.method, "asked": has.asked}
-    elif asked.method not in lora_settings.LORA:
+    elif asked.method not in unfit_settings.LORA:
         notes |= {"method": asked.method, "asked": peft_methods.told(asked.lora)}
     lora.write(model, base, folder, **notes)
     return {}

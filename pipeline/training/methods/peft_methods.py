@@ -8,7 +8,7 @@ from peft import get_peft_model
 from peft.mapping import PEFT_TYPE_TO_CONFIG_MAPPING
 
 from pipeline.common.errors import GraftError
-from pipeline.model.adapter import lora_settings, saved_adapter
+from pipeline.model.adapter import lora_settings, saved_adapter, unfit_settings
 from pipeline.model.adapter.settings import AdapterSettings
 from pipeline.training.methods import lora
 
@@ -18,7 +18,7 @@ TESTED = (
     "lokr", "miss", "osf", "peanut", "psoft", "road", "shira", "supertuning", "tinylora", "unilora",
     "vblora", "vera", "waveft",
 )  # fmt: skip
-OURS = (*lora_settings.LORA, *saved_adapter.CHANGED)
+OURS = (*unfit_settings.LORA, *saved_adapter.CHANGED)
 _NAMES = {"rank": "r", "alpha": "alpha", "targets": "target_modules"}  # ours -> PEFT's, where a method has them
 
 

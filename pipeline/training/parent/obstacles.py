@@ -1,7 +1,7 @@
 """What stands between the settings and a parent's adapter. Loads torch only where modules have to be compared."""
 
 from pipeline.common.errors import GraftError
-from pipeline.model.adapter import lora_settings, saved_adapter
+from pipeline.model.adapter import lora_settings, saved_adapter, unfit_settings
 from pipeline.model.base.pinned import Base
 from pipeline.training.parent.parent_adapter import ParentAdapter
 from pipeline.training.settings import TrainSettings
@@ -13,7 +13,7 @@ def refuse_unfit(asked: TrainSettings, parent: ParentAdapter | None) -> None:
     Raises:
         GraftError: the method has no use for one; or the training is to be held near a parent that it only stands on.
     """
-    lora_settings.refuse_unfit(asked.lora)
+    unfit_settings.refuse_unfit(asked.lora)
     wanted = asked.parent
     if parent and asked.chain == "stack" and (wanted.kl or wanted.l2 or wanted.ema is not None or wanted.average):
         raise GraftError(
@@ -34,7 +34,7 @@ def obstacles(asked: TrainSettings, parent: ParentAdapter, base: Base) -> list[s
         return found
     from pipeline.training.methods import full_weights, lora
 
-    if {asked.method, has.method} <= set(lora_settings.LORA):
+    if {asked.method, has.method} <= set(unfit_settings.LORA):
         found += lora.other_targets(base.folder, asked.lora, parent.folder)
     if asked.method == has.method and asked.method in saved_adapter.EXPAND:
         found += full_weights.other_layers(base.folder, asked.lora, has)

@@ -77,7 +77,9 @@ def is_as_shipped() -> bool:
     sample = {path.relative_to(SAMPLE).as_posix(): path for path in SAMPLE.rglob("*") if path.is_file()}
     same = all((ROOT / name).is_file() and (ROOT / name).read_bytes() == sample[name].read_bytes() for name in sample)
     data = _captured(ROOT, "git", "ls-files", "--cached", "--others", "--exclude-standard", "--", "data").splitlines()
-    return same and not (ROOT / "withdrawn.json").exists() and {*data} <= {*sample}
+    withdrawn = ROOT / "withdrawn.json"
+    none_withdrawn = not withdrawn.exists() or withdrawn.read_text(encoding="utf-8").split() == ["{}"]
+    return same and none_withdrawn and {*data} <= {*sample}
 
 
 def _forget_remotes(target: Path) -> None:

@@ -283,7 +283,7 @@ def build(source: Path, folder: Path, count: int) -> Path:
     objects = Objects(clone / ".dvc/cache", remote)
     md5s = {dep: _md5((clone / dep).read_bytes()) for dep in fixed}
     for folder_dep in {dep for stage in stages.values() for dep in stage["deps"] if (clone / dep).is_dir()}:
-        below = sources.source_files(clone / folder_dep)  # in git, and a stage's input as a whole
+        below = sources.source_files(clone / folder_dep, clone)  # in git, and a stage's input as a whole
         names = {path.relative_to(clone / folder_dep).as_posix(): _md5(path.read_bytes()) for path in below}
         md5s[folder_dep] = objects.put_folder(names)
     writer = Writer(clone, objects, stages, files.read_json(clone / "reports/params.json"), lock, md5s)

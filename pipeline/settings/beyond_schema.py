@@ -15,8 +15,9 @@ _CUSTOM = re.compile(r"metrics(\.[A-Za-z_]\w*)+:([A-Za-z_]\w*)")
 _ORDERED = (("prepare", "min_chars", "max_chars"), ("prepare.quality", "min_tokens", "max_tokens"))
 _FILES = (
     "train.machine.launch", "train.chat_template", "assemble.suspects", "assemble.augment.synonyms",
-    "assemble.augment.predictions", "evaluate.judge.ratings", "evaluate.judge.prompt",
+    "assemble.augment.predictions", "evaluate.judge.prompt",
 )  # fmt: skip
+_LATER = ("evaluate.judge.ratings",)  # `make judge` writes it
 _OTHER_PEFT = (  # methods of PEFT that Graft does not train
     "adalora", "adamss", "adaption_prompt", "beft", "cartridge", "cpt", "ia3", "lily", "multitask_prompt_tuning", "oft",
     "p_tuning", "poly", "prefix_tuning", "prompt_tuning", "pvera", "randlora", "shadow", "trainable_tokens", "xlora",
@@ -59,15 +60,18 @@ def _places(name: str, part: Values, path: tuple[str, ...] = ()) -> list[str]:
 
 def missing_files(filled: Values) -> list[schema.Fault]:
     """Files that the settings name and that are not in the working tree."""
-    named = [(key.split("."), _at(filled, key)) for key in _FILES]
-    named += [(["evaluate", "custom"], _module(spec)) for spec in _specs(filled)]
-    there = [(path, name) for path, name in named if name is not None and name not in _NO_FILE]
+    needed = _named(filled, _FILES) + [(["evaluate", "custom"], _module(spec)) for spec in _specs(filled)]
+    needed = [(path, name) for path, name in needed if name is not None and name not in _NO_FILE]
     left = [
         (path, f"{name} is named as what editors leave, which DVC does not see: rename it")
-        for path, name in there
-        if sources.is_leaving(name)
+        for path, name in needed + _named(filled, _LATER)
+        if name is not None and sources.is_leaving(name)
     ]
-    return left + [(path, f"no such file: {name}") for path, name in there if not Path(name).is_file()]
+    return left + [(path, f"no such file: {name}") for path, name in needed if not Path(name).is_file()]
+
+
+def _named(filled: Values, keys: tuple[str, ...]) -> list[tuple[list[Any], Any]]:
+    return [(key.split("."), _at(filled, key)) for key in keys]
 
 
 def _crossed(filled: Values) -> Iterator[schema.Fault]:

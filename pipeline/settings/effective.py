@@ -83,20 +83,26 @@ def _refuse(found: list[schema.Fault], document: Any) -> None:
 
 
 def _without_empty_sections(value: Any, part: Mapping[str, Any], named: Mapping[str, Any]) -> Any:
-    """Sections whose keys are all commented out have none, at every level: they are null to YAML.
+    """Sections whose keys are all commented out, null to YAML, are left out at every level.
 
     Args:
         value: what params.yaml says.
         part: of the schema, for the value.
         named: the schema's $defs.
     """
-    part = named[part["$ref"].rpartition("/")[2]] if "$ref" in part else part
-    if value is None and part.get("type") == "object":
-        return {}
     if not isinstance(value, dict):
         return value
-    known = part.get("properties", {})
-    return {name: _without_empty_sections(inner, known.get(name, {}), named) for name, inner in value.items()}
+    parts = {name: _resolved(inner, named) for name, inner in _resolved(part, named).get("properties", {}).items()}
+    return {
+        name: _without_empty_sections(inner, parts.get(name, {}), named)
+        for name, inner in value.items()
+        if inner is not None or parts.get(name, {}).get("type") != "object"
+    }
+
+
+def _resolved(part: Mapping[str, Any], named: Mapping[str, Any]) -> Mapping[str, Any]:
+    found: Mapping[str, Any] = named[part["$ref"].rpartition("/")[2]] if "$ref" in part else part
+    return found
 
 
 def _empty_rules(given: Any, document: Any, lines: list[str]) -> list[schema.Fault]:

@@ -9,13 +9,20 @@ PAIRS = (("at_least", "may_drop"), ("at_most", "may_rise"))  # a rule has both b
 Problem = tuple[list[Any], str]  # path of keys, words
 
 
-def with_slices(rules: Any) -> Any:
-    """The rules, with a bound that a rule of `slices` leaves out as in each_slice; slices keep their own metrics."""
+def completed(rules: Any, given: Any) -> Any:
+    """The filled rules, where `{}` was written for a scope without any, and bounds of `slices` as in each_slice.
+
+    Args:
+        rules: what params.yaml says, laid over the default.
+        given: what params.yaml says.
+    """
     if not isinstance(rules, Mapping) or not isinstance(rules.get("slices"), Mapping):
         return rules
-    common = rules.get("each_slice")
+    written = given if isinstance(given, Mapping) else {}
+    without: dict[str, Any] = {name: {} for name in ("all", "each_slice") if written.get(name) == {}}
+    common = {**rules, **without}.get("each_slice")
     known = common if isinstance(common, Mapping) else {}
-    return {**rules, "slices": {name: _completed(own, known) for name, own in rules["slices"].items()}}
+    return {**rules, **without, "slices": {name: _completed(own, known) for name, own in rules["slices"].items()}}
 
 
 def problems(rules: Mapping[str, Any], metrics: Sequence[str], own: Sequence[str]) -> Iterator[Problem]:

@@ -30,11 +30,14 @@ def fill(given: Mapping[str, Any]) -> dict[str, Any]:
     """Every section with every key, of a params.yaml: what it says, and the defaults of all else.
 
     A mapping that is a default itself is filled at every level: `gate.rules` without `slices` has the default's, a
-    rule without `may_drop` the default rule's; null in place of a default rule removes it. Unknown keys stay.
+    rule without `may_drop` the default rule's; null in place of a default rule removes it, `{}` in place of all rules
+    of a scope removes those. Unknown keys stay.
     """
     filled = _filled(given, _over)
+    written = given.get("gate")
     if isinstance(filled["gate"], dict):
-        filled["gate"]["rules"] = gate_rules.with_slices(filled["gate"].get("rules"))
+        rules = written.get("rules") if isinstance(written, Mapping) else None
+        filled["gate"]["rules"] = gate_rules.completed(filled["gate"].get("rules"), rules)
     return filled
 
 

@@ -189,6 +189,11 @@ def test_a_bound_that_a_rule_leaves_out_is_the_defaults(monkeypatch, tmp_path) -
     assert rules["all"]["loss"] == {"at_most": 2, "may_rise": 0.05}
 
 
+def test_an_empty_mapping_is_no_rules_and_nothing_after_the_colon_the_defaults(monkeypatch, tmp_path) -> None:
+    rules = rules_of(monkeypatch, tmp_path, "{all: {}, each_slice: }")
+    assert rules == {"all": {}, "each_slice": SHIPPED_RULES["each_slice"], "slices": {}}
+
+
 def test_null_removes_a_rule(monkeypatch, tmp_path) -> None:
     rules = rules_of(monkeypatch, tmp_path, "{all: {macro_f1: null}, each_slice: {loss: ~}}")
     assert list(rules["all"]) == ["accuracy", "loss", "preference_accuracy"]

@@ -249,7 +249,12 @@ def test_a_metric_of_ones_own_is_measured(done, run):
 
 def test_a_metric_that_is_not_there_stops_before_any_model_is_loaded(done, run):
     shutil.rmtree("models/adapter")
+    with pytest.raises(GraftError, match=r"evaluate\.custom: no such file: metrics/absent\.py"):
+        set_params(done, evaluate__custom="metrics.absent:long")
+    (done / "metrics").mkdir(exist_ok=True)
+    (done / "metrics/absent.py").write_text("def long(): pass\n")
     set_params(done, evaluate__custom="metrics.absent:long")
+    (done / "metrics/absent.py").unlink()
     with pytest.raises(GraftError, match=r"there is no metrics/absent\.py"):
         run(evaluate)
 
@@ -396,6 +401,11 @@ def test_the_stage_asks_no_model_that_judges(done, run):
 def test_a_judge_without_its_prompt_stops_before_any_model_is_loaded(done, run):
     shutil.rmtree("models/adapter")
     asked = {"model": "m", "url": "http://127.0.0.1:9/v1", "prompt": "metrics/no.txt", "scale": [1, 5], "max_tokens": 4}
+    with pytest.raises(GraftError, match=r"evaluate\.judge\.prompt: no such file: metrics/no\.txt"):
+        set_params(done, evaluate__judge=asked | {"key_from": None})
+    Path("metrics").mkdir(exist_ok=True)
+    Path("metrics/no.txt").write_text("{answer}\n")
     set_params(done, evaluate__judge=asked | {"key_from": None})
+    Path("metrics/no.txt").unlink()
     with pytest.raises(GraftError, match=r"metrics/no\.txt is not there"):
         run(evaluate)

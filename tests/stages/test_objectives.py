@@ -229,12 +229,12 @@ def test_nothing_left_to_learn_is_an_error_with_counts(candidate, run: Run):
 
 @pytest.mark.parametrize("name", ["chatml", "plain", "data/templates/own.jinja"])
 def test_chat_template_gives_a_base_without_one_a_voice_and_is_published(candidate, run: Run, name):
-    brings(candidate, "sft", "sft", chat_template=name, epochs=1)
-    _without_template(candidate)
     own = "{% for m in messages %}{{ m.role + '\\n' + m.content + '<|im_end|>' }}{% endfor %}" + (
         "{% if add_generation_prompt %}{{ 'assistant\\n' }}{% endif %}"
     )
     files.write_text(candidate / "data/templates/own.jinja", own)
+    brings(candidate, "sft", "sft", chat_template=name, epochs=1)
+    _without_template(candidate)
     for stage in STAGES:
         run(stage)
     published = AutoTokenizer.from_pretrained(merge.MERGED)

@@ -226,10 +226,15 @@ def test_nothing_new_hands_on_the_parents_bytes_without_loading_torch(child, fin
 )  # fmt: skip
 def test_settings_that_cannot_be_taken_on_are_refused_with_nothing_new_too(asked, said, child, run):
     write_records(train.RECORDS, [])
-    set_params(child, **{f"train__{name}": value for name, value in asked.items()})
     with pytest.raises(GraftError, match=said):
-        run(train)
+        _train_with(asked, child, run)
     assert not train.ADAPTER.exists()
+
+
+def _train_with(asked, folder, run):
+    """Some of these are refused by the stage `settings` already."""
+    set_params(folder, **{f"train__{name}": value for name, value in asked.items()})
+    run(train)
 
 
 def test_same_targets_spelled_out_are_handed_on_too(child, finished, run):
@@ -376,7 +381,7 @@ def test_steps_are_counted_as_they_are_made_and_no_further_than_asked(weight, to
 
 
 def test_a_warmup_longer_than_the_training_is_said(candidate, run):
-    set_params(candidate, train__max_steps=2, train__epochs=10**6, train__warmup_steps=5)
+    set_params(candidate, train__max_steps=2, train__epochs=10**5, train__warmup_steps=5)
     assert run(train).count("train: warmup_steps: 5 of 2 steps: the rate only rises") == 1
 
 

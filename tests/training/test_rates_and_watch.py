@@ -157,7 +157,7 @@ def test_a_damaged_test_of_the_rate_is_made_again(tmp_path, monkeypatch):
         assert len(tests) == number
 
 
-@pytest.mark.parametrize("url", ["sftp://me:secret@127.0.0.1:1/x", "zip://x::file:///nonexist.zip"])
+@pytest.mark.parametrize("url", ["ftp://me:secret@127.0.0.1:1/x", "zip://x::file:///nonexist.zip"])
 def test_a_mirror_that_cannot_be_connected_to_is_one_warning(url, capsys):
     assert mirror.mirror(url, "0" * 8) is None
     said = capsys.readouterr().out

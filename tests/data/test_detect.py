@@ -11,6 +11,7 @@ from pipeline.common.errors import GraftError
 from pipeline.data.detect import detect as guess
 from pipeline.data.detect.detect import detect, detect_drop
 from pipeline.data.detect.detect_rows import Wishes
+from pipeline.data.prepare.rows import READERS
 from pipeline.data.reading.increment import FileSpec
 from pipeline.data.reading.limits import Limits
 
@@ -458,3 +459,111 @@ def test_tables_of_their_own_stay_so(tmp_path):
     specs, problems = drop(tmp_path, a=shard(LABELS), b=shard(LABELS, 1), c=other)
     assert problems == []
     assert (specs["c"].columns, specs["c"].text) == (("sku", "title", "category"), "title")
+
+
+def two(kinds, start=0, rows=None):
+    """Rows of two columns, without a header."""
+    return "".join(f"{title} {start},{kinds[n % len(kinds)]}\n" for n, title in enumerate(TITLES[:rows]))
+
+
+@pytest.mark.parametrize(
+    "contents",
+    [
+        pytest.param({"a": "Main Name,Main Group\n" + two(LABELS), "b": "Main Name,Main Group\n"}, id="no-row-below"),
+        pytest.param({"a": "foo,bar\n" + two(LABELS), "b": "foo,bar\n" + two(["Phones"], 1, 1)}, id="one-row-below"),
+        pytest.param({"a": "foo,bar\n" + two(LABELS), "b": "foo,bar\n" + two(["Beds"], 1, 4)}, id="one-class-below"),
+        pytest.param({name: "foo,bar\n" + two([name], place) for place, name in enumerate(LABELS)}, id="class-a-file"),
+    ],
+)
+def test_a_header_that_several_files_have_is_none_of_their_rows(tmp_path, contents):
+    specs, problems = drop(tmp_path, **contents)
+    assert problems == []
+    assert {spec.header for spec in specs.values()} == {True}
+    assert len({(spec.text, spec.label) for spec in specs.values()}) == 1
+
+
+def test_the_first_part_has_the_header_of_all_and_no_later_one_has(tmp_path):
+    parts = {"xab": two(LABELS, 1), "xac": two(LABELS, 2), "xad": "A lone lamp,Lamps\n" + two(LABELS, 3)}
+    specs, problems = drop(tmp_path, xaa="foo,bar\n" + two(LABELS), **parts)
+    assert problems == []
+    assert [specs[name].header for name in ("xaa", "xab", "xac", "xad")] == [True, False, False, False]
+    assert {(spec.text, spec.label) for spec in specs.values()} == {("foo", "bar")}
+
+
+def test_first_rows_of_copies_are_no_headers(tmp_path):
+    specs, _ = drop(tmp_path, a=two(LABELS), b=two(LABELS))
+    assert [spec.header for spec in specs.values()] == [False, False]
+
+
+def test_a_file_of_one_class_under_an_unusual_name_is_unclear(tmp_path):
+    _, problems = drop(tmp_path, a="foo,bar\n" + two(["Phones"]) + two(["Phones"], 1))
+    assert "cannot tell whether this row names the columns" in str(problems[0])
+
+
+@pytest.mark.parametrize(
+    ("above", "skip"),
+    [
+        ("Export of products, winter\n\n", 2),
+        ("From,2026-01-01\nTo,2026-02-01\n", 2),
+        ("// exported by tool, v1\n", 1),
+        ("% columns, follow\n", 1),
+        ("; exported, v1\n", 1),
+        ("".join(f"# note, {n}\n" for n in range(25)), 25),
+    ],
+)
+def test_what_stands_above_a_header_may_be_as_wide_as_it(tmp_path, above, skip):
+    spec = found(tmp_path, f"{above}title,category\n{ROWS}")
+    assert (spec.header, spec.skip, spec.text, spec.label) == (True, skip, "title", "category")
+
+
+@pytest.mark.parametrize(
+    ("row", "wishes", "columns"),
+    [
+        ("{n},{title},{label}", {}, ("c1", "title", "category")),
+        ("{title},{label},", {}, ("title", "category", "c3")),
+        ("{n},{title},{label}", {"text": "title", "label": "category"}, ("c1", "title", "category")),
+        ("{n},{title},{label}", {"header": True}, ("c1", "title", "category")),
+    ],
+)
+def test_a_header_may_lack_a_cell(tmp_path, row, wishes, columns):
+    rows = [row.format(n=n, title=title, label=LABELS[n % 3]) for n, title in enumerate(TITLES)]
+    spec = found(tmp_path, "title,category\n" + "\n".join(rows) + "\n", **wishes)
+    assert (spec.columns, spec.text, spec.label) == (columns, "title", "category")
+    values = [row for chunk in READERS["csv"](tmp_path / "file.csv", spec, Limits()) for row in chunk.values]
+    assert (len(values), values[0]["title"]) == (len(TITLES), TITLES[0])
+
+
+def test_columns_that_differ_in_case_have_the_same_roles(tmp_path):
+    other = shard(LABELS, 2).replace("name,num,type", "Name,Num,Type")
+    specs, problems = drop(tmp_path, a=shard(["Phones"], 1), b=other)
+    assert problems == []
+    assert [(spec.text, spec.label) for spec in specs.values()] == [("name", "type"), ("Name", "Type")]
+
+
+def test_files_that_join_others_have_their_roles(tmp_path):
+    first, _ = drop(tmp_path, a=shard(LABELS))
+    (tmp_path / "b.csv").write_text(shard(["Phones"], 4))
+    specs, problems = detect_drop({tmp_path / "b.csv": Wishes()}, Limits(), earlier=first.values())
+    assert problems == []
+    assert (specs[tmp_path / "b.csv"].text, specs[tmp_path / "b.csv"].label) == ("name", "type")
+
+
+@pytest.mark.parametrize(
+    ("suffix", "odd"),
+    [
+        ("jsonl", "{}\n" * 3),
+        ("jsonl", '{"error": "quota"}\n' * 3),
+        ("json", "[]"),
+        ("csv", "title,category\n" + two(LABELS, 9, 10) + "one,cell,more\n" * 30),
+    ],
+)
+def test_an_odd_file_does_not_stop_a_drop(tmp_path, suffix, odd):
+    for place in range(4):
+        rows = [{"title": f"{title} {place}", "category": LABELS[n % 3]} for n, title in enumerate(TITLES)]
+        table = "title,category\n" + two(LABELS, place)
+        text = {"json": json.dumps(rows), "jsonl": "\n".join(map(json.dumps, rows)), "csv": table}[suffix]
+        (tmp_path / f"{place}.{suffix}").write_text(text)
+    (tmp_path / f"odd.{suffix}").write_text(odd)
+    specs, problems = detect_drop({path: Wishes() for path in sorted(tmp_path.iterdir())}, Limits())
+    assert problems == []
+    assert {(spec.text, spec.label) for spec in specs.values()} == {("title", "category")}

@@ -13,6 +13,9 @@ from pipeline.data.detect.file_shape import FileShape
 from pipeline.data.reading.filespec import FileSpec
 from pipeline.data.reading.limits import Limits
 
+_ROLES = ("content", "keys", "text", "label", "template")  # what of a FileSpec says what columns hold
+_FEW = 0.1  # share of a drop's rows: an odd file among many, no second kind of them
+
 
 def detect(path: Path, limits: Limits | None = None, **said: Any) -> FileSpec:
     r"""How to read one file: what the user said, and the rest from its content.
@@ -37,7 +40,7 @@ def detect(path: Path, limits: Limits | None = None, **said: Any) -> FileSpec:
 
 
 def detect_drop(
-    wishes: Mapping[Path, Wishes], limits: Limits, ask: Ask | None = None
+    wishes: Mapping[Path, Wishes], limits: Limits, ask: Ask | None = None, earlier: Iterable[FileSpec] = ()
 ) -> tuple[dict[Path, FileSpec], list[GraftError]]:
     """How to read each file of a drop, and what is wrong with the others.
 
@@ -48,6 +51,7 @@ def detect_drop(
         wishes: what the user said, by file.
         limits: of a file.
         ask: asks the user which column is meant; None: what is unclear is a problem.
+        earlier: how the files are read that these join; the same columns matter.
     """
     count = max(FIRST_ROWS, ROWS // max(1, len(wishes)))
     shapes: dict[Path, FileShape] = {}
@@ -59,17 +63,21 @@ def detect_drop(
             faults[path] = error
     twins = odd_files.settle(shapes, faults, wishes, limits, count)
     specs: dict[Path, FileSpec] = {}
-    roles: list[dict[str, Any]] = []
+    roles: list[Mapping[str, Any]] = [{name: getattr(spec, name) for name in _ROLES} for spec in earlier]
     for group in _groups(shapes, wishes):
-        found = [row for path in group for row in shapes[path].rows]
+        columns = _columns(shapes[group[0]])
+        found = [_spelled(row, columns) for path in group for row in shapes[path].rows]
         try:
-            known = _known_roles(_columns(shapes[group[0]]), roles)
+            known = None if wishes[group[0]].asked or wishes[group[0]].content else _known_roles(columns, roles)
             said = known or (detect_rows.roles(_where(group), found, wishes[group[0]], ask) if found else {})
         except GraftError as error:
-            faults[group[0]] = error
+            if odd := _without_rows(group, shapes, specs):
+                specs |= odd
+            else:
+                faults[group[0]] = error
             continue
         roles.append(said)
-        specs |= {path: replace(shapes[path].spec, **said) for path in group}
+        specs |= {path: replace(shapes[path].spec, **_as_spelled(said, _columns(shapes[path]))) for path in group}
     specs |= {
         path: replace(specs[twin], encoding=spec.encoding, compression=spec.compression)
         for path, (twin, spec) in twins.items()
@@ -103,7 +111,7 @@ def _groups(shapes: Mapping[Path, FileShape], wishes: Mapping[Path, Wishes]) -> 
     """Files whose rows have the same columns, of which the same was said; those with the most rows first."""
     found: dict[tuple[Any, ...], list[Path]] = {}
     for path, one in shapes.items():
-        found.setdefault((_columns(one), repr(wishes[path])), []).append(path)
+        found.setdefault((frozenset(_folded(_columns(one))), repr(wishes[path])), []).append(path)
     return sorted(found.values(), key=lambda paths: -sum(len(shapes[path].rows) for path in paths))
 
 
@@ -113,10 +121,50 @@ def _columns(one: FileShape) -> frozenset[str]:
     return frozenset(one.spec.columns or (key for key, count in counts.items() if count > 0.5 * len(one.rows)))
 
 
-def _known_roles(columns: frozenset[str], earlier: Iterable[dict[str, Any]]) -> dict[str, Any] | None:
-    """What was told of other files of the drop, where these have the same text and label."""
-    fitting = (said for said in earlier if said.get("text") and {said["text"], said.get("label")} <= columns)
-    return next(fitting, None)
+def _folded(columns: Iterable[str]) -> dict[str, str]:
+    """Columns by their name without regard to case, where that tells them apart."""
+    exact = {name: name for name in columns}
+    folded = {name.casefold(): name for name in exact}
+    return folded if len(folded) == len(exact) else exact
+
+
+def _spelled(row: Mapping[str, Any], columns: Iterable[str]) -> Mapping[str, Any]:
+    """A row with its keys as another file spells them."""
+    known = _folded(columns)
+    return row if row.keys() <= set(known.values()) else {known.get(key.casefold(), key): row[key] for key in row}
+
+
+def _as_spelled(said: Mapping[str, Any], columns: Iterable[str]) -> dict[str, Any]:
+    """What columns hold, by the names that a file has for them."""
+    known = _folded(columns)
+    named = {name: said[name] for name in ("text", "label") if said.get(name)}
+    return {**said, **{name: known.get(column.casefold(), column) for name, column in named.items()}}
+
+
+def _known_roles(columns: frozenset[str], earlier: Iterable[Mapping[str, Any]]) -> Mapping[str, Any] | None:
+    """What was told of other files, where these have the same text and label."""
+    there = _folded(columns).keys()
+    for said in earlier:
+        named = {name.casefold() for name in (said.get("text"), said.get("label")) if name}
+        if said.get("text") and named <= there:
+            return said
+    return None
+
+
+def _without_rows(
+    group: Sequence[Path], shapes: Mapping[Path, FileShape], specs: Mapping[Path, FileSpec]
+) -> dict[Path, FileSpec]:
+    """Few rows without any column that matters in most others, such as messages of an error: read alike, and counted.
+
+    Empty where they are too many, or another kind of table.
+    """
+    alike = [spec for path, spec in specs.items() if spec.format == shapes[group[0]].spec.format and spec.text]
+    counts = {path: len(shapes[path].rows) for path in shapes}
+    few = sum(counts[path] for path in group) <= _FEW * sum(counts.values())
+    if not alike or not few or {alike[0].text, alike[0].label} & _columns(shapes[group[0]]):
+        return {}
+    own = {path: shapes[path].spec for path in group}
+    return {path: replace(alike[0], encoding=spec.encoding, compression=spec.compression) for path, spec in own.items()}
 
 
 def _where(group: Sequence[Path]) -> str:

@@ -20,6 +20,10 @@ _STATED = re.compile(r"\ufeff?sep=([^\"\r\n])\r?\n", re.IGNORECASE)
 _FITTING = 0.9  # share of a file's rows
 
 
+class UnclearHeaderError(GraftError):
+    """It cannot be told of a file alone whether its first row names the columns."""
+
+
 def table(
     path: Path, draft: FileSpec, wishes: Wishes, limits: Limits, count: int
 ) -> tuple[FileSpec, list[dict[str, str]]]:
@@ -53,18 +57,20 @@ def table(
         place = _header(rows, width, wishes)
     except header.UnclearError as unclear:
         line, row = rows[unclear.args[0]]
-        raise GraftError(
+        raise UnclearHeaderError(
             f"{path}: line {line}: cannot tell whether this row names the columns",
             [", ".join(row)],
             help="--header if it does, --no-header if it is data",
         ) from None
-    found = [row for _, row in rows[0 if place is None else place :] if len(row) == width]
-    names = None if place is None else delimited.column_names(found[0])
+    above, below = (None, rows) if place is None else (rows[place], rows[place + 1 :])
+    fitting = [row for _, row in below if len(row) == width]
+    names = None if above is None else delimited.column_names(header.padded(above[1], fitting, width))
     columns = names or tuple(wishes.columns or (f"c{number + 1}" for number in range(width)))
     _check_columns(path, columns, width, wishes)
-    skip = rows[place][0] - 1 if place else draft.skip
-    draft = replace(draft, header=place is not None, columns=columns, skip=skip or None)
-    body = [dict(zip(columns, row, strict=True)) for row in found[0 if names is None else 1 :]]
+    short = above is not None and len(above[1]) < width  # as the first row it would not fit; its names are known
+    skip = above[0] - (not short) if above and (place or short) else draft.skip
+    draft = replace(draft, header=above is not None and not short, columns=columns, skip=skip)
+    body = [dict(zip(columns, row, strict=True)) for row in fitting]
     return draft, body or [dict.fromkeys(columns, "")]
 
 
@@ -73,14 +79,15 @@ def _header(rows: Sequence[tuple[int, list[str]]], width: int, wishes: Wishes) -
     first = [row for _, row in rows]
     if wishes.header is False:
         return None
-    places = range(min(header.TITLES, len(first)))
+    places = header.first_places(first)
     wanted = wishes.columns or wishes.asked
     for place in places if wanted else ():
-        names = delimited.column_names(first[place])
+        names = delimited.column_names(header.padded(first[place], first[place + 1 :], width))
         if names == tuple(wishes.columns or ()) or (wishes.columns is None and set(wanted) <= set(names)):
             return place
     if wishes.header:
-        return next((place for place in places if not header.is_title(first[place], width)), 0)
+        rows_of_names = (place for place in places if not header.is_title(first[place], min(width, len(first[place]))))
+        return next((place for place in rows_of_names if len(first[place]) in (width, width - 1)), 0)
     return None if wishes.columns is not None else header.header_place(first, width)
 
 

@@ -10,10 +10,11 @@ from dataclasses import replace
 from pathlib import Path
 
 from pipeline.common.errors import GraftError
-from pipeline.data.detect import detect_csv, file_shape
+from pipeline.data.detect import detect_csv, drop_headers, file_shape
 from pipeline.data.detect.column_names import is_known
 from pipeline.data.detect.detect_rows import Wishes
 from pipeline.data.detect.file_shape import FileShape
+from pipeline.data.prepare import rows
 from pipeline.data.reading import lines, source, text_encoding
 from pipeline.data.reading.filespec import TEXTUAL, FileSpec
 from pipeline.data.reading.limits import Limits
@@ -43,11 +44,14 @@ def settle(
         if usual is not None:
             known = shapes[usual].spec
             for path in paths:
-                if path in faults and (spec := _unread(path, known, limits)):
+                bare = path in shapes and (shapes[path].spec.format, known.format) == ("jsonl", "json")
+                if (bare or path in faults) and (spec := _unread(path, known, limits)):
                     twins[path] = (usual, spec)
-                    faults.pop(path)
+                    faults.pop(path, None)
+                    shapes.pop(path, None)  # `{"data": []}` is a line of JSON, too
                 elif path in shapes and (adapted := _adapted(path, shapes[path], known, limits, count)):
                     shapes[path] = adapted
+        drop_headers.settle(shapes, faults, {path: wishes[path] for path in paths}, limits, count)
         _share_names(paths, shapes)
     return twins
 
@@ -80,22 +84,28 @@ def _reading(spec: FileSpec) -> tuple[object, ...]:
 
 
 def _unread(path: Path, known: FileSpec, limits: Limits) -> FileSpec | None:
-    """How a file that cannot be read by itself is read as another one is; None if it cannot be."""
-    if known.format not in TEXTUAL:
-        return None
+    """How a file that cannot be read by itself is read as another one is; None if it cannot be.
+
+    A file without any row is read so in every format; in a table, rows that do not fit are rejects where the file
+    has the others' header.
+    """
     try:
         compression = source.compression_of(path)
+        if known.format not in TEXTUAL:
+            spec = replace(known, compression=compression)
+            return spec if not any(chunk.lines for chunk in rows.READERS[spec.format](path, spec, limits)) else None
         with source.opened(path, compression, limits) as file:
             if not file.read(1 << 12).strip():
-                return replace(known, compression=compression)  # of no row
+                return replace(known, compression=compression)
         encoding = _encoding(path, known.encoding, compression, limits)
         if encoding is None:
             return None
         spec = replace(known, encoding=encoding, compression=compression)
         if spec.format != "csv":
-            return spec if spec.format == "jsonl" or file_shape.sample(path, spec, limits, 1) else None
-        named = detect_csv.first_row(path, spec, limits) == spec.columns
-        return spec if (named or not spec.header) and detect_csv.fits(path, spec, limits) else None
+            empty = spec.format == "json" and not any(chunk.lines for chunk in rows.READERS["json"](path, spec, limits))
+            return spec if spec.format == "jsonl" or empty or file_shape.sample(path, spec, limits, 1) else None
+        named = spec.header and detect_csv.first_row(path, spec, limits) == spec.columns
+        return spec if named or (not spec.header and detect_csv.fits(path, spec, limits)) else None
     except GraftError:
         return None
 
@@ -117,13 +127,15 @@ def _adapted(path: Path, own: FileShape, known: FileSpec, limits: Limits, count:
         return None
     spec = replace(known, encoding=own.spec.encoding, compression=own.spec.compression)
     if spec.format == "csv":
-        if own.spec.header and (any(map(is_known, own.spec.columns)) or own.spec.columns == known.columns):
-            return None  # columns of its own
-        if not detect_csv.fits(path, spec, limits):
+        alike = own.spec.delimiter == known.delimiter and len(own.spec.columns) == len(known.columns)
+        if alike or (own.spec.header and any(map(is_known, own.spec.columns))):
+            return None  # columns of its own, or the same ones: whether they are named, all files tell
+        named = spec.header and detect_csv.first_row(path, spec, limits) == spec.columns
+        if not named and not detect_csv.fits(path, spec, limits):
             return None
-        spec = replace(spec, header=spec.header and detect_csv.first_row(path, spec, limits) == spec.columns)
+        spec = replace(spec, header=named)
     found = file_shape.sample(path, spec, limits, count)
-    return FileShape(spec, found) if found else None
+    return FileShape(spec, found) if found or spec.header else None
 
 
 def _share_names(paths: Iterable[Path], shapes: Shapes) -> None:
@@ -137,5 +149,5 @@ def _share_names(paths: Iterable[Path], shapes: Shapes) -> None:
         spec = shapes[path].spec
         numbered = tuple(f"c{place + 1}" for place in range(len(columns)))
         if not spec.header and spec.columns == numbered:
-            rows = [dict(zip(columns, row.values(), strict=True)) for row in shapes[path].rows]
-            shapes[path] = FileShape(replace(spec, columns=columns), rows)
+            named_rows = [dict(zip(columns, row.values(), strict=True)) for row in shapes[path].rows]
+            shapes[path] = FileShape(replace(spec, columns=columns), named_rows)

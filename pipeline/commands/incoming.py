@@ -22,8 +22,8 @@ from pipeline.data.reading.limits import Limits
 from pipeline.settings import effective
 
 _READING = (
-    "text", "label", "columns", "header", "delimiter", "encoding", "format", "content", "template", "blocks", "key",
-    "date",
+    "text", "label", "columns", "header", "delimiter", "encoding", "format", "content", "template", "blocks", "rows",
+    "key", "date",
 )  # fmt: skip
 
 _VISIBLE = ("text", "label", "columns", "header", "key", "instruction")  # options of their own
@@ -32,6 +32,7 @@ _SET = {  # keys of increment.yaml that are rarely said -> what they may be
     "format": ("csv", "jsonl", "json", "txt", "fasttext", "parquet", "arrow"),
     "content": ("table", "alpaca", "sharegpt", "messages", "preference", "kto", "text"),
     "blocks": ("lines", "paragraphs"),
+    "rows": (),
     "delimiter": (),
     "encoding": (),
     "template": (),

@@ -98,3 +98,17 @@ def test_what_is_no_json_is_refused(tmp_path, content):
         dataset_info.entry(tmp_path / "info.json", tmp_path / "mine.json")
     with pytest.raises(GraftError, match="No such file"):
         dataset_info.entry(tmp_path / "absent.json", tmp_path / "mine.json")
+
+
+@pytest.mark.parametrize("more", [{"split": "test"}, {"subset": "x"}, {"samples_ratio": 0.5}, {"weight": 2}])
+def test_keys_that_say_what_is_not_done_are_named(tmp_path: Path, more: dict[str, Any]) -> None:
+    with pytest.raises(GraftError, match=f"mine: {next(iter(more))}: "):
+        entry(tmp_path, FILE | more)
+    assert entry(tmp_path, FILE | {"split": "train", "hf_hub_url": "a/b"}).content == "alpaca"
+
+
+def test_of_several_entries_for_a_file_one_is_asked_for(tmp_path: Path) -> None:
+    (tmp_path / "info.json").write_text(json.dumps({"a": FILE, "b": FILE | {"ranking": True}}))
+    with pytest.raises(GraftError, match=r"(?s)more than one entry .*entries: a, b.*--set entry=NAME"):
+        dataset_info.entry(tmp_path / "info.json", tmp_path / "mine.json")
+    assert dataset_info.entry(tmp_path / "info.json", tmp_path / "mine.json", "b").content == "preference"

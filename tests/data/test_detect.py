@@ -349,9 +349,7 @@ def test_rows_inside_of_a_document(tmp_path, key):
     items = [{"title": title, "category": LABELS[n % 3]} for n, title in enumerate(TITLES)]
     path = tmp_path / "file.json"
     for indent in (None, 2):
-        path.write_text(
-            json.dumps({"version": {"data": [1]}, key: items, "more": [{"title": "no row"}]}, indent=indent)
-        )
+        path.write_text(json.dumps({"version": {"data": [1]}, key: items, "more": ["no row"]}, indent=indent))
         assert (detect(path).format, detect(path).rows, detect(path).text) == ("json", key, "title")
         assert len(guess.file_shape.sample(path, detect(path), Limits(), 99)) == len(items)
     for orient in (
@@ -567,3 +565,85 @@ def test_an_odd_file_does_not_stop_a_drop(tmp_path, suffix, odd):
     specs, problems = detect_drop({path: Wishes() for path in sorted(tmp_path.iterdir())}, Limits())
     assert problems == []
     assert {(spec.text, spec.label) for spec in specs.values()} == {("title", "category")}
+
+
+ITEMS = [{"title": title, "category": LABELS[n % 3]} for n, title in enumerate(TITLES)]
+
+
+@pytest.mark.parametrize(
+    ("content", "key"),
+    [
+        ({"products": ITEMS}, "products"),
+        ({"count": 300, "products": ITEMS, "next": None}, "products"),
+        ({"response": {"docs": ITEMS, "start": 0}}, "response.docs"),
+        ({"schema": {"fields": [{"name": "title"}]}, "data": ITEMS}, "data"),
+    ],
+)
+def test_rows_are_in_the_only_array_of_objects_whatever_its_key(tmp_path, content, key):
+    spec = found(tmp_path, json.dumps(content, indent=1))
+    assert (spec.format, spec.rows, spec.text, spec.label) == ("json", key, "title", "category")
+    assert len(guess.file_shape.sample(tmp_path / "file.csv", spec, Limits(), 99)) == len(ITEMS)
+
+
+def test_several_arrays_of_objects_are_named_and_one_is_asked_for(tmp_path):
+    content = json.dumps({"validation": ITEMS[:5], "train": ITEMS, "about": "x"})
+    with pytest.raises(GraftError, match=r"(?s)several arrays.*validation: 5 elements.*train: 40.*--set rows=KEY"):
+        found(tmp_path, content)
+    assert found(tmp_path, content, rows="train").rows == "train"
+
+
+@pytest.mark.parametrize("indent", [None, 1])
+@pytest.mark.parametrize(
+    "row", [{"data": [{"title": "no row", "category": "x"}]}, {"records": [{"x": 1}], "documents": [{"y": 2}]}]
+)
+def test_an_array_of_objects_in_each_row_is_no_wrapper(tmp_path, row, indent):
+    spec = found(tmp_path, "\n".join(json.dumps(item | row, indent=indent) for item in ITEMS))
+    assert (spec.rows, spec.text, spec.label) == (None, "title", "category")
+    assert len(guess.file_shape.sample(tmp_path / "file.csv", spec, Limits(), 99)) == len(ITEMS)
+
+
+@pytest.mark.parametrize(
+    ("content", "said"),
+    [
+        (json.dumps({"data": []}), "holds no array of objects; its keys: data"),
+        (json.dumps([["a", "b"]] * 900), "JSON, but no objects"),
+        ("\n".join(map(repr, ITEMS)), "lines in braces that are no JSON"),
+        (json.dumps({"columns": ["title"], "index": [0], "data": [["x"]]}), "orient='records'"),
+    ],
+)
+def test_json_that_holds_no_rows_is_named(tmp_path, content, said):
+    with pytest.raises(GraftError) as refused:
+        found(tmp_path, content)
+    assert said in str(refused.value)
+
+
+def test_numbers_that_are_none_are_null(tmp_path):
+    spec = found(tmp_path, "\n".join(json.dumps(item | {"price": float("nan")}) for item in ITEMS))
+    values = [row for chunk in READERS[spec.format](tmp_path / "file.csv", spec, Limits()) for row in chunk.values]
+    assert [row["price"] for row in values] == [None] * len(ITEMS)
+
+
+@pytest.mark.parametrize(
+    "more", [lambda n: {"topic": (0, 5, 10, 77)[n % 4]}, lambda n: {"a": n % 3, "b": n % 2},
+             lambda n: {"number": 10**18 + n % 3}],
+)  # fmt: skip
+def test_texts_beside_what_may_be_labels_are_unclear(tmp_path, more):
+    rows = [{"text": f"{title} {n}"} | more(n) for n, title in enumerate(TITLES * 2)]
+    content = "\n".join(map(json.dumps, rows))
+    with pytest.raises(GraftError, match=r"(?s)which column holds the label.*--set content=text"):
+        found(tmp_path, content)
+    assert detect(tmp_path / "file.csv", content="text").content == "text"
+
+
+def test_labels_in_fasttexts_notation_may_stand_in_a_table(tmp_path):
+    rows = "".join(f"__label__{LABELS[n % 3]},{title}\n" for n, title in enumerate(TITLES))
+    spec = found(tmp_path, f"label,text\n{rows}")
+    assert (spec.format, spec.header, spec.label) == ("csv", True, "label")
+    lines_of_it = "".join(f"__label__{LABELS[n % 3]} {title}, new\n" for n, title in enumerate(TITLES))
+    assert found(tmp_path, lines_of_it).format == "fasttext"
+
+
+def test_tabs_make_a_table_of_a_txt_though_some_lines_lack_them(tmp_path):
+    path = tmp_path / "file.txt"
+    path.write_text("".join(f"{title}" + (f"\t{LABELS[n % 3]}\n" if n % 5 else "\n") for n, title in enumerate(TITLES)))
+    assert (detect(path).format, detect(path).delimiter) == ("csv", "\t")

@@ -74,6 +74,18 @@ def label_column(columns: Sequence[Column], text: str | None) -> str | None:
     return usable[0].name if len(usable) == 1 else None
 
 
+def may_be_labels(columns: Sequence[Column], text: str | None) -> bool:
+    """Whether a column beside the texts says few things again and again, and so may be what they are sorted by."""
+    return any(
+        column.name != text and (column.words or column.codes or _whole(column)) and _repeats(column)
+        for column in columns
+    )
+
+
+def _whole(column: Column) -> bool:
+    return bool(column.values) and all(value.removeprefix("-").isdecimal() for value in column.values)
+
+
 def _named(columns: Sequence[Column], names: Sequence[str]) -> str | None:
     """The column with the plainest of some names; else the only one whose name ends in one of them."""
     there = {column.name.casefold(): column.name for column in reversed(columns)}

@@ -25,9 +25,16 @@ _ROLES = {
     "system_tag": "system",
 }
 _PARTS = {"role_tag": "role", "content_tag": "content"}
+_OTHERS = (  # keys that are read, and those of where the file comes from
+    *("file_name", "formatting", "ranking", "columns", "tags"),
+    *("file_sha1", "hf_hub_url", "ms_hub_url", "om_hub_url", "script_url", "cloud_file_name"),
+)
 _UNREAD = {  # what they do with it -> what to do instead
     "num_samples": "all rows of the file are taken; cut the file to so many, and take the key out",
+    "split": "the file is taken whole; hand in the file of that split, and take the key out",
+    "subset": "the file is taken whole; hand in the file of that subset, and take the key out",
 }
+_WHOLE = ("split", "train")  # what an entry says by default
 _FORMATTING = {"alpaca": "alpaca", "sharegpt": "sharegpt", "openai": "messages"}
 
 
@@ -58,13 +65,16 @@ def entry(path: Path, source: Path, name: str | None = None) -> Entry:
         GraftError: no such entry, or it says what is not understood.
     """
     entries = _read(path)
-    found = name if name in entries else None
-    if name is None:
-        found = next((key for key, value in entries.items() if _file(value) == source.name), None)
-    if found is None:
+    fitting = [key for key, value in entries.items() if (key == name if name else _file(value) == source.name)]
+    if len(fitting) != 1:
         wanted = f"entry {name!r}" if name else f"entry with the file_name {source.name!r}"
-        raise GraftError(f"{path}: no {wanted}", [f"entries: {', '.join(entries)}"], help="name it: --set entry=NAME")
-    return _entry(entries[found], f"{path}: {found}")
+        known = fitting or entries
+        raise GraftError(
+            f"{path}: {'more than one' if fitting else 'no'} {wanted}",
+            [f"entries: {', '.join(known)}"],
+            help="name it: --set entry=NAME",
+        )
+    return _entry(entries[fitting[0]], f"{path}: {fitting[0]}")
 
 
 def _read(path: Path) -> dict[str, Any]:
@@ -86,7 +96,8 @@ def _file(value: Mapping[str, Any]) -> str:
 def _entry(value: Mapping[str, Any], place: str) -> Entry:
     formatting = value.get("formatting", "alpaca")
     columns, tags = value.get("columns") or {}, value.get("tags") or {}
-    problems = [f"{name}: {_UNREAD[name]}" for name, said in value.items() if name in _UNREAD and said]
+    asked = {name: said for name, said in value.items() if said and name not in _OTHERS and (name, said) != _WHOLE}
+    problems = [f"{name}: {_UNREAD.get(name, 'not understood; take it out')}" for name in asked]
     problems += [f"columns.{name}: not supported" for name in columns if name not in _KEYS]
     problems += [f"tags.{name}: not supported" for name in tags if name not in {**_ROLES, **_PARTS}]
     if formatting not in _FORMATTING:

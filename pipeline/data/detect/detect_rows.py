@@ -7,10 +7,11 @@ from typing import Any
 from pipeline.common.errors import GraftError
 from pipeline.data.contents.row_content import label_text
 from pipeline.data.detect import content_types
-from pipeline.data.detect.columns import Column, label_column, text_column
+from pipeline.data.detect.columns import Column, label_column, may_be_labels, text_column
 from pipeline.data.reading.filespec import slots
 
 ROWS = 50_000  # rows that columns are judged by
+_SHOWN = 40  # columns of a table, in a message
 FIRST_ROWS = 1_000  # rows that the format and the content are judged by
 
 
@@ -28,6 +29,7 @@ class Wishes:
     content: str | None = None
     template: str | None = None
     blocks: str | None = None
+    rows: str | None = None
     key: str | None = None
     date: str | None = None
 
@@ -64,7 +66,8 @@ def roles(where: str, found: Sequence[Mapping[str, Any]], wishes: Wishes, ask: A
     if content == "text":
         return {"content": "text", "text": wishes.text or text_only or text_column(columns, None)}
     unsaid = wishes.label is None and wishes.template is None and wishes.content is None
-    if unsaid and text_only and label_column(columns, wishes.text or text_only) is None:
+    text_of = wishes.text or text_only
+    if unsaid and text_only and label_column(columns, text_of) is None and not may_be_labels(columns, text_of):
         return {"content": "text", "text": wishes.text or text_only}
     text, label = chosen(where, columns, wishes, ask)
     return {"content": "table", "text": text, "label": label, "template": wishes.template}
@@ -111,8 +114,10 @@ def _unclear(where: str, columns: Sequence[Column], unclear: Sequence[str]) -> G
     return GraftError(
         f"{where}: cannot tell which column holds the {' and the '.join(unclear)}"
         + (": all rows say the same" if alike else ""),
-        list(map(shown, columns)),
-        help="name " + " and ".join(f"--{name} COLUMN" for name in unclear),
+        [*map(shown, columns[:_SHOWN]), *([f"and {len(columns) - _SHOWN:,} more"] if len(columns) > _SHOWN else [])],
+        help="name "
+        + " and ".join(f"--{name} COLUMN" for name in unclear)
+        + ("; --set content=text for texts alone" if unclear == ["label"] else ""),
     )
 
 

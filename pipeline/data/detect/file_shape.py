@@ -1,15 +1,14 @@
 """How one file is read, apart from what its columns mean: compression, format, encoding, delimiter, header."""
 
 import itertools
-import json
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 from pipeline.common.errors import GraftError
-from pipeline.data.detect import detect_csv, detect_rows, known_files
+from pipeline.data.detect import detect_csv, detect_rows, json_wrapper, known_files
 from pipeline.data.detect.detect_rows import FIRST_ROWS, Wishes
 from pipeline.data.prepare import rows
 from pipeline.data.reading import columnar, document, fasttext, json_lines, lines, source
@@ -19,8 +18,11 @@ from pipeline.data.reading.limits import Limits
 
 PIECES = 24  # of a file, at most, that rows are taken from: long rows are few enough
 _JSON = re.compile(r"\s*(?:\[\s*[{\]]|\{\s*[\"}])")
-_WRAPPERS = ("data", "rows", "items", "records", "results", "examples", "instances", "entries", "documents", "train")
+_ARRAY = re.compile(r"\s*\[\s*[\[\"\d\]]")
+_BRACES = re.compile(r"\s*\{\s*['\"]")
+_LABEL_CELL = re.compile(r"(?:^|\t)\s*\"?__label__[^\s\"]+\"?\s*(?:\t|$)")
 _SURELY = 0.9  # share of a .txt file's rows that a delimiter splits alike, for a table
+_MOSTLY = 0.5  # the same for tabs
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,7 +91,7 @@ def _textual(path: Path, draft: FileSpec, wishes: Wishes, limits: Limits) -> Fil
     """The draft with its format: jsonl, json, fasttext, txt or csv."""
     if _begins(path, draft, limits).startswith("[") and _holds_objects(path, draft, limits):
         return replace(draft, format="json")  # found first: all of it may be one line
-    if key := _wrapper(path, draft, limits):
+    if key := wishes.rows or json_wrapper.key(path, _head(path, draft, limits)):
         return replace(draft, format="json", rows=key)
     chunks = _until(json_lines.chunks(path, draft, limits), FIRST_ROWS)
     first = [row for chunk in chunks for row in zip(chunk.raws, chunk.problems, strict=True)][:FIRST_ROWS]
@@ -97,15 +99,29 @@ def _textual(path: Path, draft: FileSpec, wishes: Wishes, limits: Limits) -> Fil
         raise GraftError(f"{path}: the file is empty", help="leave it out")
     if sum(problem is None for _, problem in first) > 0.5 * len(first):
         return draft
-    start = "\n".join(raw for raw, _ in first[:2])
-    if _JSON.match(start) and _holds_objects(path, draft, limits):
+    raws = [raw for raw, _ in first]
+    if _JSON.match("\n".join(raws[:2])) and _holds_objects(path, draft, limits):
         return replace(draft, format="json")
-    lists = sum(raw.lstrip().startswith("[") and raw.rstrip().endswith("]") for raw, _ in first)
-    if _JSON.match(start) or lists > 0.5 * len(first):
+    if _JSON.match("\n".join(raws[:2])) or _most(_ARRAY.match(raw) for raw in raws):
         raise GraftError(f"{path}: JSON, but no objects", help="one object a line, or an array of objects")
-    if sum(fasttext.is_labelled(raw) for raw, _ in first) > 0.5 * len(first):
+    if _most(_BRACES.match(raw) for raw in raws):
+        raise GraftError(
+            f"{path}: lines in braces that are no JSON: {raws[0][:60]}", help="one JSON object a line: json.dumps(row)"
+        )
+    if _most(map(fasttext.is_labelled, raws)) and not (wishes.asked or wishes.columns or _is_table_of_labels(raws)):
         return replace(draft, format="fasttext")
     return replace(draft, format="txt" if _is_prose(path, draft, wishes, limits) else "csv")
+
+
+def _most(told: Iterable[object], share: float = 0.5) -> bool:
+    """Whether more than a share of some are true."""
+    found = [bool(one) for one in told]
+    return sum(found) > share * len(found)
+
+
+def _is_table_of_labels(raws: Sequence[str]) -> bool:
+    """Whether fastText's notation stands alone in a cell of nearly every row: a table is spelled so, too."""
+    return any(_most((_LABEL_CELL.search(raw.replace(mark, "\t")) for raw in raws), _SURELY) for mark in ",;|")
 
 
 def _is_prose(path: Path, draft: FileSpec, wishes: Wishes, limits: Limits) -> bool:
@@ -115,8 +131,11 @@ def _is_prose(path: Path, draft: FileSpec, wishes: Wishes, limits: Limits) -> bo
     suffix = path.name.casefold().removesuffix(".gz").removesuffix(".zst").rpartition(".")[2]
     if suffix != "txt" or wishes.delimiter or wishes.columns:
         return False
-    alike = {mark for mark, (share, _) in detect_csv.splits(path, draft, limits).items() if share >= _SURELY}
-    return "\t" not in alike and not (alike and _has_roles(path, draft, wishes, limits))
+    splits = detect_csv.splits(path, draft, limits)
+    if splits.get("\t", (0.0, 0))[0] > _MOSTLY:  # no prose has tabs; rows that lack theirs are rejects
+        return False
+    alike = {mark for mark, (share, _) in splits.items() if share >= _SURELY}
+    return not (alike and _has_roles(path, draft, wishes, limits))
 
 
 def _has_roles(path: Path, draft: FileSpec, wishes: Wishes, limits: Limits) -> bool:
@@ -144,41 +163,6 @@ def _holds_objects(path: Path, draft: FileSpec, limits: Limits) -> bool:
     chunks = _until(itertools.islice(document.chunks(path, draft, limits), PIECES), FIRST_ROWS)
     values = [value for chunk in chunks for value in chunk.values]
     return sum(value is not None for value in values) > 0.5 * len(values)
-
-
-def _wrapper(path: Path, draft: FileSpec, limits: Limits) -> str | None:
-    """The key of the one array of objects that a document's outermost object is there to hold.
-
-    Raises:
-        GraftError: the document holds columns, not rows.
-    """
-    head = _head(path, draft, limits)
-    if not head.lstrip().startswith("{"):
-        return None
-    keys = [key for key, place in document.arrays(head) if re.match(r"\[\s*\{", head[place:])]
-    usual = next((key for key in keys if key.casefold() in _WRAPPERS), None)
-    if usual is not None:
-        return usual
-    try:
-        whole = json.loads(head)
-    except (ValueError, RecursionError):
-        return None
-    if _is_of_columns(whole):
-        raise GraftError(
-            f"{path}: JSON of columns, not of rows", help="pandas: to_json(FILE, orient='records', lines=True)"
-        )
-    return None
-
-
-def _is_of_columns(value: dict[str, Any]) -> bool:
-    """What pandas' to_json() makes: {"title": {"0": ..., "1": ...}, ...}; or lists of equal length."""
-    parts = list(value.values())
-    if len(parts) < 2 or not all(isinstance(part, type(parts[0])) and part for part in parts):
-        return False
-    if isinstance(parts[0], dict):
-        return all(part.keys() == parts[0].keys() for part in parts)
-    plain = isinstance(parts[0], list) and all(not isinstance(one, dict) for part in parts for one in part)
-    return plain and len({len(part) for part in parts}) == 1 and len(parts[0]) > 1
 
 
 def _until(chunks: Iterator[Any], count: int) -> Iterator[Any]:

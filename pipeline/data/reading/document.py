@@ -11,7 +11,7 @@ from pipeline.data.reading.elements import Scanner
 from pipeline.data.reading.filespec import FileSpec
 from pipeline.data.reading.limits import Limits
 
-_MARK = re.compile(r'"(?P<name>(?:[^"\\]|\\.)*+)"(?P<array>\s*+:\s*+\[)?|[\[\]{}]', re.DOTALL)
+_MARK = re.compile(r'"(?P<name>(?:[^"\\]|\\.)*+)"(?P<opens>\s*+:\s*+[\[{])?|[\[\]{}]', re.DOTALL)
 _HEAD = 1 << 26  # characters in which the array of rows must begin
 
 
@@ -35,15 +35,37 @@ def chunks(path: Path, spec: FileSpec, limits: Limits) -> Iterator[Chunk]:
 
 
 def arrays(text: str) -> Iterator[tuple[str, int]]:
-    """Keys of a document's outermost object that hold arrays, and where each array begins."""
+    """Keys of a document's outermost object that hold arrays, and where each array begins.
+
+    A key of an inner object has the keys of those around it before it: response.docs.
+    """
+    around: list[str | None] = []  # of each open object its key; None for what is inside of an array
+    for mark in _MARK.finditer(text):
+        opens = mark["opens"] if mark["name"] is not None else mark[0]
+        if mark["name"] is not None and opens is None:
+            continue
+        if opens[-1] in "]}":
+            around.pop()
+            if not around:
+                return
+        elif mark["name"] is None:
+            around.append(None if around or opens == "[" else "")
+        else:
+            known = None not in around
+            if known and opens[-1] == "[":
+                yield ".".join((*filter(None, around), mark["name"])), mark.end() - 1
+            around.append(mark["name"] if known and opens[-1] == "{" else None)
+
+
+def end(text: str) -> int | None:
+    """Where a text's outermost object ends; None where it does not."""
     depth = 0
     for mark in _MARK.finditer(text):
-        if mark["name"] is not None:
-            if depth == 1 and mark["array"]:
-                yield mark["name"], mark.end() - 1
-            depth += bool(mark["array"])
-        else:
-            depth += 1 if mark[0] in "[{" else -1
+        if mark["name"] is None or mark["opens"]:
+            depth += -1 if mark[0] in ("]", "}") else 1
+            if not depth:
+                return mark.end()
+    return None
 
 
 def _inside(path: Path, blocks: Iterator[str], key: str) -> Iterator[str]:
@@ -58,7 +80,9 @@ def _inside(path: Path, blocks: Iterator[str], key: str) -> Iterator[str]:
             return
         if len(head) > _HEAD:
             break
-    raise GraftError(f"{path}: no array under the key {key!r}", help="correct rows in increment.yaml")
+    raise GraftError(
+        f"{path}: no array under the key {key!r}", help="name another with --set rows=KEY, rows in increment.yaml"
+    )
 
 
 def _chunk(number: int, elements: Iterable[str], limits: Limits) -> Chunk:

@@ -1,5 +1,6 @@
 """JSON lines: one object a line."""
 
+import json
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
@@ -61,13 +62,23 @@ def parsed(text: str, limits: Limits) -> tuple[Mapping[str, Any] | None, str | N
     try:
         value = orjson.loads(text)
     except orjson.JSONDecodeError:
-        if "\\u" not in text:
-            return None, "not JSON"
         try:
-            value = orjson.loads(_ESCAPE.sub(_paired, text))
-        except orjson.JSONDecodeError:
+            value = _lenient(text)
+        except (ValueError, RecursionError):
             return None, "not JSON"
     return (value, None) if isinstance(value, dict) else (None, "not a JSON object")
+
+
+def _lenient(text: str) -> Any:
+    """JSON with what Python's json module writes, too: surrogates alone, and numbers that are none, as null.
+
+    Raises:
+        ValueError: it is no such text.
+    """
+    text = _ESCAPE.sub(_paired, text) if "\\u" in text else text
+    if "NaN" in text or "Infinity" in text:
+        return json.loads(text, parse_constant=lambda _: None)
+    return orjson.loads(text)
 
 
 def _paired(match: re.Match[str]) -> str:

@@ -23,3 +23,14 @@ def test_a_named_encoding_is_for_the_files_that_need_it(fresh: Clone, tmp_path: 
     assert found == {"a": "utf-8", "b": "cp1252", "c": "utf-16", "d": "cp1252"}
     fresh.graft("add", NAME, drop[0], "--replace", "--set", "encoding=latin-1")
     assert spec(fresh)["files"]["raw/a.csv"]["encoding"] == "latin-1"  # of one file it is meant
+
+
+def test_blank_in_any_script_is_blank_and_a_nul_in_a_header_is_no_name(fresh: Clone, tmp_path: Path) -> None:
+    blank = ["\u3000,\u00a0\n", "\u3000\n", '"\u00a0","\u3000"\n', "\u2003,\ufeff\n", '"\u200b",\n']
+    rows = "".join(f"{question(n)},{WORDS[n % 3]}\n{blank[n % 5]}" for n in range(60))
+    (tmp_path / "a.csv").write_text(f"ti\0tle,category\u202e\n{rows}", encoding="utf-8")
+    said = fresh.graft("add", NAME, str(tmp_path / "a.csv"), "--replace", "--header")
+    assert "60 rows, 60 records" in said
+    assert list(spec(fresh)["files"]["raw/a.csv"]["columns"]) == ["title", "category"]
+    (tmp_path / "a.csv").write_text(f"ti\0tle,category\n{rows}", encoding="utf-8")
+    assert "header, text 'title'" in fresh.graft("add", NAME, str(tmp_path / "a.csv"), "--replace")

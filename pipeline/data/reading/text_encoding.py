@@ -25,6 +25,7 @@ _UNLIMITED = Limits(max_bytes=1 << 62)  # no more than _FAR is read
 _FAR = Limits().max_bytes
 _STRAY = 0.01  # share of a file's bytes: so many NULs are damage, more of them halves of UTF-16 characters
 _DAMAGED = 0.5  # share of a UTF-8 file's non-ASCII lines, or characters, that may be damaged
+_FAMILY = 6  # letters of a name: iso2022_jp and iso2022_jp_2 are alike
 _EVIDENCE = 8  # letters of UTF-8 that are no accident
 _ENDS = ("’", "”", "‘", "…", "–", "—", "»", "›", "º", "°", "š", "œ", "ž")  # what may follow a letter in cp1252
 _EXPORT = "export it as CSV or JSON lines"
@@ -60,22 +61,27 @@ def detect(path: Path, declared: str | None = None, compression: str | None = No
     )
 
 
-def is_certain(path: Path, other: str) -> bool:
-    """Whether a file is not in some other encoding: it has a byte order mark, or is non-ASCII text that all is UTF-8.
+def is_certainly_not(path: Path, other: str) -> bool:
+    """Whether a file of a drop itself says that it is in no such encoding as was named for the others.
 
-    In an encoding of single bytes one such letter is no accident; in one of two bytes a few of them may be.
+    Beside encodings of single bytes all that is told is certain. Text of two bytes may be UTF-8 by accident, of a few
+    letters, or look like GB18030.
 
     Raises:
-        GraftError: the file cannot be opened, or is empty.
+        GraftError: the file's encoding cannot be told.
     """
     compression = source.compression_of(path)
-    if _marked(_head(path, compression)):
+    found = detect(path, None, compression)
+    if not known_encoding(other) or codecs.lookup(found).name[:_FAMILY] == codecs.lookup(other).name[:_FAMILY]:
+        return False
+    single = len(bytes(range(256)).decode(other, "replace")) == 256
+    if found == "gb18030":
+        return single
+    if found != "utf-8" or _marked(_head(path, compression)):
         return True
-    special = _special(_unusual(path, compression))
-    texts = [_decoded(line, "utf-8") for line in special]
+    texts = [_decoded(line, "utf-8") for line in _special(_unusual(path, compression))]
     letters = sum(not character.isascii() for text in texts if text for character in text)
-    single = known_encoding(other) and len(bytes(range(256)).decode(other, "replace")) == 256
-    return None not in texts and letters >= (1 if single else _EVIDENCE)
+    return letters >= (1 if single else _EVIDENCE) and (single or None not in texts)
 
 
 def _marked(head: bytes) -> str | None:

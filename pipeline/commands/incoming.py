@@ -166,7 +166,18 @@ class Incoming:
         entry, columns = self._entry(source), self.options.get("columns")
         said = {name: self.options.get(name) for name in _READING}
         content = entry.content if entry else said["content"]
+        said["encoding"] = self._encoding(source)
         return Wishes(**(said | {"columns": columns.split(",") if columns else None, "content": content}))
+
+    def _encoding(self, source: Path) -> str | None:
+        """What was said of the drop's encoding, unless one of several files is certainly in another one."""
+        from pipeline.data.reading import text_encoding  # pyarrow: not for every command
+
+        said: str | None = self.options.get("encoding")
+        try:
+            return None if said and len(self.sources) > 1 and text_encoding.is_certainly_not(source, said) else said
+        except GraftError:
+            return said  # it cannot be told without
 
     def _missing(self, source: Path, spec: FileSpec) -> Iterator[GraftError]:
         """The columns that were named and that a table has not."""

@@ -226,7 +226,6 @@ def test_wishes_win(tmp_path):
         pytest.param(b"\xef\xbb\xbf \r\n\n", {}, "the file is empty", id="blank"),
         pytest.param(b"\x7fELF\0\0\1" * 99, {}, "binary file: it holds NUL bytes", id="nul-bytes"),
         pytest.param(bytes(range(1, 32)) * 99, {}, "binary file: mostly control bytes", id="control-bytes"),
-        pytest.param("a,b\n".encode("utf-32") * 9, {}, "binary file", id="utf-32"),
         pytest.param("é à la carte, thé\n".encode("cp1252") * 99, {}, "neither UTF-8 nor UTF-16", id="cp1252"),
         pytest.param("日本語のカメラ,家電\n".encode("euc-jp") * 99, {}, "neither UTF-8 nor UTF-16", id="euc-jp"),
         pytest.param(b'[{"title": "x"}]', {}, r"(?s)which column holds the label.*title: x", id="json-without-label"),

@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from pipeline.common.errors import GraftError
+from pipeline.common.visible import UNSAFE
 from pipeline.data.reading import lines
 from pipeline.data.reading.chunk import Chunk, shown
 from pipeline.data.reading.filespec import FileSpec
@@ -17,7 +18,7 @@ from pipeline.data.reading.limits import Limits
 from pipeline.data.reading.lines import Lines
 
 SPAN = 200  # lines that one row may span
-BLANK = " \t\r\n"
+BLANK = "".join(filter(str.isspace, map(chr, range(0x3001)))) + "\u200b\ufeff"  # as spreadsheets and pages write it
 
 csv.field_size_limit(1 << 30)  # the module's own is 128 KiB; rows are bounded here
 
@@ -80,10 +81,10 @@ def cells(numbered: Iterable[Lines], dialect: Dialect, limits: Limits) -> Iterat
 
 
 def column_names(header: Sequence[str]) -> tuple[str, ...]:
-    """Names for columns from a header row: an empty cell is named cN, a repeated one NAME_N."""
+    """Names for columns from a header row, without control characters: an empty cell is cN, a repeated one NAME_N."""
     names: dict[str, None] = {}
     for place, cell in enumerate(header, 1):
-        name = " ".join(cell.split()) or f"c{place}"
+        name = UNSAFE.sub("", " ".join(cell.split())) or f"c{place}"
         while name in names:
             name = f"{name}_{place}"
         names[name] = None
@@ -141,7 +142,7 @@ def _split(number: int, texts: Sequence[str], dialect: Dialect, limits: Limits, 
             if not taken:
                 break
             raw = text if taken == 1 else "".join(texts[place : place + taken])
-            if not row or any(map(str.strip, row)):
+            if not row or any(cell.strip(BLANK) for cell in row):
                 found.add(number + place, shown(raw), row, None if row else "not CSV")
         elif text.strip(BLANK + dialect.delimiter):
             found.add(number + place, shown(text), text.split(dialect.delimiter))

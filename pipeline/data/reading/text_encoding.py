@@ -1,35 +1,38 @@
 """Which encoding a text file is in, and that it is text at all; refused when it cannot be told safely."""
 
 import codecs
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
+from typing import BinaryIO
 
 from pipeline.common.errors import GraftError
-from pipeline.data.reading import source
+from pipeline.data.reading import ascii_lookalikes, likely_encodings, source
 from pipeline.data.reading.filespec import known_encoding
 from pipeline.data.reading.limits import Limits
 
-HEAD = 1 << 20  # bytes that are looked at
-_BOMS = ((codecs.BOM_UTF8, "utf-8"), (codecs.BOM_UTF16_LE, "utf-16"), (codecs.BOM_UTF16_BE, "utf-16"))
-_TEXT_CONTROLS = frozenset(b"\t\n\v\f\r\x1b")
-_UNLIMITED = Limits(max_bytes=1 << 62)  # only the head is read
-_STRAY = 0.01  # share of a file's bytes: so many NULs are damage, more of them halves of UTF-16 characters
-_MARKS = (
-    ((b"\x1b$B", b"\x1b$@", b"\x1b(J"), "iso2022_jp"),
-    ((b"\x1b$)C",), "iso2022_kr"),
-    ((b"~{",), "hz"),
+HEAD = 1 << 20  # bytes that are looked at, and as many of lines that are not ASCII, wherever in the file
+_BLOCK, _SPAN = 1 << 16, 1 << 9  # bytes that are searched at a time, and that are few
+_BOMS = (
+    (codecs.BOM_UTF8, "utf-8"),
+    (codecs.BOM_UTF32_LE, "utf-32"),  # begins as UTF-16's
+    (codecs.BOM_UTF32_BE, "utf-32"),
+    (codecs.BOM_UTF16_LE, "utf-16"),
+    (codecs.BOM_UTF16_BE, "utf-16"),
 )
-_COMMON = (  # what catalogues come in; the order decides where nothing else does
-    "cp1252", "cp1250", "cp1251", "shift_jis", "euc_jp", "euc_kr", "big5", "gb18030", "koi8_r", "cp1253", "cp1254",
-    "cp1255", "cp1256", "cp1257", "cp874", "iso8859_2", "cp437", "mac_roman",
-)  # fmt: skip
-_OFFERED = 3  # encodings that a message offers
-_PIECE, _LINE = 1 << 15, 60  # bytes that are compared, and of a line that is shown
+_WIDE = ("utf-32-le", "utf-32-be", "utf-16-le", "utf-16-be")
+_TEXT_CONTROLS = frozenset(b"\t\n\v\f\r\x1b")
+_UNLIMITED = Limits(max_bytes=1 << 62)  # no more than _FAR is read
+_FAR = Limits().max_bytes
+_STRAY = 0.01  # share of a file's bytes: so many NULs are damage, more of them halves of UTF-16 characters
+_DAMAGED = 0.5  # share of a UTF-8 file's non-ASCII lines, or characters, that may be damaged
+_FAMILY = 6  # letters of a name: iso2022_jp and iso2022_jp_2 are alike
+_EVIDENCE = 8  # letters of UTF-8 that are no accident
+_ENDS = ("’", "”", "‘", "…", "–", "—", "»", "›", "º", "°", "š", "œ", "ž")  # what may follow a letter in cp1252
 _EXPORT = "export it as CSV or JSON lines"
 
 
 def detect(path: Path, declared: str | None = None, compression: str | None = None) -> str:
-    """Encoding of a text file: what the user declared, else utf-8, utf-16, gb18030 or one of ISO 2022.
+    """Encoding of a text file: what the user declared, else utf-8, -16, -32, gb18030 or one that looks like ASCII.
 
     Others look too much like each other: Shift_JIS, EUC-KR, Big5, the ISO 8859s and Windows code pages are declared.
 
@@ -37,93 +40,165 @@ def detect(path: Path, declared: str | None = None, compression: str | None = No
         GraftError: the file cannot be opened, is empty, is binary, or could be of several encodings; or
             Python does not know the declared one.
     """
-    head, cut = _read(path, compression)
-    stray = head.count(b"\0") <= _STRAY * len(head) and _is_utf8(_lines(head.replace(b"\0", b""), cut=cut))
+    head = _head(path, compression)
     if declared is not None:
         if not known_encoding(declared):
             raise GraftError(f"{path}: {declared!r} is no encoding that Python knows", help="--set encoding=utf-8, say")
         return declared
-    for bom, name in _BOMS:
-        if head.startswith(bom) and not (name == "utf-16" and b"\0\0\0" in head[:8]):  # UTF-32
-            return name
-    if b"\0" in head and not stray:
-        return _utf16(path, head)
-    if sum(byte < 32 and byte not in _TEXT_CONTROLS for byte in head[:65536]) > 0.05 * len(head[:65536]):
-        raise GraftError(f"{path}: a binary file: mostly control bytes", help=_EXPORT)
-    lines = _lines(head, cut=cut)
-    if shifted := _shifted(head):
-        return shifted
-    if stray or _is_utf8(lines):
+    if marked := _marked(head):
+        return marked
+    lines = _unusual(path, compression)
+    if told := _wide(path, head, lines) or _shifted(path, head, lines):
+        return told
+    if _is_utf8(lines):
         return "utf-8"
     if _is_chinese(lines):
         return "gb18030"
-    likely = _likely(lines)
     raise GraftError(
         f"{path}: the encoding is neither UTF-8 nor UTF-16 nor, safely, GB18030",
-        [f"as {name} a line reads: {line}" for name, line in likely.items()],
+        [f"as {name} a line reads: {line}" for name, line in likely_encodings.offered(_special(lines)).items()],
         help="name the one that reads right: --set encoding=NAME",
     )
 
 
-def _read(path: Path, compression: str | None) -> tuple[bytes, bool]:
+def is_certainly_not(path: Path, other: str) -> bool:
+    """Whether a file of a drop itself says that it is in no such encoding as was named for the others.
+
+    Beside encodings of single bytes all that is told is certain. Text of two bytes may be UTF-8 by accident, of a few
+    letters, or look like GB18030.
+
+    Raises:
+        GraftError: the file's encoding cannot be told.
+    """
+    compression = source.compression_of(path)
+    found = detect(path, None, compression)
+    if not known_encoding(other) or codecs.lookup(found).name[:_FAMILY] == codecs.lookup(other).name[:_FAMILY]:
+        return False
+    single = len(bytes(range(256)).decode(other, "replace")) == 256
+    if found == "gb18030":
+        return single
+    if found != "utf-8" or _marked(_head(path, compression)):
+        return True
+    texts = [_decoded(line, "utf-8") for line in _special(_unusual(path, compression))]
+    letters = sum(not character.isascii() for text in texts if text for character in text)
+    return letters >= (1 if single else _EVIDENCE) and (single or None not in texts)
+
+
+def _marked(head: bytes) -> str | None:
+    return next((name for bom, name in _BOMS if head.startswith(bom)), None)
+
+
+def _head(path: Path, compression: str | None) -> bytes:
     with source.opened(path, compression, _UNLIMITED) as file:
-        head, more = file.read(HEAD), file.read(1)
+        head = file.read(HEAD)
     if not head.strip(b"\xef\xbb\xbf \t\r\n"):
         raise GraftError(f"{path}: the file is empty")
-    return head, bool(more)
+    return head
 
 
-def _utf16(path: Path, head: bytes) -> str:
-    """NUL bytes are text only as halves of UTF-16 characters."""
-    for name in ("utf-16-le", "utf-16-be"):
+def _unusual(path: Path, compression: str | None) -> list[bytes]:
+    """Lines that are more than ASCII, from the whole file, without NULs: one language's may begin anywhere."""
+    found: list[bytes] = []
+    size = 0
+    with source.opened(path, compression, _UNLIMITED) as file:
+        for block in _blocks(file):
+            more = [line.replace(b"\0", b"") for line in _unusual_of(block)]
+            size += sum(map(len, more))
+            found += more
+            if size >= HEAD:
+                break
+    return found
+
+
+def _unusual_of(block: bytes) -> Iterator[bytes]:
+    """The lines of a block that are more than ASCII, found by halves: mostly they are few."""
+    if ascii_lookalikes.is_plain(block):
+        return
+    middle = block.find(b"\n", len(block) // 2) + 1
+    if len(block) <= _SPAN or middle in (0, len(block)):
+        yield from (line for line in block.splitlines() if not ascii_lookalikes.is_plain(line))
+    else:
+        yield from _unusual_of(block[:middle])
+        yield from _unusual_of(block[middle:])
+
+
+def _blocks(file: BinaryIO) -> Iterator[bytes]:
+    """A file's bytes in blocks that end with a line, or at least not within a character."""
+    rest, read = b"", 0
+    while (block := file.read(_BLOCK)) and read < _FAR:
+        read += len(block)
+        block = rest + block
+        end = max(block.rfind(b"\n"), block.rfind(b"\r"))
+        end = end if end >= 0 else max(block.rfind(b" "), block.rfind(b","))  # no second byte of any character
+        end = end + 1 or len(block)
+        yield block[:end]
+        rest = block[end:]
+    yield rest
+
+
+def _wide(path: Path, head: bytes, lines: Sequence[bytes]) -> str | None:
+    """UTF-16 or UTF-32 without a mark: many NUL bytes are text only as parts of their characters."""
+    few = head.count(b"\0") <= _STRAY * len(head)
+    if b"\0" not in head or (few and _is_utf8(lines)):
+        return None
+    for name in _WIDE:
         try:
-            text = head[: len(head) // 4 * 4].decode(name)
+            text = codecs.getincrementaldecoder(name)().decode(head)
         except UnicodeDecodeError:
             continue
         if sum(character.isprintable() or character in "\t\r\n" for character in text) > 0.99 * len(text):
             return name
+    if few:
+        return None
     raise GraftError(f"{path}: a binary file: it holds NUL bytes", help=_EXPORT)
 
 
-def _lines(head: bytes, *, cut: bool) -> list[bytes]:
-    return head.splitlines()[: -1 if cut else None]  # a character may be cut in two at the end
+def _shifted(path: Path, head: bytes, lines: Sequence[bytes]) -> str | None:
+    """An encoding that looks like ASCII; all others have few control bytes."""
+    try:
+        if shifted := ascii_lookalikes.shifted(b"\n".join(lines)):
+            return shifted
+    except GraftError as error:
+        raise GraftError(f"{path}: {error.message}", help=error.help) from None
+    if sum(byte < 32 and byte not in _TEXT_CONTROLS for byte in head[:65536]) > 0.05 * len(head[:65536]):
+        raise GraftError(f"{path}: a binary file: mostly control bytes", help=_EXPORT)
+    return "utf-7" if not lines and ascii_lookalikes.is_utf7(head) else None
+
+
+def _special(lines: Iterable[bytes]) -> list[bytes]:
+    return [line for line in lines if not line.isascii()]
 
 
 def _is_utf8(lines: Sequence[bytes]) -> bool:
-    """A few lines may be damaged, those become rejects: at most half of the non-ASCII ones.
+    """Some lines may be damaged, those become rejects: half of the non-ASCII ones, or a character of two.
 
-    Where none of these is UTF-8, however few they are, the file is in another encoding.
+    Where none of these is UTF-8, however few they are, the file is in another encoding; unless all that is wrong are
+    characters cut off, such as text that a program shortened by bytes.
     """
-    special = [line for line in lines if not line.isascii()]
-    bad = sum(_decoded(line, "utf-8") is None for line in special)
-    return bad <= 0.5 * len(special)
+    special = _special(lines)
+    damaged = [line for line in special if _decoded(line, "utf-8") is None]
+    if len(damaged) <= _DAMAGED * len(special):
+        return True
+    pieces = [piece for line in damaged for piece in _wrong(line)]
+    letters = sum(not character.isascii() for line in special for character in line.decode("utf-8", "ignore"))
+    return len(pieces) <= _DAMAGED * letters or all(map(_is_cut, pieces))
 
 
-def _shifted(head: bytes) -> str | None:
-    """An encoding that writes other scripts as ASCII, between marks of its own: ISO 2022 and HZ (RFC 1468, 1843)."""
-    found = next((name for marks, name in _MARKS if any(mark in head for mark in marks)), None)
-    if found is None or not head.isascii():
-        return None
-    text = head.decode(found, "replace")
-    letters = sum(character.isalpha() and not character.isascii() for character in text)
-    return found if letters and text.count("\ufffd") <= 0.1 * letters else None
+def _wrong(line: bytes) -> Iterator[bytes]:
+    """The bytes of a line that are not UTF-8: each beginning of a character, and each other byte."""
+    while line:
+        try:
+            line.decode("utf-8")
+            return
+        except UnicodeDecodeError as error:
+            yield line[error.start : error.end]
+            line = line[error.end :]
 
 
-def _likely(lines: Iterable[bytes]) -> dict[str, str]:
-    """The likeliest encodings that decode all of some lines, each with one line as it reads in it."""
-    import charset_normalizer  # 0.1 s: only for a file that is refused
-
-    special = [line for line in lines if not line.isascii()]
-    piece = b"\n".join(special)[:_PIECE].rpartition(b"\n")[0] or special[0][:_PIECE]
-    shown = min(special[:100], key=lambda line: abs(len(line) - _LINE))
-    matches = charset_normalizer.from_bytes(piece, cp_isolation=list(_COMMON), threshold=1.0)
-    ranked = [name for match in matches for name in (match.encoding, *match.could_be_from_charset)]
-    found: dict[str, str] = {}
-    for name in dict.fromkeys([*ranked, *_COMMON]):
-        text = _decoded(shown, name)
-        if text is not None and _decoded(piece, name) is not None and text not in found.values():
-            found[name] = text
-    return {name: " ".join(text.split())[: 2 * _LINE] for name, text in list(found.items())[:_OFFERED]}
+def _is_cut(piece: bytes) -> bool:
+    """Whether some bytes are more likely the beginning of a UTF-8 character than, say, a letter and a quote."""
+    second = piece[1:2].decode("cp1252", "ignore")
+    return len(piece) > 1 and second not in _ENDS
 
 
 def _is_chinese(lines: Iterable[bytes]) -> bool:

@@ -84,8 +84,8 @@ def is_as_shipped() -> bool:
 
 def _forget_remotes(target: Path) -> None:
     """Take a team's remotes out of the copy's .dvc/config."""
-    remotes = _captured(target, sys.executable, "-m", "dvc", "remote", "list", "--project").splitlines()
-    for name in (line.split()[0] for line in remotes):
+    settings = _captured(target, sys.executable, "-m", "dvc", "config", "--list", "--project")
+    for name in re.findall(r"^remote\.(.+)\.url=", settings, re.MULTILINE):  # `dvc remote list` wraps its lines
         _run(target, sys.executable, "-m", "dvc", "remote", "remove", "--quiet", name)
     (target / ".dvc/config.local").unlink(missing_ok=True)  # DVC writes an empty one
 

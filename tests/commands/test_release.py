@@ -388,13 +388,13 @@ def test_tags_of_another_life_block_no_first_release(fresh: Clone, tmp_path: Pat
     subprocess.run(["cp", "-r", origin, tmp_path / "own.git"], check=True)
     fresh.git("remote", "set-url", "origin", str(tmp_path / "own.git"))
     retagged(fresh, "v0.3.0", "v1.0.0")
-    fresh.git("tag", "-a", "-m", "code alone", "v0.9.0", "HEAD")
+    fresh.git("tag", "-a", "-m", "old", "v0.9.0", fresh.git("commit-tree", "HEAD:pipeline", "-m", "Code").strip())
     fresh.git("push", "-q", "origin", "v0.3.0", "v1.0.0", "v0.3.0:refs/tags/v0.4.0", "v0.3.0:refs/tags/v0.3")
-    said = fresh.graft("add", "own", "examples/increments/2026-02-spring/products.csv", "--replace", code=1)
+    data = "examples/increments/2026-02-spring/partner.csv"
+    said = fresh.graft("add", "own", data, "--replace", code=1)
     assert "this clone lacks the tags that say what is released\n  origin has v0.4.0\n" in said
     fresh.git("fetch", "-q", "--tags")
-    data = next(iter((fresh.path / "examples/increments/2026-02-spring").iterdir()))
-    assert "parent: none" in fresh.graft("add", "own", str(data), "--replace")
+    assert "parent: none" in fresh.graft("add", "own", data, "--replace")
 
 
 def test_on_master_without_origins_head_the_way_out_helps(ready: Clone) -> None:

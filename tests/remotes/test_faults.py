@@ -98,7 +98,7 @@ SERVER = {
 def small_disk(tmp_path: Path) -> Iterator[Path]:
     """A file system of 2 MB, and what makes it larger."""
     (tmp_path / "small").mkdir()
-    mount = ["mount", "-t", "tmpfs", "-o", "size=2m", "graft-test", str(tmp_path / "small")]
+    mount = ["mount", "-t", "tmpfs", "-o", "size=4m", "graft-test", str(tmp_path / "small")]
     if os.getuid() != 0 or subprocess.run(mount, check=False, capture_output=True).returncode:
         pytest.skip("only root can mount a small file system: sudo make test, or .ci/run as root")
     yield tmp_path / "small"

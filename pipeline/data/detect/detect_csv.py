@@ -58,30 +58,39 @@ def table(
             [", ".join(row)],
             help="--header if it does, --no-header if it is data",
         ) from None
-    found = [row for _, row in rows[0 if place is None else place :] if len(row) == width]
-    names = None if place is None else delimited.column_names(found[0])
+    plain = [row for _, row in rows]
+    names = None if place is None else delimited.column_names(header.fitted(plain, place, width) or plain[place])
     columns = names or tuple(wishes.columns or (f"c{number + 1}" for number in range(width)))
+    body = [row for row in plain[0 if place is None else place + 1 :] if len(row) == width]
     _check_columns(path, columns, width, wishes)
     skip = rows[place][0] - 1 if place else draft.skip
     draft = replace(draft, header=place is not None, columns=columns, skip=skip or None)
-    body = [dict(zip(columns, row, strict=True)) for row in found[0 if names is None else 1 :]]
-    return draft, body or [dict.fromkeys(columns, "")]
+    return draft, [dict(zip(columns, row, strict=True)) for row in body] or [dict.fromkeys(columns, "")]
 
 
-def _header(rows: Sequence[tuple[int, list[str]]], width: int, wishes: Wishes) -> int | None:
+def _header(rows: header.Numbered, width: int, wishes: Wishes) -> int | None:
     """Which row names the columns: where the user says so, or where what they named stands, or by its looks."""
-    first = [row for _, row in rows]
     if wishes.header is False:
         return None
-    places = range(min(header.TITLES, len(first)))
+    first = [row for _, row in rows]
+    usable = {place: row for place in header.first_places(first) if (row := header.fitted(first, place, width))}
     wanted = wishes.columns or wishes.asked
-    for place in places if wanted else ():
-        names = delimited.column_names(first[place])
+    for place, row in usable.items() if wanted else ():
+        names = delimited.column_names(row)
         if names == tuple(wishes.columns or ()) or (wishes.columns is None and set(wanted) <= set(names)):
             return place
     if wishes.header:
-        return next((place for place in places if not header.is_title(first[place], width)), 0)
-    return None if wishes.columns is not None else header.header_place(first, width)
+        plainest = (place for place in usable if not header.is_title(first[place], width))
+        return next((place for place in (_by_looks(rows, width), *plainest, *usable) if place is not None), 0)
+    return None if wishes.columns is not None else header.header_place(rows, width)
+
+
+def _by_looks(rows: header.Numbered, width: int) -> int | None:
+    """The row that most likely names the columns."""
+    try:
+        return header.header_place(rows, width)
+    except header.UnclearError as unclear:
+        return int(unclear.args[0])
 
 
 def _stated(path: Path, draft: FileSpec, limits: Limits) -> str | None:

@@ -2,7 +2,7 @@
 
 import shutil
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path, PurePosixPath
 from typing import Any
@@ -85,8 +85,11 @@ class Incoming:
             "evaluation": [_target(source) for source in self.evaluation],
         }
 
-    def specs(self) -> dict[str, FileSpec]:
+    def specs(self, earlier: Iterable[FileSpec] = ()) -> dict[str, FileSpec]:
         """How each file is read.
+
+        Args:
+            earlier: how the files are read that these join.
 
         Raises:
             GraftError: names every file that cannot be.
@@ -100,7 +103,8 @@ class Incoming:
         ]
         usable = [source for source in self.sources if not _unusable(source)]
         wishes = {source: self._wishes(source) for source in usable}
-        found, unread = detect.detect_drop(wishes, self.limits, _ask if terminal.is_interactive() else None)
+        ask = _ask if terminal.is_interactive() else None
+        found, unread = detect.detect_drop(wishes, self.limits, ask, earlier)
         faults += unread
         specs = {source: self._applied(source, spec) for source, spec in found.items()}
         faults += [fault for source, spec in specs.items() for fault in self._missing(source, spec)]

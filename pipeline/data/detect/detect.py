@@ -1,13 +1,12 @@
 """How to read the files that a user hands in together, as one drop: files with the same columns are read alike."""
 
-from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from pipeline.common.errors import GraftError
-from pipeline.data.detect import content_types, detect_rows, file_shape, odd_files
+from pipeline.data.detect import content_types, detect_rows, file_shape, odd_files, shared_roles
 from pipeline.data.detect.detect_rows import FIRST_ROWS, ROWS, Ask, Wishes
 from pipeline.data.detect.file_shape import FileShape
 from pipeline.data.reading.filespec import FileSpec
@@ -37,7 +36,7 @@ def detect(path: Path, limits: Limits | None = None, **said: Any) -> FileSpec:
 
 
 def detect_drop(
-    wishes: Mapping[Path, Wishes], limits: Limits, ask: Ask | None = None
+    wishes: Mapping[Path, Wishes], limits: Limits, ask: Ask | None = None, earlier: Iterable[FileSpec] = ()
 ) -> tuple[dict[Path, FileSpec], list[GraftError]]:
     """How to read each file of a drop, and what is wrong with the others.
 
@@ -48,8 +47,10 @@ def detect_drop(
         wishes: what the user said, by file.
         limits: of a file.
         ask: asks the user which column is meant; None: what is unclear is a problem.
+        earlier: how files are read that these join.
     """
     count = max(FIRST_ROWS, ROWS // max(1, len(wishes)))
+    earlier = list(earlier)
     shapes: dict[Path, FileShape] = {}
     faults: dict[Path, GraftError] = {}
     for path, wish in wishes.items():
@@ -57,25 +58,51 @@ def detect_drop(
             shapes[path] = file_shape.shape(path, limits, wish, count)
         except GraftError as error:
             faults[path] = error
-    twins = odd_files.settle(shapes, faults, wishes, limits, count)
+    headers = [spec.columns for spec in earlier if spec.header]
+    twins = odd_files.settle(shapes, faults, wishes, limits, count, headers)
     specs: dict[Path, FileSpec] = {}
-    roles: list[dict[str, Any]] = []
+    told = shared_roles.of_specs(earlier)
     for group in _groups(shapes, wishes):
-        found = [row for path in group for row in shapes[path].rows]
         try:
-            known = _known_roles(_columns(shapes[group[0]]), roles)
-            said = known or (detect_rows.roles(_where(group), found, wishes[group[0]], ask) if found else {})
+            said = _roles(group, [shapes[path] for path in specs], shapes, wishes[group[0]], ask, told)
         except GraftError as error:
             faults[group[0]] = error
             continue
-        roles.append(said)
-        specs |= {path: replace(shapes[path].spec, **said) for path in group}
+        told.append((shared_roles.caseless(shared_roles.columns(shapes[group[0]])), said))
+        specs |= {path: shared_roles.applied(shapes[path].spec, shapes[path], said) for path in group}
     specs |= {
-        path: replace(specs[twin], encoding=spec.encoding, compression=spec.compression)
+        path: replace(specs[twin], encoding=spec.encoding, compression=spec.compression, rows=spec.rows)
         for path, (twin, spec) in twins.items()
         if twin in specs
     }
     return {path: specs[path] for path in wishes if path in specs}, list(faults.values())
+
+
+def _roles(
+    group: Sequence[Path],
+    others: Sequence[FileShape],
+    shapes: Mapping[Path, FileShape],
+    wishes: Wishes,
+    ask: Ask | None,
+    told: Sequence[shared_roles.Told],
+) -> dict[str, Any]:
+    """What the columns of a group of files hold.
+
+    Raises:
+        GraftError: it cannot be told.
+    """
+    alike = [shapes[path] for path in group]
+    known = shared_roles.known(alike[0], wishes, told)
+    found = shared_roles.rows(alike)
+    if known or not found:
+        return known or {}
+    odd = shared_roles.is_odd(alike, others) and len({repr(said) for _, said in told}) == 1
+    try:
+        return detect_rows.roles(_where(group), found, wishes, None if odd else ask)
+    except GraftError:
+        if odd:
+            return told[0][1]
+        raise
 
 
 def tasks(specs: Mapping[Path, FileSpec], limits: Limits | None = None) -> dict[Path, str]:
@@ -103,20 +130,8 @@ def _groups(shapes: Mapping[Path, FileShape], wishes: Mapping[Path, Wishes]) -> 
     """Files whose rows have the same columns, of which the same was said; those with the most rows first."""
     found: dict[tuple[Any, ...], list[Path]] = {}
     for path, one in shapes.items():
-        found.setdefault((_columns(one), repr(wishes[path])), []).append(path)
+        found.setdefault((shared_roles.caseless(shared_roles.columns(one)), repr(wishes[path])), []).append(path)
     return sorted(found.values(), key=lambda paths: -sum(len(shapes[path].rows) for path in paths))
-
-
-def _columns(one: FileShape) -> frozenset[str]:
-    """The keys that more than half of a file's rows have; of a CSV all."""
-    counts = Counter(key for row in one.rows for key, value in row.items() if value is not None)
-    return frozenset(one.spec.columns or (key for key, count in counts.items() if count > 0.5 * len(one.rows)))
-
-
-def _known_roles(columns: frozenset[str], earlier: Iterable[dict[str, Any]]) -> dict[str, Any] | None:
-    """What was told of other files of the drop, where these have the same text and label."""
-    fitting = (said for said in earlier if said.get("text") and {said["text"], said.get("label")} <= columns)
-    return next(fitting, None)
 
 
 def _where(group: Sequence[Path]) -> str:

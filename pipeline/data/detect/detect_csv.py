@@ -20,6 +20,10 @@ _STATED = re.compile(r"\ufeff?sep=([^\"\r\n])\r?\n", re.IGNORECASE)
 _FITTING = 0.9  # share of a file's rows
 
 
+class UnclearHeaderError(GraftError):
+    """It cannot be told of a file's first row whether it names the columns."""
+
+
 def table(
     path: Path, draft: FileSpec, wishes: Wishes, limits: Limits, count: int
 ) -> tuple[FileSpec, list[dict[str, str]]]:
@@ -53,7 +57,7 @@ def table(
         place = _header(rows, width, wishes)
     except header.UnclearError as unclear:
         line, row = rows[unclear.args[0]]
-        raise GraftError(
+        raise UnclearHeaderError(
             f"{path}: line {line}: cannot tell whether this row names the columns",
             [", ".join(row)],
             help="--header if it does, --no-header if it is data",
@@ -108,10 +112,10 @@ def fits(path: Path, spec: FileSpec, limits: Limits) -> bool:
     return fitting >= _FITTING * len(found)
 
 
-def first_row(path: Path, spec: FileSpec, limits: Limits) -> tuple[str, ...]:
-    """The names that a file's first row would give to its columns."""
+def first_row(path: Path, spec: FileSpec, limits: Limits) -> Sequence[str]:
+    """The cells of a file's first row."""
     found = cells(path, spec, limits, 1)
-    return delimited.column_names(found[0][1]) if found else ()
+    return found[0][1] if found else ()
 
 
 def _delimiter(path: Path, draft: FileSpec, limits: Limits) -> str:

@@ -135,3 +135,46 @@ def test_a_json_file_without_rows(tmp_path, form, odd):
     assert problems == []
     assert {spec.label for spec in specs.values()} == {"type"}
     assert counts["odd"] <= max(1, odd.count("\n"))
+
+
+def test_names_of_columns_in_another_case(tmp_path):
+    contents = {}
+    contents["a"] = "name,type,num\n" + "".join(f"thing {n},Lamps,{n * 31 % 9} sold\n" for n in range(60))
+    contents["b"] = "Name,Type,Num\n" + "".join(f"other {n},{LABELS[n % 3]},{n * 31 % 9} sold\n" for n in range(60))
+    specs, counts, problems = drop(tmp_path, contents)
+    assert (problems, counts) == ([], {"a": 60, "b": 60})
+    assert {name: (spec.text, spec.label) for name, spec in specs.items()} == {
+        "a": ("name", "type"),
+        "b": ("Name", "Type"),
+    }
+    upper = [{"Name": title, "Type": "Lamps", "Num": n % 3} for n, (title, _) in enumerate(PAIRS)]
+    texts = {"a": objects(), "b": upper}
+    texts = {name: "".join(json.dumps(item) + "\n" for item in items) for name, items in texts.items()}
+    specs, counts, problems = drop(tmp_path, texts, suffix=".jsonl")
+    assert problems == []
+    assert {name: spec.label for name, spec in specs.items()} == {"a": "type", "b": "Type"}
+    same = "".join(json.dumps({"text": title, "Text": "x", "label": label}) + "\n" for title, label in PAIRS)
+    assert drop(tmp_path, {"a": same, "b": same}, suffix=".jsonl")[0]["a"].text == "text"
+
+
+def test_numbers_of_columns_mean_the_same_in_tables_as_wide(tmp_path):
+    wide = "".join(f"{n},{title},{n}.99,{label}\n" for n, (title, label) in enumerate(PAIRS))
+    specs, _, problems = drop(tmp_path, {"a": rows(PAIRS * 2), "b": wide})
+    assert problems == []
+    assert (specs["a"].label, specs["b"].label, specs["b"].text) == ("c2", "c4", "c2")
+
+
+@pytest.mark.parametrize(
+    ("header", "broken"),
+    [
+        *((header, '"{0},{1}\n') for header in ("name,type\n", "foo,bar\n", "")),
+        *((header, "{0}\n") for header in ("name,type\n", "foo,bar\n", "")),
+        *((header, "{0},{1},more\n") for header in ("name,type\n", "foo,bar\n")),
+    ],
+)
+def test_a_shard_of_mostly_broken_rows(tmp_path, header, broken):
+    contents = {str(n): header + rows(PAIRS[n::4]) for n in range(4)}
+    contents["odd"] = header + "".join((broken if n % 3 else "{0},{1}\n").format(f"x{n}", "Rugs") for n in range(40))
+    specs, counts, problems = drop(tmp_path, contents)
+    assert (problems, {spec.columns for spec in specs.values()}) == ([], {specs["0"].columns})
+    assert counts["odd"] >= 14

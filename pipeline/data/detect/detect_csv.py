@@ -105,11 +105,11 @@ def _stated(path: Path, draft: FileSpec, limits: Limits) -> str | None:
     return match[1] if match else None
 
 
-def fits(path: Path, spec: FileSpec, limits: Limits) -> bool:
-    """Whether nearly all rows of a file have as many cells as there are columns."""
+def fits(path: Path, spec: FileSpec, limits: Limits, least: float = _FITTING) -> bool:
+    """Whether some share of a file's rows, or nearly all of them, have as many cells as there are columns."""
     found = cells(path, spec, limits, FIRST_ROWS)
     fitting = sum(len(row) == len(spec.columns) for _, row in found)
-    return fitting >= _FITTING * len(found)
+    return fitting >= least * len(found)
 
 
 def first_row(path: Path, spec: FileSpec, limits: Limits) -> Sequence[str]:

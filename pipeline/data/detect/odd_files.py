@@ -23,6 +23,7 @@ from pipeline.data.reading.limits import Limits
 
 Shapes = dict[Path, FileShape]
 _SMALL = 1 << 12  # bytes
+_DAMAGED = 0.3  # share of the rows that are whole, at least, in a file that cannot be read by itself
 Twins = dict[Path, tuple[Path, FileSpec]]  # a file that is read as another one is, and how it is packed and encoded
 
 
@@ -146,7 +147,7 @@ def _with_rows(path: Path, known: FileSpec, limits: Limits, *, most: bool) -> Fi
     elif spec.header:
         fitting = _has_names(path, spec, limits)
     else:
-        fitting = most and detect_csv.fits(path, spec, limits)
+        fitting = most and detect_csv.fits(path, spec, limits, _DAMAGED)
     return spec if fitting else None
 
 

@@ -76,11 +76,14 @@ def is_odd(group: Sequence[FileShape], others: Sequence[FileShape]) -> bool:
 
 def applied(spec: FileSpec, one: FileShape, said: Roles) -> FileSpec:
     """How a file is read, with what its columns hold, spelled as the file does."""
-    names = {name.casefold(): name for name in columns(one)}
-    own = {
-        name: said[name] and names.get(said[name].casefold(), said[name]) for name in ("text", "label") if name in said
-    }
-    keys = {name: names.get(key.casefold(), key) for name, key in said.get("keys", {}).items()}
+    there = columns(one)
+    names = {name.casefold(): name for name in there}
+
+    def spelled(name: str) -> str:
+        return name if name in there else names.get(name.casefold(), name)
+
+    own = {role: said[role] and spelled(said[role]) for role in ("text", "label") if role in said}
+    keys = {role: spelled(name) for role, name in said.get("keys", {}).items()}
     return replace(spec, **(said | own | ({"keys": keys} if keys else {})))
 
 

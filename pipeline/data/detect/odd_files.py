@@ -123,8 +123,8 @@ def _reading(spec: FileSpec) -> tuple[object, ...]:
 def _unread(path: Path, known: FileSpec, limits: Limits, *, most: bool) -> FileSpec | None:
     """How a file that cannot be read by itself is read as another one is; None if it cannot be.
 
-    A file without rows can always be, and a CSV with the other's header, whatever is below it; a file with rows where
-    most files are read as the other one is.
+    A file that says that it has no rows can always be, and a CSV with the other's header, whatever is below it;
+    others where most files are read as that one is.
     """
     try:
         spec = replace(known, compression=source.compression_of(path))
@@ -132,7 +132,8 @@ def _unread(path: Path, known: FileSpec, limits: Limits, *, most: bool) -> FileS
             return None if _has_rows(path, spec, limits) else spec
         with source.opened(path, spec.compression, limits) as file:
             head = file.read(_SMALL)
-        return replace(spec, rows=None) if _is_without_rows(head) else _with_rows(path, spec, limits, most=most)
+        empty = _is_without_rows(head) or (most and not head.strip())  # one of two files that is blank is a mistake
+        return replace(spec, rows=None) if empty else _with_rows(path, spec, limits, most=most)
     except GraftError:
         return None
 
@@ -156,9 +157,7 @@ def _has_rows(path: Path, spec: FileSpec, limits: Limits) -> bool:
 
 
 def _is_without_rows(head: bytes) -> bool:
-    """Whether a file is blank, or JSON that holds no rows: [], or an object with an empty array and no full one."""
-    if not head.strip():
-        return True
+    """Whether a file is JSON that holds no rows: [], or an object with an empty array and no full one."""
     try:
         whole = json.loads(head)
     except (ValueError, RecursionError):

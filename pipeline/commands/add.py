@@ -150,7 +150,7 @@ def _add_files(tree: Tree, folder: Path, handed: Incoming, replace: bool, instru
     outputs.require_readable()
     joins, refreshed = _joins(tree, folder, replace), candidate.is_refresh(tree)
     parent = candidate.parent_of(tree.held) if tree.held else tree.lock.parent
-    specs, more = handed.specs(increment.load(folder).files.values() if joins else ()), handed.more
+    specs, more = handed.specs(increment.read(folder).files.values() if joins else ()), handed.more
     draft = candidate.draft_of(folder)
     try:
         if joins:

@@ -21,7 +21,7 @@ _FITTING = 0.9  # share of a file's rows
 
 
 class UnclearHeaderError(GraftError):
-    """It cannot be told of a file alone whether its first row names the columns."""
+    """It cannot be told of a file's first row whether it names the columns."""
 
 
 def table(
@@ -62,33 +62,39 @@ def table(
             [", ".join(row)],
             help="--header if it does, --no-header if it is data",
         ) from None
-    above, below = (None, rows) if place is None else (rows[place], rows[place + 1 :])
-    fitting = [row for _, row in below if len(row) == width]
-    names = None if above is None else delimited.column_names(header.padded(above[1], fitting, width))
+    plain = [row for _, row in rows]
+    names = None if place is None else delimited.column_names(header.fitted(plain, place, width) or plain[place])
     columns = names or tuple(wishes.columns or (f"c{number + 1}" for number in range(width)))
+    body = [row for row in plain[0 if place is None else place + 1 :] if len(row) == width]
     _check_columns(path, columns, width, wishes)
-    short = above is not None and len(above[1]) < width  # as the first row it would not fit; its names are known
-    skip = above[0] - (not short) if above and (place or short) else draft.skip
-    draft = replace(draft, header=above is not None and not short, columns=columns, skip=skip)
-    body = [dict(zip(columns, row, strict=True)) for row in fitting]
-    return draft, body or [dict.fromkeys(columns, "")]
+    skip = rows[place][0] - 1 if place else draft.skip
+    draft = replace(draft, header=place is not None, columns=columns, skip=skip or None)
+    return draft, [dict(zip(columns, row, strict=True)) for row in body] or [dict.fromkeys(columns, "")]
 
 
-def _header(rows: Sequence[tuple[int, list[str]]], width: int, wishes: Wishes) -> int | None:
+def _header(rows: header.Numbered, width: int, wishes: Wishes) -> int | None:
     """Which row names the columns: where the user says so, or where what they named stands, or by its looks."""
-    first = [row for _, row in rows]
     if wishes.header is False:
         return None
-    places = header.first_places(first)
+    first = [row for _, row in rows]
+    usable = {place: row for place in header.first_places(first) if (row := header.fitted(first, place, width))}
     wanted = wishes.columns or wishes.asked
-    for place in places if wanted else ():
-        names = delimited.column_names(header.padded(first[place], first[place + 1 :], width))
+    for place, row in usable.items() if wanted else ():
+        names = delimited.column_names(row)
         if names == tuple(wishes.columns or ()) or (wishes.columns is None and set(wanted) <= set(names)):
             return place
     if wishes.header:
-        rows_of_names = (place for place in places if not header.is_title(first[place], min(width, len(first[place]))))
-        return next((place for place in rows_of_names if len(first[place]) in (width, width - 1)), 0)
-    return None if wishes.columns is not None else header.header_place(first, width)
+        plainest = (place for place in usable if not header.is_title(first[place], width))
+        return next((place for place in (_by_looks(rows, width), *plainest, *usable) if place is not None), 0)
+    return None if wishes.columns is not None else header.header_place(rows, width)
+
+
+def _by_looks(rows: header.Numbered, width: int) -> int | None:
+    """The row that most likely names the columns."""
+    try:
+        return header.header_place(rows, width)
+    except header.UnclearError as unclear:
+        return int(unclear.args[0])
 
 
 def _stated(path: Path, draft: FileSpec, limits: Limits) -> str | None:
@@ -99,17 +105,17 @@ def _stated(path: Path, draft: FileSpec, limits: Limits) -> str | None:
     return match[1] if match else None
 
 
-def fits(path: Path, spec: FileSpec, limits: Limits) -> bool:
-    """Whether nearly all rows of a file have as many cells as there are columns."""
+def fits(path: Path, spec: FileSpec, limits: Limits, least: float = _FITTING) -> bool:
+    """Whether some share of a file's rows, or nearly all of them, have as many cells as there are columns."""
     found = cells(path, spec, limits, FIRST_ROWS)
     fitting = sum(len(row) == len(spec.columns) for _, row in found)
-    return fitting >= _FITTING * len(found)
+    return fitting >= least * len(found)
 
 
-def first_row(path: Path, spec: FileSpec, limits: Limits) -> tuple[str, ...]:
-    """The names that a file's first row would give to its columns."""
+def first_row(path: Path, spec: FileSpec, limits: Limits) -> Sequence[str]:
+    """The cells of a file's first row."""
     found = cells(path, spec, limits, 1)
-    return delimited.column_names(found[0][1]) if found else ()
+    return found[0][1] if found else ()
 
 
 def _delimiter(path: Path, draft: FileSpec, limits: Limits) -> str:

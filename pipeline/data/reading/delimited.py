@@ -91,6 +91,14 @@ def column_names(header: Sequence[str]) -> tuple[str, ...]:
     return tuple(names)
 
 
+def names_them(header: Sequence[str], columns: tuple[str, ...]) -> bool:
+    """Whether a header row gives columns these names; it may lack that of the first or of the last column."""
+    cells = [*header]
+    while len(cells) > len(columns) and not cells[-1].strip():
+        cells.pop()
+    return columns in (column_names(cells), column_names(["", *cells]), column_names([*cells, ""]))
+
+
 def _chunk(found: Cells, columns: Sequence[str], header: Sequence[str] | None) -> Chunk:
     width = len(columns)
     made = Chunk(found.lines, found.raws)
@@ -108,7 +116,7 @@ def _chunk(found: Cells, columns: Sequence[str], header: Sequence[str] | None) -
 
 
 def _check_header(path: Path, spec: FileSpec, line: int, header: Sequence[str]) -> None:
-    if column_names(header) != spec.columns:
+    if not names_them(header, spec.columns):
         raise GraftError(
             f"{path}: line {line}: the header is not the columns of increment.yaml",
             [f"header: {', '.join(header)}", f"columns: {', '.join(spec.columns)}"],

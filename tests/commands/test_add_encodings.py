@@ -28,6 +28,14 @@ def test_a_named_encoding_is_for_the_files_that_need_it(fresh: Clone, tmp_path: 
     assert spec(fresh)["files"]["raw/a.csv"]["encoding"] == "latin-1"  # of one file it is meant
 
 
+def test_rows_in_another_encoding_name_it_in_the_help(fresh: Clone, tmp_path: Path) -> None:
+    rows = [f"{question(n)} Größe,{WORDS[n % 3]}\n".encode("utf-8" if n % 5 > 1 else "cp1252") for n in range(60)]
+    (tmp_path / "a.csv").write_bytes(b"title,category\n" + b"".join(rows))
+    said = refused(fresh, NAME, str(tmp_path / "a.csv"), "--replace")
+    assert "undecodable characters: 24" in said
+    assert "encoding (graft add: --set encoding=NAME), or raise prepare.max_reject_share" in said
+
+
 def test_blank_in_any_script_is_blank_and_a_nul_in_a_header_is_no_name(fresh: Clone, tmp_path: Path) -> None:
     blank = ["\u3000,\u00a0\n", "\u3000\n", '"\u00a0","\u3000"\n', "\u2003,\ufeff\n", '"\u200b",\n']
     rows = "".join(f"{question(n)},{WORDS[n % 3]}\n{blank[n % 5]}" for n in range(60))

@@ -479,6 +479,14 @@ def test_a_header_that_several_files_have_is_none_of_their_rows(tmp_path, conten
     assert len({(spec.text, spec.label) for spec in specs.values()}) == 1
 
 
+def test_the_first_part_has_the_header_of_all_and_no_later_one_has(tmp_path):
+    parts = {"xab": two(LABELS, 1), "xac": two(LABELS, 2), "xad": "A lone lamp,Lamps\n" + two(LABELS, 3)}
+    specs, problems = drop(tmp_path, xaa="foo,bar\n" + two(LABELS), **parts)
+    assert problems == []
+    assert [specs[name].header for name in ("xaa", "xab", "xac", "xad")] == [True, False, False, False]
+    assert {(spec.text, spec.label) for spec in specs.values()} == {("foo", "bar")}
+
+
 def test_first_rows_of_copies_are_no_headers(tmp_path):
     specs, _ = drop(tmp_path, a=two(LABELS), b=two(LABELS))
     assert [spec.header for spec in specs.values()] == [False, False]

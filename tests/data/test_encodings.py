@@ -74,6 +74,15 @@ def test_accents_count_wherever_they_begin(tmp_path):
     assert offered(tmp_path, one_line)[0].startswith("as cp1252")
 
 
+def test_what_is_rare_or_far_in_a_line_is_shown(tmp_path):
+    rows = HEADER + "Kühlschrank mit Gefrierfach,Größe\n" * 9_000
+    found = offered(tmp_path, (rows + "żółta lampa łąka,Größe\n" + rows).encode("cp1250"))
+    assert found[0] == "as cp1250 a line reads: żółta lampa łąka,Größe"
+    items = ", ".join(f'{{"title": "Red desk lamp {n}", "category": "Lamps"}}' for n in range(9_000))
+    one_line = f'[{items}, {{"title": "木製の椅子とテーブル", "category": "Lamps"}}]'
+    assert "木製の椅子とテーブル" in offered(tmp_path, one_line.encode("shift_jis"))[0]
+
+
 def test_a_large_file_of_ascii_takes_no_time(tmp_path):
     path = tmp_path / "file.csv"
     path.write_bytes(HEADER.encode() + "".join(map(ROW.format, range(100_000))).encode() * 30)

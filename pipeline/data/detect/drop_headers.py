@@ -75,15 +75,21 @@ def _values(shapes: Shapes, paths: Sequence[Path]) -> list[Counter[str]]:
 def _take_away(
     open_: Sequence[Path], shapes: Shapes, heads: dict[Path, list[Head]], limits: Limits, count: int
 ) -> None:
-    """Read headers as data whose cells are data of other files, where most files have none."""
+    """Read headers as data whose cells are data of other files, where most files have none.
+
+    Of parts of one table only the first one has the header: a row that looks like one, alone in a later part, is data.
+    """
     named = [path for path in open_ if shapes[path].spec.header]
     unusual = [path for path in named if not any(map(is_known, shapes[path].spec.columns))]
     if not unusual or len(heads) < len(named):
         return
     values = _values(shapes, open_)
+    begins = Counter(_key(shapes[path].spec.columns) for path in named)
+    begins.update(_key(found[0][1]) for found in heads.values() if found)
     for path in unusual:
         columns = shapes[path].spec.columns
-        if any(name in column for name, column in zip(columns, values, strict=True)):
+        later = len(heads) > 1 and path != min(open_) and begins[_key(columns)] == 1
+        if later or any(name in column for name, column in zip(columns, values, strict=True)):
             spec = replace(shapes[path].spec, header=False, columns=_numbered(len(columns)))
             shapes[path] = FileShape(spec, file_shape.sample(path, spec, limits, count))
             heads[path] = _heads(path, shapes[path], limits)

@@ -95,7 +95,7 @@ def _binary(path: Path, head: bytes, *, packed: bool) -> tuple[str, str] | None:
 
 
 def _text(path: Path, head: bytes, *, packed: bool) -> tuple[str, str] | None:
-    """HTML, XML and SQL, told by their first and last bytes; a table may have such texts in its cells."""
+    """HTML, XML, YAML and SQL, told by their first and last bytes; a table may have such texts in its cells."""
     name = path.name.casefold().removesuffix(".gz").removesuffix(".zst")
     if name.endswith(".txt"):
         return None
@@ -105,9 +105,11 @@ def _text(path: Path, head: bytes, *, packed: bool) -> tuple[str, str] | None:
         found = next((kind[1:] for kind in _MARKUP if kind[0].match(start)), None)
         if found:
             return found
+    if name.endswith((".yaml", ".yml")) and not start.startswith((b"{", b"[")):
+        return "YAML", f"convert it to JSON lines{_PROSE}"
     last = end.rpartition(b"\n")[2]
     if name.endswith(".sql") or (_SQL.match(start) and (last.endswith(b";") or last.startswith(b"--"))):
-        return "SQL", "load it into a database, and export the table as CSV"
+        return "SQL statements", "load it into a database, and export the table as CSV"
     return None
 
 

@@ -4,6 +4,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from pipeline.common.errors import GraftError
+from pipeline.data.clean.unusable import UNDECODABLE
 from pipeline.data.prepare.selection import DUPLICATE, NEAR, OLDER
 
 REPEATED = (DUPLICATE, OLDER, NEAR)  # leaving these out loses nothing
@@ -24,6 +25,8 @@ def check(report: Mapping[str, Any], max_reject_share: float) -> None:
     if report["records"] and lost <= max_reject_share * read:
         return
     help_ = "correct the files, or how increment.yaml says to read them"
+    if report["rejects"].get(UNDECODABLE, 0) > 0.5 * lost:
+        help_ += ": encoding (graft add: --set encoding=NAME)"
     if report["records"]:
         message = (
             f"{name}: {lost} of {read} rows rejected ({lost / read:.1%}), "

@@ -4,17 +4,20 @@ A letter counts by the language that covers most of its line; one that stands wh
 capital inside a word, another script's letter, or a sign between letters, counts nothing.
 """
 
+import re
 import unicodedata
 from bisect import bisect
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 COMMON = (  # what catalogues come in; the order decides where nothing else does
     "cp1252", "cp1250", "cp1251", "shift_jis", "euc_kr", "euc_jp", "big5", "gb18030", "koi8_r", "cp1253", "cp1254",
     "cp1255", "cp1256", "cp1257", "cp874", "iso8859_2", "iso8859_5", "cp850", "cp852", "cp866", "cp437", "mac_roman",
 )  # fmt: skip
 _OFFERED = 3
-_PIECE, _LINE = 1 << 14, 60  # bytes that are compared, and of a line that is shown
+_LINE = 60  # bytes of a line that is shown
+_PIECE = re.compile(rb".{1,100}[^ ,]*[ ,]?", re.DOTALL)  # of a long line: no character holds a space or comma
+_OFTEN = 8  # lines that have one byte: so are those compared that are unlike most
 _USUAL_SIGN, _SIGN, _RARE = 0.9, 0.5, 0.5  # what a sign of the usual ones, another sign, and a rare letter count
 _USUAL_SIGNS = "“”„‘’–—…€£°®™«»·•¿¡×½¼²"
 _ALPHABETS = (  # letters of a language outside ASCII, the frequent ones first; the rare ones after a space
@@ -34,8 +37,7 @@ _ENDS, _BEGINS = "ךםןףץς", "เแโใไ"  # letters that end a word; v
 
 def offered(lines: Sequence[bytes]) -> dict[str, str]:
     """The likeliest encodings of some lines that are not ASCII, each with a line in which they differ."""
-    step = 1 + sum(map(len, lines)) // _PIECE
-    lines = [line[:_PIECE] for line in lines[::step]]  # from all over the file
+    lines = _sample(piece for line in lines for piece in _PIECE.findall(line) if not piece.isascii())
     texts: dict[str, tuple[str | None, ...]] = {}
     for name in COMMON:
         read = tuple(_decoded(line, name) for line in lines)
@@ -46,6 +48,18 @@ def offered(lines: Sequence[bytes]) -> dict[str, str]:
     differ = [len({texts[name][place] for name in best}) for place in range(len(lines))]
     shown = min(range(len(lines)), key=lambda place: (-differ[place], abs(len(lines[place]) - _LINE)))
     return {name: " ".join(lines[shown].decode(name, "replace").split())[: 2 * _LINE] for name in best}
+
+
+def _sample(lines: Iterable[bytes]) -> list[bytes]:
+    """Lines that between them have every byte outside ASCII, a few times each."""
+    seen: Counter[int] = Counter()
+    found = []
+    for line in lines:
+        special = {byte for byte in line if byte > 127}
+        if any(seen[byte] < _OFTEN for byte in special):
+            seen.update(special)
+            found.append(line)
+    return found
 
 
 def _decoded(line: bytes, encoding: str) -> str | None:

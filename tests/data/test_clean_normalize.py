@@ -43,6 +43,11 @@ def test_mojibake_is_repaired(broken, repaired):
     assert line(broken, NormalizeSettings(mojibake=False)) != repaired
 
 
+@pytest.mark.parametrize("text", ["Casaco “LÃ” feminino", "Suco “ROMÃ” 1L", "HORTELÃ™ 1L", "1.54 Å± 0.01"])
+def test_signs_behind_a_word_stay(text):
+    assert line(text, NormalizeSettings()) == text
+
+
 @pytest.mark.parametrize(
     "text",
     [

@@ -1,6 +1,6 @@
 """What is known of an increment's records: against the chain's index, the golden items, the slices and each other."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
 import numpy as np
@@ -12,7 +12,7 @@ from pipeline.data.index.index import Index, KnownRecords
 from pipeline.data.index.near import Pairs
 from pipeline.data.index.runs import ID, KEY, Matches, Rows
 from pipeline.data.index.sketch import Sketches
-from pipeline.data.records import message_columns
+from pipeline.data.records import date_kinds, message_columns
 from pipeline.data.records.message_columns import Digests, View
 
 FOLLOWS = 0.05  # history's texts are compared by estimate: this much less similar ones count as near, too
@@ -89,6 +89,8 @@ def gather(table: pa.Table, chain: Index, others: Others, similarity: float) -> 
     group = np.repeat(np.arange(4), sizes)
     pairs_2M = near.pairs(all_sketches, _some(forms), similarity, of=group <= GOLDEN, hang_together=True)
     met = _Met(pairs_2M, group)
+    own_dates, known_dates = table.column("date").to_pylist(), chain.newest_dates(met_C)
+    _require_one_kind(own_dates, known_dates.values())
     return Neighbours(
         view=view,
         prompts_N4=prompts_N4,
@@ -98,14 +100,24 @@ def gather(table: pa.Table, chain: Index, others: Others, similarity: float) -> 
         near=found,
         how_near_M=how_near_M,
         same_key=same_key,
-        dates=table.column("date").to_pylist(),
-        known_dates=chain.newest_dates(met_C),
+        dates=own_dates,
+        known_dates=known_dates,
         pairs_2M=met.pairs(),
         golden=met.by(NEW, GOLDEN) | _asked(prompts_N4, others.golden),
         in_slices=met.by(NEW, SLICES) | _asked(prompts_N4, others.slices),
         common=common,
         unfit_R=met.by(RESERVOIR, GOLDEN) | _asked(message_columns.digests(others.reservoir)[0], others.golden),
     )
+
+
+def _require_one_kind(own: Iterable[str | None], known: Iterable[str]) -> None:
+    """Refuse an increment whose dates cannot be compared with those that the chain knows of the same items.
+
+    Raises:
+        GraftError: as `date_kinds.require_one`.
+    """
+    some = {"this increment": next((date for date in own if date), None), "the chain": next(iter(known), None)}
+    date_kinds.require_one({where: date for where, date in some.items() if date})
 
 
 @dataclass(frozen=True, slots=True)

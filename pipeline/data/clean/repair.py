@@ -29,6 +29,7 @@ _RARE = (range(0x180, 0x300), range(0x340, 0x370))  # letters of few languages, 
 _OF_LANGUAGES = set("ƏəƠơƯưȘșȚț")
 _SYLLABLES = ("LATIN", "CJK", "HIRAGANA", "KATAKANA", "HANGUL")  # one alone may be a word, or part of one
 _SURE = 3  # repaired characters, where nothing else tells
+_OPENING = {"”": "“", "’": "‘"}  # quotation marks, by the closing one
 
 
 def unescaped(text: str) -> str:
@@ -68,9 +69,13 @@ def _line(text: str) -> str:
 def _place(match: re.Match[str]) -> str:
     import ftfy
 
-    if not ftfy.badness.is_bad(match[0]):
-        return match[0]
-    fixed, text = ftfy.fix_encoding(match[0]), match.string
+    text, closing = match.string, match[0][-1]
+    opened = closing in _OPENING and text.count(_OPENING[closing], 0, match.start()) > text.count(
+        closing, 0, match.start()
+    )
+    if opened or not ftfy.badness.is_bad(match[0]):
+        return match[0]  # “LÃ” is in quotation marks
+    fixed = ftfy.fix_encoding(match[0])
     left, right = text[max(0, match.start() - 1) : match.start()], text[match.end() : match.end() + 1]
     return fixed if _is_sure(f"{left}{match[0]}{right}", f"{left}{fixed}{right}") else match[0]
 
@@ -107,8 +112,16 @@ def _is_likely(before: str, after: str, lost: int, signs: bool) -> bool:
         )
     if lead not in _LEADS or ord(new) > 0x17F or not (signs or lead in "ÃÂ"):
         return False
+    if _ends_a_word(before, place + 1, right):
+        return False
     shouted = left.isupper() and (new.islower() or lead not in "ÃÂ")  # MANHÃ®, SEPPÄ½
     return not shouted or right.isalpha()
+
+
+def _ends_a_word(before: str, place: int, right: str) -> bool:
+    """Whether a sign stands behind a whole word, as in HORTELÃ™ and 1.54 Å±, and is no half of a letter."""
+    sign, alone = before[place], not before[: place - 1][-1:].strip()
+    return not right.isalpha() and (sign in "™•" or (alone and before[place - 1] == "Å"))
 
 
 def _script(character: str) -> str:

@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
 
 from pipeline.common.errors import GraftError
+from pipeline.data.records import date_kinds
 
 _MONTHS = ("jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", "nov", "dec")
 _NAME = (
@@ -17,7 +18,7 @@ _NAME = (
 )
 _TIME = (
     r"(?:(?:T|,?\s+)(?P<hour>\d{1,2}):(?P<minute>\d{2})(?::(?P<second>\d{2})(?:[.,](?P<part>\d{1,9}))?)?"
-    r"(?:\s?(?P<half>[ap])\.?m\.?)?(?:\s?(?P<zone>Z|UTC|GMT|[+-]\d{2}:?\d{2}))?)?"
+    r"(?:\s?(?P<half>[ap])\.?m\.?)?(?:\s?(?P<zone>Z|UTC|GMT|[+-]\d{2}(?::?\d{2})?))?)?"
 )
 _DAY, _MONTH, _YEAR, _SHORT_YEAR = (
     r"(?P<day>\d{1,2})",
@@ -26,7 +27,7 @@ _DAY, _MONTH, _YEAR, _SHORT_YEAR = (
     r"(?P<year>\d{4}|\d{2})",
 )
 _WEEKDAY = r"(?:(?:mon|tue|wed|thu|fri|sat|sun)[a-z]*\.?,?\s+)?"
-DAY_FIRST, MONTH_FIRST = "day first", "month first"
+DAY_FIRST, MONTH_FIRST, SHORT_YEAR_FIRST, NUMBERS = "day first", "month first", "two digits of a year first", "numbers"
 _NOTATIONS = {  # name -> patterns; a file's values are of one of them
     "year first": (
         rf"{_YEAR}-{_MONTH}",
@@ -34,22 +35,29 @@ _NOTATIONS = {  # name -> patterns; a file's values are of one of them
         rf"{_YEAR}[年년]\s?{_MONTH}[月월](?:\s?{_DAY}[日일])?{_TIME}",
     ),
     DAY_FIRST: (rf"{_DAY}(?P<mark>[-/.])\s?{_MONTH}(?P=mark)\s?{_SHORT_YEAR}\.?{_TIME}",),
+    SHORT_YEAR_FIRST: (rf"(?P<year>\d{{2}})(?P<mark>[-/.]){_MONTH}(?P=mark){_DAY}{_TIME}",),
     MONTH_FIRST: (rf"{_MONTH}(?P<mark>[-/]){_DAY}(?P=mark){_SHORT_YEAR}{_TIME}",),
     "month by name": (
         rf"{_WEEKDAY}{_DAY}(?:st|nd|rd|th)?[\s-]{_NAME},?[\s-]{_YEAR}{_TIME}",
         rf"{_WEEKDAY}{_NAME}\s{_DAY}(?:st|nd|rd|th)?,?\s{_YEAR}{_TIME}",
     ),
     "YYYYMMDD": (r"(?P<year>(?:19|20)\d{2})(?P<month>\d{2})(?P<day>\d{2})",),
-    "seconds since 1970": (r"(?P<seconds>1\d{9})",),
+    "YYYYMMDDhhmm": (
+        r"(?P<year>(?:19|20)\d{2})(?P<month>\d{2})(?P<day>\d{2})T?(?P<hour>\d{2})(?P<minute>\d{2})"
+        r"(?:(?P<second>\d{2})(?:\.(?P<part>\d{1,9}))?)?(?P<zone>Z)?",
+    ),
+    "seconds since 1970": (r"(?P<seconds>1\d{9}(?:\.\d{1,9})?)",),
     "milliseconds since 1970": (r"(?P<milliseconds>1\d{12})",),
-    "numbers": (r"(?P<number>\d{1,19})",),
+    NUMBERS: (r"(?P<number>\d{1,19})",),
 }
 _COMPILED = {
     name: tuple(re.compile(pattern.replace(r"\d", "[0-9]"), re.IGNORECASE) for pattern in patterns)
     for name, patterns in _NOTATIONS.items()
 }
+_UNCLEAR = (DAY_FIRST, MONTH_FIRST, SHORT_YEAR_FIRST)  # notations that the same values may be in
+_TIMED = ("YYYYMMDD", "YYYYMMDDhhmm", "seconds since 1970", "milliseconds since 1970")  # that numbers may be in
 _SHOWN = 5  # values that a refusal shows
-_HELP = "write all dates of the column in one notation, such as 2026-09-30, or leave the date out of increment.yaml"
+_HELP = date_kinds.HELP
 
 Places = Mapping[str, str]  # a value -> where it stands first, FILE:LINE
 
@@ -67,17 +75,34 @@ def sortable(values: Mapping[str, Places]) -> dict[str, dict[str, str]]:
     problems = [line for file, places in values.items() if not notations[file] for line in _odd(file, places)]
     if problems:
         raise GraftError("dates are not of one notation", problems, help=_HELP)
-    sure = {found[0] for found in notations.values() if len(found) == 1} & {DAY_FIRST, MONTH_FIRST}
+    sure = {found[0] for found in notations.values() if len(found) == 1} & {*_UNCLEAR}
     for file, found in notations.items():
-        if {DAY_FIRST, MONTH_FIRST} <= set(found):
-            if len(sure) != 1:
-                value, place = next(iter(values[file].items()))
-                problem = f"{place}: {value!r} may begin with the day or with the month, and so may all of {file}"
-                problems.append(problem)
-            notations[file] = list(sure)
+        ways = [name for name in found if name in _UNCLEAR]
+        if len(ways) > 1 and (chosen := _likelier(values[file], ways, sure)):
+            notations[file] = [chosen]
+        elif len(ways) > 1:
+            value, place = next(iter(values[file].items()))
+            problems.append(f"{place}: {value!r} may have the {' or the '.join(ways)}, and so may all of {file}")
     if problems:
         raise GraftError("dates can be read in two ways", problems, help=_HELP)
-    return {file: {value: str(read(value, notations[file][0])) for value in places} for file, places in values.items()}
+    read_as = {
+        file: {value: str(read(value, notations[file][0])) for value in places} for file, places in values.items()
+    }
+    date_kinds.require_one({f"{file}:": next(iter(found.values())) for file, found in read_as.items() if found})
+    return read_as
+
+
+def _likelier(places: Places, ways: list[str], sure: set[str]) -> str | None:
+    """Of several notations the one that another file has, or in which all dates are alike, or with the fewest years."""
+    dates = {name: [str(read(value, name)) for value in places] for name in ways}
+    if len({tuple(found) for found in dates.values()}) == 1:
+        return ways[0]
+    if len(sure) == 1 and (known := next(iter(sure))) in ways:
+        return known
+    years = {name: len({date[:4] for date in found}) for name, found in dates.items()}
+    fewest = [name for name in ways if years[name] == min(years.values())]
+    dotted = DAY_FIRST in fewest and all("." in value for value in places)
+    return DAY_FIRST if dotted else fewest[0] if len(fewest) == 1 else None
 
 
 def read(value: str, notation: str) -> str | None:
@@ -90,15 +115,18 @@ def read(value: str, notation: str) -> str | None:
 
 
 def _of_all(places: Places) -> list[str]:
-    """The notations that all values of a file are in; plain numbers count where nothing else does."""
+    """The notations that all values of a file are in; plain numbers count where no value can be anything else."""
     found = [name for name in _COMPILED if all(read(value, name) is not None for value in places)]
-    return found if len(found) < 2 else [name for name in found if name != "numbers"]
+    if found == [NUMBERS] and any(read(value, name) is not None for value in places for name in _TIMED):
+        return []
+    return found if len(found) < 2 else [name for name in found if name != NUMBERS]
 
 
 def _odd(file: str, places: Places) -> list[str]:
     """The values of a file that are not as most of it is."""
     fitting = {name: {value for value in places if read(value, name) is not None} for name in _COMPILED}
-    most = max(fitting, key=lambda name: len(fitting[name]))
+    dates = {name: values for name, values in fitting.items() if name != NUMBERS}
+    most = max(dates, key=lambda name: len(dates[name]))
     usual = f" ({most}), as most of {file} is" if fitting[most] else ""
     return [f"{places[value]}: {value!r} is no date{usual}" for value in places if value not in fitting[most]][:_SHOWN]
 
@@ -108,9 +136,9 @@ def _canonical(parts: Mapping[str, str]) -> str | None:
         return parts["number"].rjust(20, "0")
     try:
         if "seconds" in parts or "milliseconds" in parts:
-            seconds = int(parts["seconds"]) if "seconds" in parts else int(parts["milliseconds"]) / 1000
+            seconds = float(parts["seconds"]) if "seconds" in parts else int(parts["milliseconds"]) / 1000
             return datetime.fromtimestamp(seconds, UTC).replace(tzinfo=None).isoformat()
-        year = int(parts["year"]) + (2000 if len(parts["year"]) == 2 else 0)
+        year = _full(parts["year"])
         month = _MONTHS.index(parts["name"].casefold()) + 1 if "name" in parts else int(parts["month"])
         if "day" not in parts:
             return datetime(year, month, 1).strftime("%Y-%m")
@@ -125,6 +153,11 @@ def _canonical(parts: Mapping[str, str]) -> str | None:
         return None
 
 
+def _full(year: str) -> int:
+    """A year of four digits: of two, 69 to 99 are of the last century, as POSIX has it."""
+    return int(year) if len(year) == 4 else int(year) + (1900 if int(year) >= 69 else 2000)
+
+
 def _hour(parts: Mapping[str, str]) -> int:
     hour, half = int(parts["hour"]), parts.get("half", "").casefold()
     if half and not 1 <= hour <= 12:
@@ -135,5 +168,5 @@ def _hour(parts: Mapping[str, str]) -> int:
 def _offset(zone: str) -> timedelta:
     if zone[0] not in "+-":
         return timedelta(0)
-    size = timedelta(hours=int(zone[1:3]), minutes=int(zone[-2:]))
+    size = timedelta(hours=int(zone[1:3]), minutes=int(zone[3:].lstrip(":") or 0))
     return size if zone[0] == "+" else -size

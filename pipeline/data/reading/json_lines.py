@@ -76,7 +76,7 @@ def _lenient(text: str) -> Any:
         ValueError: it is no such text.
     """
     text = _ESCAPE.sub(_paired, text) if "\\u" in text else text
-    if "NaN" in text or "Infinity" in text:
+    if text.lstrip().startswith("{") and ("NaN" in text or "Infinity" in text):
         return json.loads(text, parse_constant=lambda _: None)
     return orjson.loads(text)
 

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.conftest import Chain, Clone
+from tests.conftest import Chain, Clone, some
 
 GOLDEN = '{"text": "blue garden chair", "label": "furniture"}\n'
 HIDDEN = {  # an input of each kind that people keep by hand
@@ -153,7 +153,7 @@ SETTINGS = {  # of a clone that would rewrite line ends -> what the message name
 }
 
 
-@pytest.mark.parametrize("name", SETTINGS)
+@pytest.mark.parametrize("name", some(SETTINGS, quick=("core.autocrlf",)))
 @pytest.mark.parametrize("age", ["as shipped", "older"])
 def test_rewritten_line_ends_are_refused_with_the_setting_and_a_way_out(
     chain: Chain, tmp_path: Path, name: str, age: str

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import click
 
+from pipeline.chain.commits import git
 from pipeline.common import errors
 from pipeline.common.errors import GraftError
 
@@ -71,4 +72,5 @@ def _go_to_root() -> Path:
     if Path(__file__).resolve().parent != (root / "pipeline").resolve():  # installed from another clone
         os.environ[_CALLED_FROM] = str(here)
         os.execv(sys.executable, [sys.executable, "-m", "pipeline", *sys.argv[1:]])
+    git.require_own_repository()
     return here

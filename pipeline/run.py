@@ -37,6 +37,7 @@ def main() -> None:
     """Bring the tree up to date, print the report, and say whether the candidate may be released."""
     about, _, more = (__doc__ or "").partition("\n\n")
     argparse.ArgumentParser(prog="python -m pipeline.run", description=about, epilog=more).parse_args()
+    git.require_own_repository()
     values = effective.load()
     effective.require_files()
     tree, store = candidate.tree(), Store()

@@ -11,6 +11,7 @@ from pipeline.chain.history import releases
 from pipeline.chain.lock import environment, lockfile
 from pipeline.chain.store import dvc
 from pipeline.chain.store.objects import Store
+from pipeline.chain.verify import manifest_check, restoring
 from pipeline.common.errors import GraftError
 from pipeline.settings import effective
 
@@ -83,8 +84,9 @@ def _check(tree: candidate.Tree, as_json: bool) -> None:
     found, stale = differences(tree), dvc.stale_stage()
     wrong = {} if stale else recorded.differences(tree)
     found += wrong.values()
-    reasons = staleness.find(Store(), tree.held) if tree.held and stale else []
-    upgraded, unkept_files = only_upgraded(tree, found, reasons), unkept.find(Store())
+    store = Store()
+    reasons = staleness.find(store, tree.held) if stale else []
+    upgraded, unkept_files = only_upgraded(tree, found, reasons), unkept.find(store)
     if as_json:
         report = {"differences": found, "released": tree.held.tag if tree.held else None, "stale": stale}
         terminal.echo_json(report | {"unkept": list(map(str, unkept_files))})
@@ -99,6 +101,12 @@ def _check(tree: candidate.Tree, as_json: bool) -> None:
         raise GraftError("dvc.lock is not of this candidate", found, help=recorded.WAY_OUT)
     if found and not upgraded:
         raise GraftError("models.lock is not current", found, help="graft lock, then dvc repro")
+    if stale and staleness.only_outputs(reasons):
+        raise GraftError(
+            "outputs are not those that dvc.lock names",
+            staleness.words(reasons),
+            help=restoring.of_stale(reasons, manifest_check.read(None), store),
+        )
     if stale and not upgraded:
         raise GraftError(
             f"dvc.lock is not current: stage {stale} and what follows would run",

@@ -1,8 +1,8 @@
 """Line ends that git rewrote: a file whose bytes are not the pinned ones, and would be with LF for CRLF."""
 
+BEFORE = "commit or stash your own changes, "
 WAY_OUT = (
-    "commit or stash your own changes, then: git config core.autocrlf false && git config core.eol lf && "
-    "git rm -r -q --cached . && git reset -q --hard"
+    "git config core.autocrlf false && git config core.eol lf && git rm -r -q --cached . && git reset -q --hard"
 )
 
 

@@ -12,14 +12,15 @@ PIPELINE = Path("dvc.yaml")
 # What systems and tools leave in any folder; .dvcignore names the same. No raw data has such a name.
 LEAVINGS = (
     "__pycache__", ".mypy_cache", ".ruff_cache", ".pytest_cache", ".ipynb_checkpoints", ".idea", ".vscode", ".history",
-    ".vs", ".fleet", ".zed", ".ropeproject", ".spyproject", ".hypothesis", ".pyre", ".DS_Store", "._*", "Thumbs.db",
-    "desktop.ini", ".directory", ".nfs*", ".fuse_hidden*", ".~lock.*",
+    ".vs", ".fleet", ".zed", ".nova", ".cursor", ".claude", ".metals", ".devcontainer", ".project", ".settings",
+    "nbproject", ".ropeproject", ".spyproject", ".hypothesis", ".pyre", ".DS_Store", "._*", ".AppleDouble",
+    "__MACOSX", "Thumbs.db", "ehthumbs.db", "desktop.ini", "@eaDir", ".directory", ".Trash-*", ".nfs*",
+    ".fuse_hidden*", ".goutputstream-*", ".~lock.*", "~$*", ".*.kate-swp",
 )  # fmt: skip
 # What editors leave beside a file. Raw data may be called so: only in folders of files that people keep by hand.
 KEPT = ("pipeline", "metrics", "data/augment", "data/golden", "data/templates", "examples/base")
 BESIDE = (
-    "*.py[co]", "*.sw[a-px]", "*~", ".#*", "#*#", "*.orig", "*.rej", "*.bak", "*.save", "*.tmp", "4913", "nohup.out",
-    ".coverage",
+    ".*", "*.py[co]", "*.sw[a-px]", "*~", "#*#", "*.orig", "*.rej", "*.bak", "*.save", "*.tmp", "4913", "nohup.out",
 )  # fmt: skip
 
 

@@ -17,7 +17,10 @@ def test_a_subfolder_is_refused_and_the_documented_submodule_works(fresh: Clone,
     mono.git("init", "-q", "--initial-branch", "main")
     mono.commit("Everything of the shop")
     inside = Clone(mono.path / "models/titles")
-    for arguments in (("plan",), ("lock",), ("lock", "--check"), ("release",), ("add", "new", "README.md")):
+    for arguments in (
+        ("plan",), ("lock",), ("lock", "--check"), ("release",), ("add", "new", "README.md"), ("verify",),
+        ("diff", "HEAD", "HEAD"), ("rollback", "v1.0.0"), ("log",), ("gc",),
+    ):  # fmt: skip
         said = inside.graft(*arguments, code=1)
         assert f"git's top level is {mono.path}, and dvc.yaml is in its subfolder models/titles" in said
         assert "git subtree split --prefix models/titles" in said

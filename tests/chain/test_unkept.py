@@ -1,6 +1,7 @@
 """What is committed is what was used: files that stages read and a commit would not hold are named and refused."""
 
 import json
+import re
 import shutil
 import subprocess
 from pathlib import Path
@@ -75,6 +76,8 @@ def test_what_tools_leave_beside_inputs_never_counts(clone: Clone) -> None:
     before = clone.dvc("status")
     for path in (
         "data/golden/.idea/x.jsonl", "data/golden/.x.jsonl.swp", "data/golden/.#x.jsonl", "data/golden/x.jsonl~",
+        "data/golden/.hidden.jsonl", "data/golden/~$x.jsonl", "data/golden/@eaDir/x.jsonl", "metrics/nbproject/a.py",
+        "data/golden/.metals/rules.md", "metrics/.price.py.kate-swp", "data/augment/__MACOSX/._words.tsv",
         "metrics/__pycache__/x.pyc", "metrics/.vscode/a.json", "data/augment/._words.tsv", "data/templates/.DS_Store",
     ):  # fmt: skip
         lay(clone, path, "junk")
@@ -88,6 +91,20 @@ def test_what_tools_leave_beside_inputs_never_counts(clone: Clone) -> None:
     )
     names = clone.python(f"{load}print([*golden.load(Path('data/golden'), '', o).slices])")
     assert names == "['golden-bestsellers']\n"
+
+
+def test_a_base_in_the_repository_that_git_ignores_is_named_and_its_help_helps(fresh: Clone) -> None:
+    shutil.copytree(fresh.path / "examples/base", fresh.path / "bases/ours")
+    lay(fresh, ".git/info/exclude", "/bases/\n")
+    params = fresh.read("params.yaml").replace("source: builtin", "source: path:bases/ours")
+    lay(fresh, "params.yaml", params)
+    fresh.graft("lock")
+    named = [line for line in unkept(fresh) if line.startswith("bases/ours/")]
+    assert "bases/ours/model.safetensors: of the base, and not in git: ignored by .git/info/exclude:1:/bases/" in named
+    assert "bases/ours/config.json: of the base" in fresh.graft("release", code=1)
+    assert "help: base.store: dvc in params.yaml" in unkept(fresh)[-1]
+    lay(fresh, "params.yaml", params.replace("store: cache", "store: dvc"))
+    assert unkept(fresh) == []
 
 
 def test_a_new_input_that_git_does_not_ignore_is_an_uncommitted_change(clone: Clone) -> None:
@@ -150,10 +167,11 @@ SETTINGS = {  # of a clone that would rewrite line ends -> what the message name
     "core.autocrlf": ("git config core.autocrlf true", "core.autocrlf=true (file:.git/config)"),
     "attributes": ("git config core.eol crlf && echo '* text=auto' > .git/info/attributes", "attribute text=auto"),
     "eol": ("echo '*.json text eol=crlf' > .git/info/attributes", "attribute text=set, eol=crlf"),
+    "committed": ("echo '*.json text eol=crlf' >> .gitattributes && git commit -q -a -m Ours", "text=set, eol=crlf"),
 }
 
 
-@pytest.mark.parametrize("name", some(SETTINGS, quick=("core.autocrlf",)))
+@pytest.mark.parametrize("name", some(SETTINGS, quick=("core.autocrlf", "committed")))
 @pytest.mark.parametrize("age", ["as shipped", "older"])
 def test_rewritten_line_ends_are_refused_with_the_setting_and_a_way_out(
     chain: Chain, tmp_path: Path, name: str, age: str
@@ -178,7 +196,9 @@ def test_rewritten_line_ends_are_refused_with_the_setting_and_a_way_out(
         assert arguments[0] == "verify" or named in said, said
     assert clone.read("models.lock") == locked
     way_out = next(line for line in unkept(clone) if line.startswith("help: "))
-    clone.run("sh", "-c", "rm -f .git/info/attributes" if "take text and eol out of" in way_out else "true")
+    taken_out = re.findall(r"take text and eol of such files out of (\S+),", way_out)
+    for place in taken_out:
+        lay(clone, place, re.sub(r".*eol=crlf\n|.*text=auto\n", "", clone.read(place)))
     clone.run("sh", "-c", way_out.rpartition("then: ")[2])
     clone.graft("verify")
     clone.graft("lock", "--check")

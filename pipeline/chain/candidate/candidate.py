@@ -72,25 +72,7 @@ def tree_of(revision: str) -> Tree:
     return _tree(lockfile.parse(text, at), manifest, git.show(revision, str(WITHDRAWN)), f"{revision}:")
 
 
-def require_own_repository() -> None:
-    """Refuse a subfolder of another git repository: tags, dvc.lock and manifests are read from the root of a commit.
-
-    Raises:
-        GraftError: git's top level is another folder than this one.
-    """
-    top, here = git.top_level().resolve(), Path.cwd().resolve()
-    if top != here:
-        inside = here.relative_to(top).as_posix() if here.is_relative_to(top) else here.as_posix()
-        raise GraftError(
-            "Graft needs a git repository of its own",
-            [f"git's top level is {top}, and dvc.yaml is in its subfolder {inside}"],
-            help=f"git subtree split --prefix {inside} makes a commit of that folder alone for a repository of its "
-            "own; the other one takes it in as a submodule: docs/how-to/monorepo.md",
-        )
-
-
 def _tree(lock: Lock, manifest: str | None, taken_back: bytes | None, at: str = "") -> Tree:
-    require_own_repository()
     known = releases.read()
     releases.warn(known.unreadable)
     return Tree(

@@ -4,6 +4,7 @@ DVC hashes whatever is in the folders that dvc.yaml names. What git ignores, wha
 and what git writes with other line ends than it keeps enters the run, and a fresh clone has something else.
 """
 
+import os
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
@@ -14,10 +15,13 @@ from pipeline.chain.store import visible_files
 from pipeline.chain.store.objects import Store
 from pipeline.common import line_ends, sources
 from pipeline.common.errors import GraftError
+from pipeline.model.base import base_files
+from pipeline.settings import effective
 
 SHOWN = 10  # files of one kind that are named
 _LINE_ENDS = "git keeps it with other line ends"
 _ALWAYS = ("params.yaml", "models.lock", "dvc.yaml", "dvc.lock", ".dvcignore")  # no dependency names all of them
+_USERS_ATTRIBUTES = f"{os.environ.get('XDG_CONFIG_HOME') or '~/.config'}/git/attributes"  # as man gitattributes says
 _SUBMODULE, _LINK = "160000", "120000"
 
 
@@ -49,6 +53,7 @@ def find(store: Store) -> list[Unkept]:
         *(_linked(path, link) for path, link in links.items()),
         *(_in_submodule(path, module) for path, module in inside.items()),
         *_not_in_git(unknown, visible_files.tracked(store)),
+        *_base_not_in_git(),
         *_unseen(index, set(seen), deps),
         *rewritten({path: entry for path, entry in index.items() if path not in links}),
     ]
@@ -140,10 +145,25 @@ def dirty_way_out(changed: Iterable[str]) -> str | None:
 
 def line_ends_way_out(path: str) -> str:
     """What gives a file the bytes that git keeps, where its line ends were rewritten."""
-    place = Path(git.run("rev-parse", "--git-path", "info/attributes"))
-    own = place.is_file() and any(word in place.read_text(errors="replace") for word in ("text", "eol"))
-    before = f"take text and eol out of {place}; " if own and _attributes(path) else ""
-    return f"{before}{line_ends.WAY_OUT}"
+    places = [place for place in _attributes_files(path) if _sets_line_ends(place)] if _attributes(path) else []
+    committed = [place for place in places if place in git.indexed(*places)]
+    before = f"take text and eol of such files out of {' and '.join(places)}, then: " if places else ""
+    keep = f"git commit -q -m 'Line ends as they are' -- {' '.join(committed)} && " if committed else ""
+    return f"{line_ends.BEFORE}{before or 'then: '}{keep}{line_ends.WAY_OUT}"
+
+
+def _attributes_files(path: str) -> list[str]:
+    """The files in which git looks for a path's attributes: the ones of its folders, this clone's, this user's."""
+    within = [(folder / ".gitattributes").as_posix() for folder in PurePosixPath(path).parents]
+    own = git.run("rev-parse", "--git-path", "info/attributes")
+    users = git.run("config", "--type=path", "--default", _USERS_ATTRIBUTES, "--get", "core.attributesFile")
+    return [place for place in (*within, own, users) if Path(place).is_file()]
+
+
+def _sets_line_ends(place: str) -> bool:
+    """Whether an attributes file has a line that makes git rewrite line ends; `-text` is none."""
+    lines = Path(place).read_text(encoding="utf-8", errors="replace").splitlines()
+    return any(word == "text" or word.startswith(("text=", "eol=")) for line in lines for word in line.split()[1:])
 
 
 def _cause(path: str) -> str:
@@ -216,6 +236,25 @@ def _not_in_git(paths: list[str], tracked: list[str]) -> Iterator[Unkept]:
                 why=f"not in git: ignored by {rules[path]}",
                 help="git add --force FILE and commit; or delete the file, then dvc repro",
             )
+
+
+def _base_not_in_git() -> Iterator[Unkept]:
+    """Files of a base that lies in the repository and that git does not hold; a folder elsewhere is no part of it."""
+    base = lockfile.load().base
+    folder = base_files.local_folder(base.requested.source).absolute()
+    if not base.requested.source.startswith("path:") or not folder.is_relative_to(Path.cwd()):
+        return
+    if effective.load()["base"]["store"] == "dvc":
+        return
+    names = [(folder / name).relative_to(Path.cwd()).as_posix() for name in base.resolved.sha256]
+    in_git = git.indexed(*names)
+    rules = git.ignore_rules(name for name in names if name not in in_git)
+    for name, rule in rules.items():
+        yield Unkept(
+            path=name,
+            why=f"of the base, and not in git: ignored by {rule}",
+            help="base.store: dvc in params.yaml has DVC keep a copy of the base, with dvc repro",
+        )
 
 
 def _unseen(index: dict[str, tuple[str, str]], seen: set[str], deps: list[str]) -> Iterator[Unkept]:

@@ -242,6 +242,23 @@ def top_level() -> Path:
     return Path(run("rev-parse", "--show-toplevel"))
 
 
+def require_own_repository() -> None:
+    """Refuse a subfolder of another git repository: tags, dvc.lock and manifests are read from the root of a commit.
+
+    Raises:
+        GraftError: git's top level is another folder than this one.
+    """
+    top, here = top_level().resolve(), Path.cwd().resolve()
+    if top != here:
+        inside = here.relative_to(top).as_posix() if here.is_relative_to(top) else here.as_posix()
+        raise GraftError(
+            "Graft needs a git repository of its own",
+            [f"git's top level is {top}, and dvc.yaml is in its subfolder {inside}"],
+            help=f"git subtree split --prefix {inside} makes a commit of that folder alone for a repository of its "
+            "own; the other one takes it in as a submodule: docs/how-to/monorepo.md",
+        )
+
+
 def head() -> str:
     """Commit of HEAD, 40 hex digits."""
     return run("rev-parse", "--verify", "HEAD^{commit}")

@@ -28,7 +28,7 @@ BESIDE = (
     "chat_template*.jinja",
 )
 _TEXTS = (".json", ".jinja", ".txt")
-_LINE_ENDS = f"line ends alone differ: {line_ends.WAY_OUT}"
+_LINE_ENDS = f"line ends alone differ: {line_ends.BEFORE}then: {line_ends.WAY_OUT}"
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

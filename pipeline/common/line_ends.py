@@ -1,9 +1,7 @@
 """Line ends that git rewrote: a file whose bytes are not the pinned ones, and would be with LF for CRLF."""
 
 BEFORE = "commit or stash your own changes, "
-WAY_OUT = (
-    "git config core.autocrlf false && git config core.eol lf && git rm -r -q --cached . && git reset -q --hard"
-)
+WAY_OUT = "git config core.autocrlf false && git config core.eol lf && git rm -r -q --cached . && git reset -q --hard"
 
 
 def with_lf(content: bytes) -> bytes:

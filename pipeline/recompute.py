@@ -6,6 +6,7 @@ an item is taken as recorded: `graft verify --rescore` asks it.
 """
 
 from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import replace
 from itertools import islice
 from pathlib import Path
 from typing import Any
@@ -19,6 +20,7 @@ from pipeline.data.prepare.settings import PrepareSettings
 from pipeline.data.reading import increment as increments
 from pipeline.data.records.records import Record
 from pipeline.evaluation import compared_models, predictions, predictions_content
+from pipeline.evaluation import items as evaluated
 from pipeline.evaluation.metrics import write_figures
 from pipeline.evaluation.predict import keys
 from pipeline.evaluation.settings import EvaluateSettings
@@ -50,6 +52,7 @@ def main() -> None:
         again = predictions_content.build(items, varied, models, labels, rows, released)
         problems += _differences(again, {k: v for k, v in recorded.items() if k not in BESIDE})
         problems += _models(recorded["models"], released)
+        problems += _asked_of_base(items, rows.get(predictions.BASE))
         problems += islice(_keys(records, rows, recorded["models"], compared_models.decoding(asked)), SHOWN)
         problems += islice(_kept(records, rows, released), SHOWN)
     files.write_json(PROBLEMS, problems)
@@ -100,7 +103,7 @@ def _rows(
     """The recorded rows, by side and record."""
     return {
         name: {record.id: entry.get(name) for record, entry in zip(records, entries, strict=True)}  # type: ignore[misc]
-        for name in predictions.SIDES
+        for name in (*predictions.SIDES, predictions.BASE)
         if models.get(name) is not None
     }
 
@@ -130,6 +133,18 @@ def _models(models: Mapping[str, Any], released: Mapping[str, Mapping[str, Any]]
             own = {**(models["candidate"] or {}), "weights": weights, "labels": labels}
         if models.get(name) != own:
             yield f"models.{name}: not the model that models/{name} holds"
+    untuned = None if lockfile.load().parent else {**(models["candidate"] or {}), "weights": keys.digest([])}
+    if models.get(predictions.BASE) != untuned:
+        yield "models.base: not the pinned base, which a first release alone is held against"
+
+
+def _asked_of_base(items: evaluated.Items, rows: Mapping[str, Any] | None) -> Iterator[str]:
+    """Items that the untuned base was asked and need not be, or the other way round."""
+    if rows is None:
+        return
+    asked = {record.id for record in predictions_content.asked_of_base(items)}
+    differing = sorted(id_ for id_ in rows.keys() | asked if (rows.get(id_) is not None) != (id_ in asked))
+    yield from islice((f"item {id_[:12]}: asked of the base or not, against evaluate" for id_ in differing), SHOWN)
 
 
 def _weights(outputs: Mapping[str, Any], adapter: Path) -> str:
@@ -139,13 +154,14 @@ def _weights(outputs: Mapping[str, Any], adapter: Path) -> str:
 
 
 def _keys(
-    records: list[Record], rows: predictions_content.Rows, models: Mapping[str, Any], decoding: keys.Decoding
+    records: list[Record], rows: predictions_content.Rows, models: Mapping[str, Any], asked: keys.Decoding
 ) -> Iterator[str]:
     """Rows whose key is not the one of their model and item. With other libraries every key is another one."""
     if environment.differences(lockfile.load().toolchain, environment.toolchain()):
         return
     for name, by_id in rows.items():
         model = keys.known(models[name])
+        decoding = replace(asked, max_new_tokens=0) if name == predictions.BASE else asked
         for record in records:
             row = by_id[record.id]
             if row is not None and row.get("key") != keys.key(model, decoding, record):

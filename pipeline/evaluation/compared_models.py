@@ -28,8 +28,8 @@ PREDICTIONS = "predictions.json"
 class ModelFiles:
     """One of the models that are compared."""
 
-    name: str  # candidate | parent | anchor
-    adapter: Path
+    name: str  # candidate | parent | anchor | base
+    adapter: Path | None  # None: the untuned base
     model: keys.ModelHashes
     labels: Sequence[str]
 
@@ -67,8 +67,13 @@ def candidate(base: pinned.Base, adapter: Path = ADAPTER, labels: Sequence[str] 
     return ModelFiles(name="candidate", adapter=adapter, model=_served(base, adapter, knows), labels=knows)
 
 
-def _served(base: pinned.Base, adapter: Path, labels: Sequence[str]) -> keys.ModelHashes:
-    """An adapter as params.yaml serves it today."""
+def untuned(base: pinned.Base, labels: Sequence[str]) -> ModelFiles:
+    """The base itself, asked as the candidate is: by its template, of its labels."""
+    return ModelFiles(name=predictions.BASE, adapter=None, model=_served(base, None, labels), labels=labels)
+
+
+def _served(base: pinned.Base, adapter: Path | None, labels: Sequence[str]) -> keys.ModelHashes:
+    """An adapter, or the base without one, as params.yaml serves it today."""
     everything = params.load_all()
     return keys.model(
         adapter,

@@ -11,6 +11,7 @@ from pipeline.common.errors import GraftError
 
 VERSION = 1
 SIDES = ("candidate", "parent", "anchor")
+BASE = "base"  # the side of the untuned base, which a first release is held against; absent elsewhere
 LISTS = {"items": ("id", "kind"), "robustness": ("source", "kind")}  # and the texts that each entry has
 SHOWN = 5  # problems named at once
 REPAIR = "it was changed after it was written: `dvc checkout` brings back what DVC recorded"
@@ -81,7 +82,7 @@ def _wrong(item: Any, texts: Sequence[str], known: set[str]) -> Iterator[str]:
     slices = item.get("slices")
     if not isinstance(slices, list) or not all(isinstance(slice_, str) for slice_ in slices):
         yield "slices: no list of names"
-    yield from (f"{side}: no object" for side in SIDES if not isinstance(item.get(side), dict | None))
+    yield from (f"{side}: no object" for side in (*SIDES, BASE) if not isinstance(item.get(side), dict | None))
     if isinstance(item.get("id"), str):
         if item["id"] in known:
             yield "its id stands there twice"
@@ -90,7 +91,7 @@ def _wrong(item: Any, texts: Sequence[str], known: set[str]) -> Iterator[str]:
 
 def rows(found: Mapping[str, Any] | None) -> dict[str, Row]:
     """Every row of a predictions.json by its key, whichever side it is of."""
-    return {row["key"]: row for item in _all(found or {}) for side in SIDES if (row := item.get(side))}
+    return {row["key"]: row for item in _all(found or {}) for side in (*SIDES, BASE) if (row := item.get(side))}
 
 
 def _all(found: Mapping[str, Any]) -> Iterator[Mapping[str, Any]]:

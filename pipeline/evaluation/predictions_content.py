@@ -15,6 +15,7 @@ from pipeline.evaluation.perturb import perturb
 
 SLICES = Path("data/assembled/slices")
 TRAINING = Path("reports/training.json")
+BASE_ITEMS = 500  # bounds what asking the untuned base costs
 
 Rows = Mapping[str, Mapping[str, predictions.Row]]  # side -> id of an item or a variant -> row
 Content = Mapping[str, Any]  # of a predictions.json
@@ -24,6 +25,16 @@ def read_items(slice_by: Sequence[str], max_items: int | None, folder: Path = SL
     """The items of a folder of slices that are evaluated."""
     slices = {path.stem: arrow.read_records(path) for path in sorted(folder.glob("*.arrow"))}
     return evaluated.items(slices, item_marks.read(folder), slice_by, max_items)
+
+
+def asked_of_base(items: evaluated.Items) -> list[Record]:
+    """The items that the untuned base is asked, of a first release: at most BASE_ITEMS, as many of each slice."""
+    slices: dict[str, list[Record]] = {name: [] for name in items.slices}
+    for item in items.items:
+        for name in item.slices:
+            slices[name].append(item.record)
+    taken = evaluated.stratified(slices, BASE_ITEMS)
+    return [record for record in items.records if record.id in taken]
 
 
 def variants(items: evaluated.Items, robustness: Mapping[str, Any] | None) -> list[perturb.PerturbedItem]:
@@ -53,14 +64,13 @@ def build(
         released: parent and anchor, where there are, with their own predictions.json.
     """
     lock, varied = lockfile.load(), list(varied)
+    sides = (*predictions.SIDES, *([predictions.BASE] if predictions.BASE in models else []))
     of_items, of_variants = heads(items, varied)
     return {
         "version": predictions.VERSION,
-        "models": {name: models.get(name) for name in predictions.SIDES},
+        "models": {name: models.get(name) for name in sides},
         "labels": list(labels),
-        "items": [
-            head | _rows(item.record, rows, predictions.SIDES) for head, item in zip(of_items, items.items, strict=True)
-        ],
+        "items": [head | _rows(item.record, rows, sides) for head, item in zip(of_items, items.items, strict=True)],
         "robustness": [
             head | _rows(variant.record, rows, ("candidate", "parent"))
             for head, variant in zip(of_variants, varied, strict=True)
@@ -73,6 +83,7 @@ def build(
             "candidate": _params(),
             **{name: (content.get("params") or {}).get("candidate") for name, content in released.items()},
         },
+        "training": _training(),
         "golden": {name: _golden(content) for name, content in released.items()},
     }
 
@@ -95,7 +106,7 @@ def heads(
 
 
 def _rows(record: Record, rows: Rows, sides: Sequence[str]) -> dict[str, Any]:
-    return {name: rows[name][record.id] if name in rows else None for name in sides}
+    return {name: rows[name].get(record.id) if name in rows else None for name in sides}
 
 
 def _item(item: evaluated.Item) -> dict[str, Any]:
@@ -112,6 +123,12 @@ def _golden(content: Content) -> dict[str, int]:
     """Items of each golden slice that a release was evaluated on, so that one that is gone is missed."""
     names = (name for item in content["items"] for name in item["slices"] if name.startswith(item_marks.PREFIX))
     return dict(sorted(Counter(names).items()))
+
+
+def _training() -> dict[str, int]:
+    """What became of the training's examples, so that a verdict names what was lost."""
+    told = files.read_json(TRAINING)
+    return {"examples": told["examples"], "cut": told["cut"], "left_out": told["dropped"]}
 
 
 def _params() -> dict[str, Any]:

@@ -3,7 +3,8 @@
 from dataclasses import asdict, dataclass, replace
 from typing import Any
 
-PASS, FAIL, INCONCLUSIVE, UNDECIDED = "pass", "fail", "inconclusive", "undecided"
+PASS, FAIL, INCONCLUSIVE, UNDECIDED, UNCHECKED = "pass", "fail", "inconclusive", "undecided", "unchecked"
+LOSSES = "losses"  # a verdict alone: too much was cut
 DIGITS = 6
 
 
@@ -13,9 +14,9 @@ class Check:
 
     slice: str  # all: every slice pooled
     metric: str
-    against: str  # floor | parent | anchor
+    against: str  # floor | parent | anchor | base
     candidate: float | None = None
-    reference: float | None = None  # the parent's or anchor's value, or the floor
+    reference: float | None = None  # the parent's, anchor's or base's value, or the floor
     difference: float | None = None  # candidate - reference
     low: float | None = None  # one-sided bounds of the difference
     high: float | None = None

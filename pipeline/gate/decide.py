@@ -2,13 +2,13 @@
 
 from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import Any
 
 from pipeline.common.words import counted
-from pipeline.gate import override, paired
+from pipeline.gate import losses, override, paired, unchecked, untuned_base
 from pipeline.gate import rules as asked_for
-from pipeline.gate.check import DIGITS, FAIL, INCONCLUSIVE, PASS, UNDECIDED, Check
+from pipeline.gate.check import DIGITS, FAIL, INCONCLUSIVE, LOSSES, PASS, UNCHECKED, UNDECIDED, Check
 from pipeline.gate.rules import Rule
 from pipeline.gate.settings import GateSettings
 from pipeline.gate.slice_checks import Case, judge
@@ -37,8 +37,16 @@ def decide(predictions: Predictions, params: GateSettings | Mapping[str, Any]) -
         *_floors(slices, asked, book),
         *_references(predictions, slices, asked, book),
     ]
-    beside = _beside(predictions, slices, asked, checks)
-    return _verdict(checks, beside, list(_fewer(predictions, slices)), predictions, asked)
+    if predictions["models"].get("parent") is None:
+        checks += untuned_base.checks(slices["all"], asked, book)
+    open_ = unchecked.kinds(slices["all"], (rule for _, rule, items in _asked(slices, asked) if items), checks)
+    told = _Told(
+        beside=_beside(predictions, slices, asked, checks),
+        unchecked=list(open_),
+        losses=losses.found(predictions),
+        fewer=list(_fewer(predictions, slices)),
+    )
+    return _verdict(checks, told, predictions, asked)
 
 
 def _slices(predictions: Predictions) -> dict[str, list[Item]]:
@@ -197,29 +205,42 @@ def _fewer(predictions: Predictions, slices: Slices) -> Iterator[str]:
             yield f"{name}: {named} was evaluated on {counted(before, 'item')}, this candidate on {now}"
 
 
-def _verdict(
-    checks: Sequence[Check],
-    beside: Sequence[str],
-    fewer: Sequence[str],
-    predictions: Predictions,
-    params: GateSettings,
-) -> dict[str, Any]:
+@dataclass(frozen=True, kw_only=True, slots=True)
+class _Told:
+    """What is said beside the checks."""
+
+    beside: Sequence[str]  # reasons to refuse that belong to no metric
+    unchecked: Sequence[str]  # kinds of records that nothing checks
+    losses: losses.Losses
+    fewer: Sequence[str]  # warnings
+
+
+def _verdict(checks: Sequence[Check], told: _Told, predictions: Predictions, params: GateSettings) -> dict[str, Any]:
     by_status: dict[str, list[str]] = defaultdict(list)
     for check in checks:
         by_status[check.status].append(check.reason or "")
-    failed = [*by_status[FAIL], *beside]
-    unsure = by_status[INCONCLUSIVE]
-    verdict = FAIL if failed else INCONCLUSIVE if unsure else PASS
+    # The first that has something to say is the verdict; of the later ones nothing is lost, but for what is passed.
+    found = {
+        FAIL: [*by_status[FAIL], *told.beside],
+        LOSSES: told.losses.beyond,
+        INCONCLUSIVE: by_status[INCONCLUSIVE],
+        UNCHECKED: [*by_status[UNCHECKED], *told.unchecked],
+    }
+    verdict = next((name for name, lines in found.items() if lines), PASS)
     overridden = override.judge(params, (predictions.get("releases") or {}).get("parent"), verdict)
-    allowed = verdict == INCONCLUSIVE and (params.inconclusive == "warn" or overridden.counts)
-    refused = verdict != PASS and not allowed
-    reasons = (failed or unsure) if refused else []
-    warnings = [] if refused and not failed else unsure
+    let_pass = {
+        INCONCLUSIVE: params.inconclusive == "warn" or overridden.counts,
+        UNCHECKED: params.accepts,
+    }
+    blocking = [name for name, lines in found.items() if lines and not let_pass.get(name)]
+    refused = bool(blocking)
+    reasons = found[blocking[0]] if blocking else []
+    others = [line for name in (INCONCLUSIVE, UNCHECKED) if name not in blocking[:1] for line in found[name]]
     return {
-        "verdict": verdict,
+        "verdict": verdict if not refused else blocking[0],
         "decision": "refused" if refused else "pass",
-        "reasons": reasons,
-        "warnings": [*warnings, *overridden.said, *fewer],
+        "reasons": list(reasons),
+        "warnings": [*others, *told.losses.said, *_accepted(found[UNCHECKED], params), *overridden.said, *told.fewer],
         "override": overridden.shown,
         "checks": [check.plain() for check in checks],
         "undecided": sorted(
@@ -227,3 +248,10 @@ def _verdict(
             - {check.slice for check in checks if check.status == FAIL}
         ),
     }
+
+
+def _accepted(open_: Sequence[str], params: GateSettings) -> list[str]:
+    """What is said where somebody answers for what nothing checks, needed or not."""
+    if not params.accepts:
+        return []
+    return [f"gate.unchecked is accept{'' if open_ else ', and nothing is unchecked'}: {params.unchecked_reason}"]

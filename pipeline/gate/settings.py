@@ -37,7 +37,14 @@ class GateSettings:
     rules: Mapping[str, Any] = field(default_factory=_rules)  # for `all`, `each_slice`, and by name in `slices`
     critical: Sequence[str] = ()  # slices that must be shown not to be worse, however small
     inconclusive: str = "block"  # block | warn | override
+    unchecked: str = "block"  # block | accept: what has neither a floor nor anything that it is compared with
+    unchecked_reason: str | None = None  # why it is accepted; every report shows it
     override: Mapping[str, str] | None = None  # who, why, release
     anchor: str | None = None  # a release; models.lock says what it resolved to
     fail_alpha: float = 0.025  # how often a candidate that is no worse may be called worse, over all slices
     examples: int = 10  # shown in report.md with their texts, of each sort
+
+    @property
+    def accepts(self) -> bool:
+        """Whether somebody answers for what nothing checks: with a reason, or not at all."""
+        return self.unchecked == "accept" and bool((self.unchecked_reason or "").strip())

@@ -23,6 +23,15 @@ def unsure(check: Check, rule: Rule, named: str) -> str:
     )
 
 
+def no_better(check: Check, gain: float, sure: float | None) -> str:
+    """A first release that is not shown to be better than the model that it was made of."""
+    text = f"{check.slice} {check.metric}: {check.candidate:.4f}, not shown to be better than the untuned base's "
+    text += f"{check.reference:.4f}"
+    if check.needed is None or sure is None:
+        return f"{text}: {'it is worse' if gain < 0 else 'training changed next to nothing'}"
+    return f"{text}: {_sources(check)} leave it open (gain at least {sure:+.4f}); about {check.needed:,} would tell"
+
+
 def small(check: Check, rule: Rule) -> str:
     """A slice that says too little to block."""
     text = f"{check.slice} {check.metric}: "

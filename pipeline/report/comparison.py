@@ -8,8 +8,8 @@ from pipeline.report.parts.measures import lower_is_better, number, signed
 
 Check = Mapping[str, Any]  # of verdict.json; here with `lower`: whether lower is better
 
-STATES = ("fail", "inconclusive", "undecided", "pass")  # the first that holds is a row's
-SIGNS = {"fail": "✗", "inconclusive": "?", "undecided": "–", "pass": "✓"}
+STATES = ("fail", "inconclusive", "unchecked", "undecided", "pass")  # the first that holds is a row's
+SIGNS = {"fail": "✗", "inconclusive": "?", "unchecked": "?", "undecided": "–", "pass": "✓"}
 BETTER, WORSE, SAME, OPEN = ("▲", "better"), ("▼", "worse"), ("=", "the same"), ("≈", "may be chance")
 
 
@@ -19,7 +19,7 @@ class ComparisonRow:
 
     slice: str  # all: every slice pooled
     metric: str
-    checks: Mapping[str, Check]  # by what the candidate is compared with: floor, parent, anchor
+    checks: Mapping[str, Check]  # by what the candidate is compared with: floor, parent, anchor, base
 
     @property
     def status(self) -> str:
@@ -61,8 +61,8 @@ def rows(checks: Iterable[Mapping[str, Any]], gate: Mapping[str, Any]) -> list[C
 
 
 def compared(rows: Sequence[ComparisonRow]) -> list[str]:
-    """With what of parent and anchor any row compares, in this order."""
-    return [against for against in ("parent", "anchor") if any(against in row.checks for row in rows)]
+    """With what of parent, anchor and untuned base any row compares, in this order."""
+    return [against for against in ("parent", "anchor", "base") if any(against in row.checks for row in rows)]
 
 
 def arrow(check: Check) -> tuple[str, str] | None:

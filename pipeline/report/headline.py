@@ -15,6 +15,13 @@ def title(facts: Facts) -> str:
         return f"Pass: the candidate may {what}"
     if decided["verdict"] == "fail":
         return f"Fail: the candidate may not {what}"
+    if decided["verdict"] == "losses":
+        return f"Refused for losses: too much was cut for the candidate to {what}"
+    if decided["verdict"] == "unchecked":
+        accepted = decided["decision"] == "pass"
+        return f"Unchecked{', accepted' if accepted else ''}: " + (
+            f"the candidate may {what}" if accepted else f"nothing shows that the candidate may {what}"
+        )
     if decided["decision"] == "refused":
         return f"Inconclusive: too little to tell whether the candidate may {what}"
     how = "by an override" if _used(decided) else "with a warning"
@@ -23,7 +30,8 @@ def title(facts: Facts) -> str:
 
 def mood(facts: Facts) -> str:
     """One of pass, fail, inconclusive: what colours the headline."""
-    return str(facts.verdict["verdict"])
+    word = str(facts.verdict["verdict"])
+    return {"losses": "fail", "unchecked": "inconclusive"}.get(word, word)
 
 
 def parent(facts: Facts) -> str:
@@ -33,8 +41,9 @@ def parent(facts: Facts) -> str:
 
 
 def others(facts: Facts) -> dict[str, str]:
-    """What the columns of parent and anchor are called: by their releases."""
-    return {"parent": facts.release or "parent", "anchor": f"anchor {facts.anchor}" if facts.anchor else "anchor"}
+    """What the columns of those that it is compared with are called: of releases by their names."""
+    anchor = f"anchor {facts.anchor}" if facts.anchor else "anchor"
+    return {"parent": facts.release or "parent", "anchor": anchor, "base": "untuned base"}
 
 
 def override(decided: Mapping[str, Any]) -> str:

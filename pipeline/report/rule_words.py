@@ -113,9 +113,9 @@ def _under(under: Changes, release: str) -> Iterator[str]:
 
 def _decision(verdict: Changes) -> str:
     """The verdict, and what follows from one that is inconclusive."""
-    if verdict["verdict"] != "inconclusive":
+    if verdict["verdict"] not in ("inconclusive", "unchecked"):
         return str(verdict["verdict"])
-    return "inconclusive and refused" if verdict["decision"] == "refused" else "inconclusive and let pass"
+    return f"{verdict['verdict']} and {'refused' if verdict['decision'] == 'refused' else 'let pass'}"
 
 
 def _value(value: Any) -> str:

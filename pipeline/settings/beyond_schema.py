@@ -85,6 +85,8 @@ def _crossed(filled: Values) -> Iterator[schema.Fault]:
     if filled["train"]["parent"]["average"] and not filled["train"]["validation"]["share"]:
         words = "chooses by the validation part: $.train.validation.share must be above 0"
         yield ["train", "parent", "average"], words
+    if filled["gate"]["unchecked"] == "accept" and not filled["gate"]["unchecked_reason"]:
+        yield ["gate", "unchecked"], "is 'accept', and gate.unchecked_reason is empty: say why, every report shows it"
     for name in ("targets", "modules"):
         if isinstance(pattern := filled["train"][name], str):
             try:

@@ -5,6 +5,7 @@ parent and the anchor said before is part of their states; a model is loaded for
 """
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 from pipeline.chain.lock import lockfile
@@ -41,10 +42,17 @@ def main() -> None:
         said = compared_models.ask(compared, list(records.values()), known, base, asked, measured=True)
         rows = {name: _with_own(records, of, own) for name, of in said.rows.items()}
         rows = {name: _judged(records, of, judge, scores) for name, of in rows.items()}
+        models = {side.name: side.model.plain() for side in compared}
+        if lock.parent is None:
+            untuned = compared_models.untuned(base, compared[0].labels)
+            likely = replace(asked, max_new_tokens=0)  # how likely it finds the right answers tells enough
+            )  # how likely it finds the right answers tells enough, and costs less
+            of_base = compared_models.ask([untuned], predictions_content.asked_of_base(found), {}, base, likely)
+            rows[untuned.name], models[untuned.name] = dict(of_base.rows[untuned.name]), untuned.model.plain()
         told = predictions_content.build(
             found,
             varied,
-            {side.name: side.model.plain() for side in compared},
+            models,
             compared[0].labels,
             rows,
             {one.side.name: one.predictions for one in before},

@@ -49,7 +49,7 @@ def hand_on(asked: TrainSettings, parent: ParentAdapter, base: Base, draft: Path
     print("train: nothing new: the parent's adapter is handed on", flush=True)
     for name in ("adapter_model.safetensors", "adapter_config.json"):
         files.write_bytes(draft / name, (parent.folder / name).read_bytes())
-    counts = ["records", "examples", "truncated", "dropped", "undesirable", "steps", "epochs", "tokens"]
+    counts = ["records", "examples", "truncated", "cut", "dropped", "undesirable", "steps", "epochs", "tokens"]
     nothing = ["total_parameters", "machine_class", "learning_rate", "micro_batch", "validation", "average"]
     facts = dict.fromkeys([*counts, "trainable_parameters"], 0) | dict.fromkeys([*nothing, "stack_error"])
     facts |= {"increment_tokens": {}}

@@ -14,7 +14,7 @@ from pipeline.model.weights import machine
 from pipeline.training import drawn, finder, loop, objectives, validation
 from pipeline.training.checkpoints import save_policy
 from pipeline.training.checkpoints.fingerprint import fingerprint
-from pipeline.training.examples import examples, tokens
+from pipeline.training.examples import examples, lengths, tokens
 from pipeline.training.examples.example import Encoding, Example
 from pipeline.training.examples.examples import Made
 from pipeline.training.machine import fit_checks, launch, precision, processes
@@ -116,6 +116,7 @@ def _data(found: Made, learned: Sequence[Example], records: Sequence[Record]) ->
         "records": len(records) - found.dropped - found.undesirable,
         "examples": len(learned),
         "truncated": sum(example.truncated for example in found.examples),
+        "cut": found.cut,
         "dropped": found.dropped,
         "undesirable": found.undesirable,
     }
@@ -136,6 +137,7 @@ def _examples(asked: TrainSettings, records: Sequence[Record], base: Base) -> Ma
     if not found.examples:
         left_out = [f"{found.dropped} with nothing to learn, or too long", f"{found.undesirable} undesirable answers"]
         raise GraftError("train: no record is left to learn from", left_out, help="see train.truncation and max_length")
+    lengths.refuse_losses(found.cut, found.dropped, found.lengths, asked.max_length, asked.max_cut_share)
     pairs = [one for example in found.examples for one in (example, example.rejected) if one is not None]
     fit_checks.refuse_unreadable(asked, base.folder, [one.tokens for one in pairs])
     return found

@@ -101,6 +101,7 @@ class TrainSettings:
     weight_decay: float = 0.0
     max_grad_norm: float = 1.0
     max_length: int = 256
+    max_cut_share: float = 0.2  # of the examples; above it the stage stops, and the gate refuses
     truncation: str = "start"
     chat_template: str | None = None
     dpo: Dpo = field(default_factory=Dpo)

@@ -29,7 +29,7 @@ _EVERY = ("pipeline/evaluation/predict", "pipeline/model/chat", "pipeline/model/
 class ModelHashes:
     """A model as it is served, by the hashes of what it is made of; the object `models` of predictions.json."""
 
-    weights: str  # of the adapter's two files
+    weights: str  # of the adapter's two files; of the base itself, of none
     base: str  # fingerprint of the pinned base
     tokenizer: str  # of the base's files that are no weights
     chat_template: str | None  # Jinja text; None: the base's own
@@ -51,20 +51,21 @@ class Decoding:
 
 
 def model(
-    adapter: Path, base: Base, labels: Sequence[str], *, template: str | None, dtype: str, max_length: int
+    adapter: Path | None, base: Base, labels: Sequence[str], *, template: str | None, dtype: str, max_length: int
 ) -> ModelHashes:
     """The model that an adapter makes of a base.
 
     Args:
-        adapter: its folder.
+        adapter: its folder; None: the base itself.
         base: the pinned one, with the hashes of its files.
         labels: that the model knows, sorted.
         template: Jinja text in place of the base's own chat template.
         dtype: that the weights are rounded to.
         max_length: tokens that a prompt and its answer may have.
     """
+    parts = [adapter / name for name in (saved_adapter.WEIGHTS, saved_adapter.CONFIG)] if adapter else []
     return ModelHashes(
-        weights=digest([files.sha256(adapter / name) for name in (saved_adapter.WEIGHTS, saved_adapter.CONFIG)]),
+        weights=digest([files.sha256(part) for part in parts]),
         base=base.fingerprint,
         tokenizer=digest({name: sha for name, sha in base.sha256.items() if not name.startswith(BASE_WEIGHTS)}),
         chat_template=template,

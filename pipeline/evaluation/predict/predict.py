@@ -42,12 +42,12 @@ class Served:
         return bool(sum(one.numel() * one.element_size() for one in self.model.parameters()) <= SMALL)
 
 
-def load(base: pinned.Base, adapter: Path, told: keys.ModelHashes, labels: Sequence[str]) -> Served:
+def load(base: pinned.Base, adapter: Path | None, told: keys.ModelHashes, labels: Sequence[str]) -> Served:
     """A model as it is served.
 
     Args:
         base: that the adapter belongs to.
-        adapter: its folder.
+        adapter: its folder; None: the base itself.
         told: template, type of the weights, length of the context.
         labels: that it knows.
     """

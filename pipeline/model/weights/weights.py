@@ -56,9 +56,12 @@ def merge(adapted: Any) -> Any:
     return adapted.merge_and_unload()
 
 
-def load_merged(base: Base, adapter: Path, dtype: str) -> Any:
-    """The model as it is served: adapter merged in float32, rounded to `dtype`, computed in float32."""
-    merged = merge(add_adapter(load_trained_on(base, adapter), adapter, base))
+def load_merged(base: Base, adapter: Path | None, dtype: str) -> Any:
+    """The model as it is served: adapter, if any, merged in float32, rounded to `dtype`, computed in float32."""
+    if adapter is None:
+        merged = base_model.load(base.folder)
+    else:
+        merged = merge(add_adapter(load_trained_on(base, adapter), adapter, base))
     round_to(merged, dtype)
     for parameter in merged.parameters():
         parameter.data = parameter.data.float()

@@ -13,6 +13,7 @@ from pipeline.training.examples.conversations import Encoded
 from pipeline.training.examples.encoding import Variants
 from pipeline.training.examples.example import Encoding, Example
 
+_LABELLED = "classification"
 MANY = 30  # problems named; the others are counted
 
 
@@ -21,6 +22,8 @@ class Made:
     """Examples, and what became of the records that gave none."""
 
     examples: list[Example] = field(default_factory=list)
+    cut: int = 0  # examples that lost a part; classifications, which keep their answer, aside
+    lengths: list[int] = field(default_factory=list)  # tokens of every record, whole
     dropped: int = 0  # too long, or with no answer to learn
     undesirable: int = 0  # of kind kto: sft has nothing to learn from them
 
@@ -56,11 +59,18 @@ def make(chat: Chat, records: Sequence[Record], asked: Encoding, kept: Path | No
             too_long.append(f"{encoding.place(record)}: {error}")
     if too_long:
         _refuse(too_long, asked)
+    pairs = list(zip(taken, found, strict=True))
     return Made(
         examples=[example for examples in found for example in examples],
+        cut=sum(one.truncated for record, of in pairs if record.kind != _LABELLED for one in of),
+        lengths=list(map(_longest, whole)),
         dropped=sum(not examples for examples in found),
         undesirable=len(records) - len(taken),
     )
+
+
+def _longest(variants: Variants) -> int:
+    return max((len(one.tokens) for sequences in variants for one in sequences), default=0)
 
 
 def of_record(chat: Chat, record: Record, variants: Variants, asked: Encoding) -> list[Example]:

@@ -7,7 +7,13 @@ from typing import Any
 from pipeline.gate.settings import GateSettings
 
 LOOSER, STRICTER = "looser", "stricter"
-BOUNDS = {"at_least": -1, "at_most": 1, "may_drop": 1, "may_rise": 1}  # the sign of a change that loosens
+BOUNDS = {
+    "at_least": -1,
+    "at_most": 1,
+    "may_drop": 1,
+    "may_rise": 1,
+    "may_break": 1,
+}  # the sign of a change that loosens
 POLICIES = ("block", "override", "warn")  # of gate.inconclusive, the strictest first
 NAMED = "its own rules"  # of a slice that gate.rules.slices names: it must then be measured
 
@@ -54,6 +60,8 @@ def _effect(key: str, old: Any, new: Any) -> str | None:
         return LOOSER if set(old) - set(new) else STRICTER
     if key in ("confidence", "fail_alpha"):
         return LOOSER if new < old else STRICTER
+    if key == "unchecked":
+        return LOOSER if new == "accept" else STRICTER
     if key == "inconclusive" and {old, new} <= set(POLICIES):
         return LOOSER if POLICIES.index(new) > POLICIES.index(old) else STRICTER
     if key in ("anchor", "override") and None in (old, new):

@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from pipeline.common.words import counted
-from pipeline.gate import losses, override, paired, unchecked, untuned_base
+from pipeline.gate import broken, losses, override, paired, unchecked, untuned_base
 from pipeline.gate import rules as asked_for
 from pipeline.gate.check import DIGITS, FAIL, INCONCLUSIVE, LOSSES, PASS, UNCHECKED, UNDECIDED, Check
 from pipeline.gate.rules import Rule
@@ -139,9 +139,11 @@ def _references(predictions: Predictions, slices: Slices, params: GateSettings, 
 
 def _reference(side: str, named: str, same: bool, slices: Slices, params: GateSettings, book: Book) -> Iterator[Check]:
     """Every comparison with one of them; `same`: it is the candidate's own model."""
-    cases = []
+    cases, flips = [], []
     for name, rule, every in _asked(slices, params):
         items = counting(rule.metric, every, "candidate", side)
+        if side == "parent" and rule.breaks is not None and (found := broken.flips(name, rule, items, side, book)):
+            flips.append(found)
         if rule.metric == JUDGE and rule.margin is not None and not items and counting(JUDGE, every, "candidate"):
             check = Check(slice=name, metric=JUDGE, against=side, margin=rule.margin)
             yield _unjudged(check, f"of no item both answers are judged, the candidate's and {named}'s", params)
@@ -154,6 +156,7 @@ def _reference(side: str, named: str, same: bool, slices: Slices, params: GateSe
             check = Check(slice=name, metric=rule.metric, against=side, margin=rule.margin, items=len(items))
             yield check.but(FAIL, f"{name} {rule.metric}: not measured for {named} on every item")
     yield from judge(cases, side, named, params)
+    yield from broken.checks(flips, side, named, params)
 
 
 def _unjudged(check: Check, what: str, params: GateSettings) -> Check:
@@ -230,7 +233,7 @@ def _verdict(checks: Sequence[Check], told: _Told, predictions: Predictions, par
     overridden = override.judge(params, (predictions.get("releases") or {}).get("parent"), verdict)
     let_pass = {
         INCONCLUSIVE: params.inconclusive == "warn" or overridden.counts,
-        UNCHECKED: params.accepts,
+        UNCHECKED: params.accepts or predictions["models"].get("parent") is not None,
     }
     blocking = [name for name, lines in found.items() if lines and not let_pass.get(name)]
     refused = bool(blocking)

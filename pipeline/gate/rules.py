@@ -13,6 +13,7 @@ class Rule:
     bound: float | None  # the floor, or where lower is better the ceiling; None: no bound
     margin: float | None  # how much worse than a reference it may be; None: it is not compared
     lower: bool  # lower is better
+    breaks: float | None = None  # share of a reference's right answers that may become wrong; None: not asked
 
     def misses(self, value: float) -> bool:
         """Whether a value is on the wrong side of the bound; so written, NaN is."""
@@ -29,7 +30,7 @@ def rules(asked: Mapping[str, Any]) -> list[Rule]:
 def _rule(metric: str, of: Mapping[str, Any]) -> Rule:
     lower = "at_most" in of or "may_rise" in of
     bound, margin = ("at_most", "may_rise") if lower else ("at_least", "may_drop")
-    return Rule(metric=metric, bound=of.get(bound), margin=of.get(margin), lower=lower)
+    return Rule(metric=metric, bound=of.get(bound), margin=of.get(margin), lower=lower, breaks=of.get("may_break"))
 
 
 def by_slice(asked: Mapping[str, Any], slices: Sequence[str]) -> Iterator[tuple[str, Rule]]:

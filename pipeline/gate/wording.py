@@ -23,6 +23,15 @@ def unsure(check: Check, rule: Rule, named: str) -> str:
     )
 
 
+def broke(check: Check, named: str) -> str:
+    """More answers that turned wrong than the budget allows, or too few answers to tell."""
+    return (
+        f"{check.slice} {check.metric.removesuffix('_broken')}: of {counted(check.sources, 'answer')} that {named} had "
+        f"right {check.discordant:,} are wrong now ({check.candidate:.4f}), at worst {check.high:.4f}, "
+        f"may break {check.margin:.4f}"
+    )
+
+
 def no_better(check: Check, gain: float, sure: float | None) -> str:
     """A first release that is not shown to be better than the model that it was made of."""
     text = f"{check.slice} {check.metric}: {check.candidate:.4f}, not shown to be better than the untuned base's "

@@ -6,6 +6,8 @@ from typing import Any
 from pipeline.common.words import counted
 from pipeline.report.facts import Facts
 
+_UNSURE = "Inconclusive: too little to tell whether"
+
 
 def title(facts: Facts) -> str:
     """The headline: what was decided, of whom, and against whom."""
@@ -17,13 +19,11 @@ def title(facts: Facts) -> str:
         return f"Fail: the candidate may not {what}"
     if decided["verdict"] == "losses":
         return f"Refused for losses: too much was cut for the candidate to {what}"
-    if decided["verdict"] == "unchecked":
-        accepted = decided["decision"] == "pass"
-        return f"Unchecked{', accepted' if accepted else ''}: " + (
-            f"the candidate may {what}" if accepted else f"nothing shows that the candidate may {what}"
-        )
     if decided["decision"] == "refused":
-        return f"Inconclusive: too little to tell whether the candidate may {what}"
+        nothing = "Unchecked: nothing shows that" if decided["verdict"] == "unchecked" else _UNSURE
+        return f"{nothing} the candidate may {what}"
+    if decided["verdict"] == "unchecked":
+        return f"Unchecked, let pass: the candidate may {what}"
     how = "by an override" if _used(decided) else "with a warning"
     return f"Inconclusive, let pass {how}: the candidate may {what}"
 

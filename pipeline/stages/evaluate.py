@@ -46,7 +46,6 @@ def main() -> None:
         if lock.parent is None:
             untuned = compared_models.untuned(base, compared[0].labels)
             likely = replace(asked, max_new_tokens=0)  # how likely it finds the right answers tells enough
-            )  # how likely it finds the right answers tells enough, and costs less
             of_base = compared_models.ask([untuned], predictions_content.asked_of_base(found), {}, base, likely)
             rows[untuned.name], models[untuned.name] = dict(of_base.rows[untuned.name]), untuned.model.plain()
         told = predictions_content.build(

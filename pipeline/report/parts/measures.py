@@ -18,10 +18,20 @@ TITLES = {
     "preference_margin": "margin",
     "judge": "judge's score",
     "must_pass": "must-pass items",
+    "accuracy_broken": "right before, wrong now",
+    "exact_match_broken": "matched before, not now",
+    "preference_accuracy_broken": "preferred before, not now",
 }
 COUNTS = ("items", "tokens", "judged", "unjudged")  # of a block of metrics.json: no measures
 NONE = "–"  # where there is no value
-_LOWER = {"loss", "perplexity", "ece"}  # the lower, the better
+_LOWER = {
+    "loss",
+    "perplexity",
+    "ece",
+    "accuracy_broken",
+    "exact_match_broken",
+    "preference_accuracy_broken",
+}  # the lower, the better
 
 
 def title(metric: str) -> str:

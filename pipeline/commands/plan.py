@@ -18,11 +18,12 @@ from pipeline.chain.lock import lockfile
 from pipeline.chain.lock.lockfile import Lock
 from pipeline.chain.store.objects import Store
 from pipeline.chain.verify import manifest_check, restoring
-from pipeline.commands import counts, files_read, plan_memory
+from pipeline.commands import counts, files_read, plan_lengths, plan_memory
 from pipeline.commands.lock import differences
 from pipeline.commands.plan_memory import Memory
 from pipeline.common import documents, params
 from pipeline.common.errors import GraftError
+from pipeline.common.words import counted
 from pipeline.data.reading import increment as increments
 from pipeline.report.data import funnel
 from pipeline.settings import effective
@@ -47,6 +48,8 @@ class Plan:
     data: dict[str, int] | None  # what becomes of the increment's rows; None: its files are not here
     prepared: dict[str, Any] | None  # what data/prepared/report.json would hold
     assembled: dict[str, Any] | None  # what data/assembled/report.json would hold
+    lengths: list[str]  # what train.max_length cuts, and whether the template shows what the records hold
+    base_items: int | None  # items that the untuned base is asked, too; None: it is not
     steps: int | None
     seconds: float | None  # of training, at the pace of the last run in this clone
     memory_gib: float | None  # peak of training, as in that run
@@ -76,26 +79,23 @@ def plan(gpu: str | None, config: Path | None, as_json: bool) -> None:
     if as_json:
         terminal.echo_json(asdict(made))
         return
-    terminal.echo(f"tree         {made.tree}")
-    if made.anchor:
-        terminal.echo(f"anchor       {made.anchor}: the candidate is compared with it, too")
-    terminal.echo(f"stages       {', '.join(made.stages) or 'none: everything is up to date'}")
-    for reason in made.why:
-        terminal.echo(f"             {reason}")
-    for number, line in enumerate(_files(made)):
-        terminal.echo(f"{'' if number else 'files':12} {line}")
-    for number, line in enumerate(_data(made)):
-        terminal.echo(f"{'' if number else 'data':12} {line}")
-    terminal.echo(f"training     {_training(made)}")
-    for number, line in enumerate(plan_memory.lines(made.memory, gpu)):
-        terminal.echo(f"{'' if number else 'memory':12} {line}")
-    terminal.echo(f"machine      {_words(made.machine)}")
-    for number, line in enumerate(made.unkept):
-        terminal.echo(f"{'' if number else 'not kept':12} {line}")
-    terminal.echo(f"remote       {made.remote}")
-    terminal.echo(f"environment  {'as locked' if not made.environment else made.environment[0]}")
-    for line in made.environment[1:]:
-        terminal.echo(f"             {line}")
+    sections = {
+        "tree": [made.tree],
+        "anchor": [f"{made.anchor}: the candidate is compared with it, too"] if made.anchor else [],
+        "stages": [", ".join(made.stages) or "none: everything is up to date", *made.why],
+        "files": _files(made),
+        "data": _data(made),
+        "training": [_training(made), *made.lengths],
+        "evaluation": _evaluation(made),
+        "memory": plan_memory.lines(made.memory, gpu),
+        "machine": [_words(made.machine)],
+        "not kept": made.unkept,
+        "remote": [made.remote],
+        "environment": made.environment or ["as locked"],
+    }
+    for title, lines in sections.items():
+        for number, line in enumerate(lines):
+            terminal.echo(f"{'' if number else title:12} {line}")
 
 
 def make_plan(gpu: str | None = None, config: Path | None = None) -> Plan:
@@ -116,11 +116,11 @@ def make_plan(gpu: str | None = None, config: Path | None = None) -> Plan:
     stages = staleness.would_run(declared, {reason.stage for reason in found} | made_by.keys())
     if not (tree.held and staleness.as_released(found)):
         early_checks.refuse_unfit(asked["train"], tree.lock, stages)
-    counted = counts.count(tree, asked, store)
-    if counted:
-        _refuse_unreadable(counted.slices, asked["train"], tree.lock)
+    told = counts.count(tree, asked, store)
+    if told:
+        _refuse_unreadable(told.slices, asked["train"], tree.lock)
     train = params.build(TrainSettings, asked["train"])
-    steps = _steps(counted.train, train, tree.lock.parent is not None) if counted and "train" in stages else None
+    steps = _steps(told.train, train, tree.lock.parent is not None) if told and "train" in stages else None
     seconds, memory = _last_run(steps)
     machine = _machine()
     return Plan(
@@ -132,9 +132,11 @@ def make_plan(gpu: str | None = None, config: Path | None = None) -> Plan:
             *_restored(found, store),
             *(f"{line}: {recorded.WAY_OUT}" for line in wrong.values()),
         ],
-        data=counts.summed(counted.prepared, counted.assembled) if counted else None,
-        prepared=counted.prepared if counted else None,
-        assembled=counted.assembled if counted else None,
+        data=counts.summed(told.prepared, told.assembled) if told else None,
+        prepared=told.prepared if told else None,
+        assembled=told.assembled if told else None,
+        lengths=_lengths(told.train, asked["train"], tree.lock) if told and "train" in stages else [],
+        base_items=_base_items(told, tree.lock) if told and "evaluate" in stages else None,
         steps=steps,
         seconds=seconds,
         memory_gib=memory,
@@ -224,6 +226,22 @@ def _refuse_unreadable(slices: dict[str, Any], train: dict[str, Any], lock: Lock
     assemble.refuse_unreadable(slices, train, lambda: config.parent if config and here else None)
 
 
+def _lengths(train: Any, asked: dict[str, Any], lock: Lock) -> list[str]:
+    config = plan_memory.pinned(lock)
+    here = config and (config.parent / "tokenizer_config.json").is_file()
+    return list(plan_lengths.lines(train, asked, config.parent if config and here else None))
+
+
+def _base_items(counted: counts.Counted, lock: Lock) -> int | None:
+    """Items that stage `evaluate` asks the untuned base, of a first release."""
+    from pipeline.evaluation.predictions_content import BASE_ITEMS
+
+    if lock.parent is not None:
+        return None
+    ids = {id_ for items in counted.slices.values() for id_ in items.column("id").to_pylist()}
+    return min(len(ids), BASE_ITEMS)
+
+
 def _last_run(steps: int | None) -> tuple[float | None, float | None]:
     """Seconds and peak memory (GiB) of training `steps` at the last run's pace here; None without one."""
     last = documents.parse_object(TIMINGS.read_bytes(), str(TIMINGS), help=_NO_OUTPUT) if TIMINGS.is_file() else {}
@@ -281,6 +299,12 @@ def _training(made: Plan) -> str:
     if made.seconds is None or made.memory_gib is None:
         return f"{made.steps} steps (time and memory are known after a first run here)"
     return f"{made.steps} steps, about {made.seconds:.0f} s and {made.memory_gib:.1f} GiB, as the last run here"
+
+
+def _evaluation(made: Plan) -> list[str]:
+    if made.base_items is None:
+        return []
+    return [f"the untuned base is asked {counted(made.base_items, 'item')}, too: a first release must be better"]
 
 
 def _data(made: Plan) -> list[str]:

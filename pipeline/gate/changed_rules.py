@@ -7,13 +7,8 @@ from typing import Any
 from pipeline.gate.settings import GateSettings
 
 LOOSER, STRICTER = "looser", "stricter"
-BOUNDS = {
-    "at_least": -1,
-    "at_most": 1,
-    "may_drop": 1,
-    "may_rise": 1,
-    "may_break": 1,
-}  # the sign of a change that loosens
+# The sign of a change that loosens.
+BOUNDS = {"at_least": -1, "at_most": 1, "may_drop": 1, "may_rise": 1, "may_break": 1}
 POLICIES = ("block", "override", "warn")  # of gate.inconclusive, the strictest first
 NAMED = "its own rules"  # of a slice that gate.rules.slices names: it must then be measured
 

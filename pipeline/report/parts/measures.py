@@ -24,14 +24,8 @@ TITLES = {
 }
 COUNTS = ("items", "tokens", "judged", "unjudged")  # of a block of metrics.json: no measures
 NONE = "–"  # where there is no value
-_LOWER = {
-    "loss",
-    "perplexity",
-    "ece",
-    "accuracy_broken",
-    "exact_match_broken",
-    "preference_accuracy_broken",
-}  # the lower, the better
+# The lower, the better.
+_LOWER = {"loss", "perplexity", "ece", "accuracy_broken", "exact_match_broken", "preference_accuracy_broken"}
 
 
 def title(metric: str) -> str:

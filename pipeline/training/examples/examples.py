@@ -63,13 +63,14 @@ def make(chat: Chat, records: Sequence[Record], asked: Encoding, kept: Path | No
     return Made(
         examples=[example for examples in found for example in examples],
         cut=sum(one.truncated for record, of in pairs if record.kind != _LABELLED for one in of),
-        lengths=list(map(_longest, whole)),
+        lengths=list(map(longest, whole)),
         dropped=sum(not examples for examples in found),
         undesirable=len(records) - len(taken),
     )
 
 
-def _longest(variants: Variants) -> int:
+def longest(variants: Variants) -> int:
+    """Tokens of a record's longest sequence, whole."""
     return max((len(one.tokens) for sequences in variants for one in sequences), default=0)
 
 

@@ -1,4 +1,4 @@
-"""The main job, as `make run` starts it: `dvc repro` with progress, then the report.
+"""The main job, as `make run` starts it: `dvc repro` with progress, then the verdict in a few lines.
 
 Plain `dvc repro` does the same work. This adds what DVC does not say: that a released tree is not
 trained again for an upgrade, that hashes differ because the machine's class does, and exit code 1
@@ -9,6 +9,7 @@ import argparse
 import re
 import subprocess
 import sys
+import time
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
@@ -17,14 +18,19 @@ from pipeline import terminal
 from pipeline.chain.candidate import candidate, early_checks, staleness, unkept
 from pipeline.chain.commits import git, outputs
 from pipeline.chain.history import releases
+from pipeline.chain.lock import lockfile
 from pipeline.chain.store import dvc
 from pipeline.chain.store.objects import Store
 from pipeline.chain.verify import manifest_check, restoring
 from pipeline.common import documents, errors
 from pipeline.common.errors import GraftError
+from pipeline.report import brief, headline
+from pipeline.report.facts import Facts
 from pipeline.settings import effective
 
 REPORT = Path("reports/report.md")
+VERDICT = Path("reports/verdict.json")
+_COLOURS = {"pass": "green", "fail": "red", "inconclusive": "yellow"}
 _RUNNING = re.compile(r"^Running stage '(\w+)':")
 _SKIPPED = re.compile(r"^Stage '(\w+)' (?:didn't change|is cached)")
 _CHATTER = re.compile(
@@ -69,25 +75,37 @@ def _announce_sibling(tree: candidate.Tree, found: list[staleness.Reason]) -> No
 
 def _repro() -> None:
     total = len(re.findall(r"^  \w+:", Path("dvc.yaml").read_text().partition("stages:")[2], re.MULTILINE))
-    _dvc(["repro"], total)
+    seconds = _dvc(["repro"], total)
     _explain_class()
+    if seconds:
+        longest = sorted(seconds.items(), key=lambda one: -one[1])
+        told = ", ".join(f"{stage} {round(spent)}" for stage, spent in longest if spent >= 1)
+        terminal.echo("", f"seconds: {sum(seconds.values()):.0f}{f' ({told})' if told else ''}")
 
 
-def _dvc(arguments: list[str], total: int = 0) -> None:
-    """Run dvc with the environment of this Python, its stages numbered and its chatter left out."""
-    done = 0
+def _dvc(arguments: list[str], total: int = 0) -> dict[str, float]:
+    """Run dvc with the environment of this Python, its stages numbered and its chatter left out; seconds per stage."""
+    done, running, seconds = 0, "", dict[str, float]()
     with subprocess.Popen(
         dvc.command(*arguments), env=dvc.environment(), stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
     ) as process:
         assert process.stdout is not None  # noqa: S101 - asked for above
+        began = time.monotonic()
         for line in _until_interrupted(process, process.stdout):
             if match := _RUNNING.match(line) or _SKIPPED.match(line):
                 done += 1
-                terminal.echo(f"[{done}/{total}] {match[1]} {'' if 'Running' in line else '(unchanged)'}")
+                seconds, began = seconds | _since(running, began), time.monotonic()
+                running = match[1] if "Running" in line else ""
+                terminal.echo(f"[{done}/{total}] {match[1]} {'' if running else '(unchanged)'}")
             elif line.strip() and not _CHATTER.match(line):
                 terminal.echo(f"  {line.removesuffix(chr(10))}")
     if process.returncode != 0:
         raise GraftError(f"dvc {arguments[0]} failed; what it said stands above", help="mend it and run this again")
+    return seconds | _since(running, began)
+
+
+def _since(stage: str, began: float) -> dict[str, float]:
+    return {stage: time.monotonic() - began} if stage else {}
 
 
 def _until_interrupted(process: subprocess.Popen[str], lines: Iterable[str]) -> Iterator[str]:
@@ -146,10 +164,24 @@ def _bytes(path: Path) -> bytes | None:
 
 
 def _report() -> None:
-    terminal.echo_markdown("", REPORT.read_text(encoding="utf-8"))
-    terminal.echo(
-        f"Look at: {REPORT} (this text), reports/report.html, reports/data.html, reports/metrics.json, models/merged/"
+    """The verdict in a few lines; the whole of it stays in its file."""
+    lock, verdict = lockfile.load(), documents.parse_object(VERDICT.read_bytes(), str(VERDICT))
+    facts = Facts(
+        verdict=verdict,
+        release=lock.parent.release if lock.parent else None,
+        anchor=lock.anchor.release if lock.anchor else None,
+        increment=Path(lock.increment).name,
+        gate=effective.load()["gate"],
+        metrics={},
+        prepared={},
+        assembled={},
+        training={},
     )
+    first, *others = brief.lines(facts)
+    terminal.echo("")
+    terminal.echo_headline(first, _COLOURS[headline.mood(facts)])
+    terminal.echo(*(f"  {line}" for line in others))
+    terminal.echo(f"look at: {REPORT}, or reports/report.html in a browser; reports/data.html, reports/metrics.json")
     if releases.decision_here() != "pass":
         raise GraftError("the gate refused this candidate; the reasons stand above", help="docs/how-to/refused.md")
 

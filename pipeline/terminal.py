@@ -15,6 +15,11 @@ def echo(*lines: str, err: bool = False) -> None:
         click.echo(one_line(line), err=err)
 
 
+def echo_headline(line: str, colour: str) -> None:
+    """Print a line that matters most: bold and in colour, where it goes to a terminal."""
+    click.secho(one_line(line), bold=True, fg=colour)
+
+
 def echo_markdown(*parts: str) -> None:
     """Print Markdown that `pipeline.report.parts.markdown_parts` made, of a line or of many."""
     for part in parts:

@@ -11,7 +11,7 @@ def worse(check: Check, rule: Rule, named: str) -> str:
     """A decline that is proven."""
     return (
         f"{check.slice} {check.metric}: {check.candidate:.4f}, proven worse than {named}'s {check.reference:.4f} "
-        f"(p = {_p(check.p_value)}), {_worst(check, rule)}{_may(rule)}"
+        f"(p {_p(check.p_value)}), {_worst(check, rule)}{_may(rule)}"
     )
 
 
@@ -77,4 +77,4 @@ def _may(rule: Rule) -> str:
 
 
 def _p(value: float | None) -> str:
-    return "?" if value is None else f"{value:.4f}" if value >= 0.0001 else "below 0.0001"
+    return "?" if value is None else f"= {value:.4f}" if value >= 0.0001 else "< 0.0001"

@@ -66,7 +66,10 @@ def compared(rows: Sequence[ComparisonRow]) -> list[str]:
 
 
 def arrow(check: Check) -> tuple[str, str] | None:
-    """A sign and its word: better or worse only where the bounds say so; None without a difference."""
+    """A sign and its word: better or worse only where bounds and status say so; None without a difference.
+
+    What is undecided may be chance: of several slices one is below its bound by chance alone.
+    """
     if check.get("difference") is None:
         return None
     if check["difference"] == 0 and not check.get("discordant"):
@@ -76,17 +79,20 @@ def arrow(check: Check) -> tuple[str, str] | None:
         low, high = (None if high is None else -high), (None if low is None else -low)
     if low is not None and low > 0:
         return BETTER
-    return WORSE if high is not None and high < 0 else OPEN
+    is_worse = high is not None and high < 0 and check["status"] not in ("inconclusive", "undecided")
+    return WORSE if is_worse else OPEN
 
 
 def bound(check: Check) -> str:
     """The one-sided bound that the gate looks at: how bad it may be."""
-    side, sign = ("high", "≤") if check["lower"] else ("low", "≥")
-    return "" if check.get(side) is None else f"{sign} {signed(check[side])}"
+    side, words = ("high", "at most") if check["lower"] else ("low", "at least")
+    return "" if check.get(side) is None else f"{words} {signed(check[side])}"
 
 
 def power(row: ComparisonRow) -> str:
-    """What so many items can tell, and how many would be needed; only where the status is open."""
+    """What so many items can tell and how many would be needed, where the status is open; a decline that is allowed."""
+    if row.status == "pass" and any(arrow(check) == WORSE for check in row.checks.values()):
+        return "worse, within what is allowed"
     if row.status not in ("inconclusive", "undecided"):
         return ""
     open_ones = [check for check in row.checks.values() if check["status"] == row.status]

@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from pipeline.common.words import counted
+from pipeline.report import comparison
 from pipeline.report.facts import Facts
 
 _UNSURE = "Inconclusive: too little to tell whether"
@@ -62,13 +63,15 @@ def _used(decided: Mapping[str, Any]) -> Mapping[str, Any] | None:
 
 def holds(facts: Facts) -> str:
     """What stands where there is no reason to refuse."""
-    checks, undecided = facts.verdict["checks"], facts.verdict.get("undecided") or []
-    passed = sum(check["status"] == "pass" for check in checks)
-    said = f"{passed} of {counted(len(checks), 'check')} hold" if passed < len(checks) else _all(len(checks))
+    rows, undecided = comparison.rows(facts.verdict["checks"], facts.gate), facts.verdict.get("undecided") or []
+    passed = sum(row.status == "pass" for row in rows)
+    said = f"{passed} of {counted(len(rows), 'row')} below hold" if passed < len(rows) else _all(len(rows))
     if not undecided:
         return said
     return f"{said}; {counted(len(undecided), 'slice')} too small to tell, none of them shown to be worse"
 
 
 def _all(number: int) -> str:
-    return "nothing was asked for" if not number else f"all {number:,} checks hold" if number > 1 else "the check holds"
+    if not number:
+        return "nothing was asked for"
+    return f"all {number:,} rows below hold" if number > 1 else "the row below holds"

@@ -94,6 +94,7 @@ def test_blocks_that_do_not_fit_are_left_out_and_that_is_said() -> None:
     [
         ({"difference": 0.02, "low": 0.01, "high": 0.03}, comparison.BETTER),
         ({"difference": -0.02, "low": -0.03, "high": -0.01}, comparison.WORSE),
+        ({"difference": -0.02, "low": -0.03, "high": -0.01, "status": "undecided"}, comparison.OPEN),
         ({"difference": -0.02, "low": -0.05, "high": 0.01}, comparison.OPEN),
         ({"difference": 0.0, "low": 0.0, "high": 0.0, "discordant": 0}, comparison.SAME),
         ({"difference": 0.0, "low": -0.01, "high": 0.01, "discordant": 4}, comparison.OPEN),
@@ -102,7 +103,7 @@ def test_blocks_that_do_not_fit_are_left_out_and_that_is_said() -> None:
     ],
 )
 def test_arrow_says_better_only_where_the_bounds_do(bounds, said) -> None:
-    assert comparison.arrow({"lower": False, **bounds}) == said
+    assert comparison.arrow({"lower": False, "status": "pass", **bounds}) == said
 
 
 def test_changed_settings() -> None:

@@ -128,7 +128,7 @@ def test_slices_come_with_bounds_status_and_what_they_would_need(render) -> None
     assert {check["status"] for check in open_ones} == {"inconclusive", "undecided"}
     for check in open_ones:
         assert f"detects {check['detectable']:.4f}, needs {check['needed']:,} items" in text
-        assert f"≥ {check['low']:+.4f}".replace("-", "−") in text
+        assert f"at least {check['low']:+.4f}".replace("-", "−") in text
 
 
 def test_every_number_of_a_slice_has_its_title_where_rows_stack_on_a_phone() -> None:
@@ -273,7 +273,7 @@ def test_loss_is_better_the_lower_it_is() -> None:
         "checks": [check],
     }
     better = markdown.render(replace(candidate("pass"), verdict=verdict))
-    assert "−0.3000, ≤ −0.2000, ▲ better" in better
+    assert "−0.3000, at most −0.2000, ▲ better" in better
     custom = {**check, "metric": "price_error", "difference": 0.3, "low": 0.2, "high": 0.4}
     gate = {"rules": {"all": {"price_error": {"at_most": None, "may_rise": 0.1}}, "each_slice": {}, "slices": {}}}
     worse = markdown.render(replace(candidate("pass"), verdict={**verdict, "checks": [custom]}, gate=gate))

@@ -21,7 +21,9 @@ $(READY): requirements.lock pyproject.toml
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "Error: $(PYTHON) is older than 3.11; name another: make setup PYTHON=python3.12"; exit 1; }
 	@echo "setting up .venv (a few minutes the first time)"
 	@$(PYTHON) -m venv .venv
-	@$(BIN)/python -m pip install --quiet --disable-pip-version-check $(if $(TORCH_INDEX),--extra-index-url $(TORCH_INDEX)) --requirement requirements.lock
+	@rm -f .venv/.installed
+	@{ $(BIN)/python -m pip install --progress-bar off --disable-pip-version-check $(if $(TORCH_INDEX),--extra-index-url $(TORCH_INDEX)) --requirement requirements.lock && touch .venv/.installed; } | $(PYTHON) pipeline/setup_progress.py requirements.lock
+	@test -e .venv/.installed
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-build-isolation --no-deps --editable .
 	@touch $@
 	@echo "ready: source .venv/bin/activate gives you graft and dvc; make hooks has git check tags and commit subjects"

@@ -22,8 +22,7 @@ $(READY): requirements.lock pyproject.toml
 	@echo "setting up .venv (a few minutes the first time)"
 	@$(PYTHON) -m venv .venv
 	@rm -f .venv/.installed
-	@{ $(BIN)/python -m pip install --progress-bar off --disable-pip-version-check $(if $(TORCH_INDEX),--extra-index-url $(TORCH_INDEX)) --requirement requirements.lock && touch .venv/.installed; } | $(PYTHON) pipeline/setup_progress.py requirements.lock
-	@test -e .venv/.installed
+	@{ $(BIN)/python -m pip install --progress-bar off --disable-pip-version-check $(if $(TORCH_INDEX),--extra-index-url $(TORCH_INDEX)) --requirement requirements.lock 2>&1 && touch .venv/.installed; } | $(PYTHON) pipeline/setup_progress.py requirements.lock .venv/.installed
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-build-isolation --no-deps --editable .
 	@touch $@
 	@echo "ready: source .venv/bin/activate gives you graft and dvc; make hooks has git check tags and commit subjects"

@@ -1,131 +1,31 @@
-"""Numbers that name a person or an account.
+"""Numbers of bank cards and accounts.
 
-Each needs its checksum or its issuer's ranges: catalogues are full of digits (EAN, ISBN, IMEI, part numbers) that
+Each needs its checksum and its issuer's ranges: catalogues are full of digits (EAN, ISBN, IMEI, part numbers) that
 name a thing.
 """
 
-import datetime
 import re
 from dataclasses import replace
 from functools import partial
 
-from pipeline.data.clean.pattern import Pattern, apart
-
-# --- identity cards ---------------------------------------------------------------------------------------
-_CHINESE = r"[1-9][0-9]{5}[ -]?(?:18|19|20)[0-9]{2}[ -]?[01][0-9][ -]?[0-3][0-9][ -]?[0-9]{3}[0-9Xx]"  # GB 11643-1999
-_SSN = r"[0-9]{3}-[0-9]{2}-[0-9]{4}"  # United States
-_SSN_NAMED = r"[0-9]{3}[ .-]?[0-9]{2}[ .-]?[0-9]{4}"  # its other spellings, after its name
-_SSN_NAME = r"\bssn?\b|social[ -]security|soc\.? ?sec|\bitin\b"
-_CPF = r"[0-9]{3}\.[0-9]{3}\.[0-9]{3}-[0-9]{2}"  # Brazil
-_RRN = r"[0-9]{6}-[1-8][0-9]{6}"  # Korea
-_FISCAL = r"(?i:[A-Z]{6}[0-9]{2}[A-EHLMPRST][0-9]{2}[A-Z][0-9]{3}[A-Z])"  # Italy
-_PROVINCES = {
-    *range(11, 16),
-    *range(21, 24),
-    *range(31, 38),
-    *range(41, 47),
-    *range(50, 55),
-    *range(61, 66),
-    71,
-    81,
-    82,
-    83,
-}
-_ODD = dict(zip("0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZ", (
-    1, 0, 5, 7, 9, 13, 15, 17, 19, 21, 1, 0, 5, 7, 9, 13, 15, 17, 19, 21, 2, 4, 18, 20, 11, 3, 6, 8, 12, 14, 16, 10,
-    22, 25, 24, 23,
-), strict=True))  # fmt: skip
-
-
-def is_chinese_id(number: str) -> bool:
-    """Whether 18 characters are a resident's identity number: province, birth date, ISO 7064 MOD 11-2 check.
-
-    Blanks and hyphens between them do not count.
-    """
-    number = number.replace(" ", "").replace("-", "")
-    if int(number[:2]) not in _PROVINCES or not _is_date(number[6:14]):
-        return False
-    total = sum(int(digit) * pow(2, 17 - place, 11) for place, digit in enumerate(number[:17]))
-    return "10X98765432"[total % 11] == number[17].upper()
-
-
-def is_ssn(number: str) -> bool:
-    """Whether AAA-GG-SSSS was ever issued: the Social Security Administration leaves these ranges out."""
-    area, group, serial = number.split("-")
-    return area not in ("000", "666") and area < "900" and group != "00" and serial != "0000"
-
-
-def is_cpf(number: str) -> bool:
-    """Whether both check digits of a Brazilian taxpayer's number hold (mod 11)."""
-    digits = [int(digit) for digit in number if digit.isdigit()]
-    if len(set(digits)) == 1:
-        return False
-    return all(
-        sum(digit * (count + 1 - place) for place, digit in enumerate(digits[:count])) * 10 % 11 % 10 == digits[count]
-        for count in (9, 10)
-    )
-
-
-def is_rrn(number: str) -> bool:
-    """Whether a Korean resident's number has a birth date and its check digit (mod 11)."""
-    digits = [int(digit) for digit in number if digit.isdigit()]
-    century = "19" if digits[6] in (1, 2, 5, 6) else "20"
-    total = sum(digit * weight for digit, weight in zip(digits, (2, 3, 4, 5, 6, 7, 8, 9, 2, 3, 4, 5), strict=False))
-    return _is_date(century + number[:6]) and (11 - total % 11) % 10 == digits[12]
-
-
-def is_fiscal_code(code: str) -> bool:
-    """Whether the last letter of an Italian codice fiscale is its check character (mod 26)."""
-    upper = code.upper()
-    even = {character: place % 10 if place < 10 else place - 10 for place, character in enumerate(_ODD)}
-    total = sum((even if place % 2 else _ODD)[character] for place, character in enumerate(upper[:15]))
-    return chr(ord("A") + total % 26) == upper[15]
-
-
-def _is_id(match: re.Match[str], *, title: bool) -> bool:
-    if match.lastgroup in ("ssn", "named"):  # no check digit
-        if re.compile(_SSN_NAME, re.IGNORECASE).search(match.string, max(0, match.start() - 40), match.start()):
-            return True
-        return not title and match.lastgroup == "ssn" and is_ssn(match[0])
-    checks = {"chinese": is_chinese_id, "cpf": is_cpf, "rrn": is_rrn, "fiscal": is_fiscal_code}
-    return checks[str(match.lastgroup)](match[0])
-
-
-def _is_date(digits: str) -> bool:
-    try:
-        return datetime.date(int(digits[:4]), int(digits[4:6]), int(digits[6:])).year >= 1880
-    except ValueError:
-        return False
-
-
-ID_CARD = Pattern(
-    many_digits=True,
-    mark="[ID]",
-    gate=f"{apart('|'.join((_CHINESE, _SSN, _CPF, _RRN, _FISCAL)))}|(?i:(?:{_SSN_NAME}).*?{_SSN_NAMED})",
-    regex=re.compile(
-        rf"(?<![A-Za-z0-9])(?<![A-Za-z0-9][-./,])(?:(?P<chinese>{_CHINESE})|(?P<ssn>{_SSN})|(?P<cpf>{_CPF})"
-        rf"|(?P<rrn>{_RRN})|(?P<fiscal>{_FISCAL})|(?P<named>{_SSN_NAMED}))(?![A-Za-z0-9]|[-./,][0-9])"
-    ),
-    check=partial(_is_id, title=False),
-)
-ID_CARD_IN_TITLES = replace(
-    ID_CARD, check=partial(_is_id, title=True)
-)  # part numbers have a Social Security number's shape
+from pipeline.data.clean.pattern import Pattern, is_a_part, without_look_around
 
 # --- bank cards -------------------------------------------------------------------------------------------
+_SIGN = "[-./_,·•:|]"
+_BETWEEN = f"(?: {{0,2}}{_SIGN} {{0,2}}| {{0,3}})"
 _CARD = (
-    r"[4-6][0-9]{16,18}|62[0-9]{2}(?P<long>[ -])(?:[0-9]{4}(?P=long)){3}[0-9]{3}"
-    r"|[2-6][0-9]{3}(?P<four>[ -]?)[0-9]{4}(?P=four)[0-9]{4}(?P=four)[0-9]{4}"
-    r"|3[47][0-9]{2}(?P<six>[ -]?)[0-9]{6}(?P=six)[0-9]{5}|3[0689][0-9]{2}(?P<diners>[ -]?)[0-9]{6}(?P=diners)[0-9]{4}"
+    rf"[4-6][0-9]{{16,18}}|62[0-9]{{2}}(?:{_BETWEEN}[0-9]{{4}}){{3}}{_BETWEEN}[0-9]{{3}}"
+    rf"|[2-6][0-9]{{3}}(?:{_BETWEEN}[0-9]{{4}}){{3}}|3[47][0-9]{{2}}{_BETWEEN}[0-9]{{6}}{_BETWEEN}[0-9]{{5}}"
+    rf"|3[0689][0-9]{{2}}{_BETWEEN}[0-9]{{6}}{_BETWEEN}[0-9]{{4}}"
 )
-_CARD_GATE = (
-    r"[2-6][0-9]{3}[ -]?[0-9]{4}[ -]?[0-9]{4}[ -]?[0-9]{4}(?:[ -]?[0-9]{1,3})?|3[0-9]{3}[ -]?[0-9]{6}[ -]?[0-9]{4,5}"
-)
-# After a word for a card: Visa's old 13 digits, Maestro's 12 to 19, JCB's old 15, any blanks.
-_NAMED_CARD = r"(?:[2-6]|1800|2131)(?:[ -]?[0-9]){11,18}"
+# After a word for a card: Visa's old 13 digits, Maestro's 12 to 19, JCB's old 15, in any groups.
+_NAMED_CARD = "(?:[2-6]|1800|2131)(?:[ ./_-]{0,3}[0-9]){11,18}"
+# Behind a card: its date, its code, or another card, and no digits that belong to it.
+_CARD_END = r"(?![0-9]|(?!exp|cv[vc]|valid)[A-Za-z]|[-.][0-9]|[/,:][0-9]{5,11}(?![0-9]))"
 _CARD_WORD = (
-    r"\b(?:cards?|cc|credit|debit|visa|master ?card|maestro|amex|american express|diners|jcb|discover|unionpay"
-    r"|[a-z]*karten?|cartes?|tarjetas?|cart(?:ão|ões)|carta di credito|[a-z]*kort|kart[aęyi]|карт[аыуе]|thẻ)\b"
+    r"(?<![a-z])(?:cards?(?: ?n(?:umbe)?r)?|cc|credit|debit|visa|master ?card|maestro|amex|american express|diners|jcb"
+    r"|discover|unionpay|[a-z]*karten?(?:n(?:umme)?r)?|cartes?|tarjetas?|cart(?:ão|ões)|carta di credito|[a-z]*kort"
+    r"|kart[aęyi]|карт[аыуе]|thẻ)(?![^\W\d_])"
     r"|银行卡|信用卡|借记卡|储蓄卡|卡号|銀行卡|卡號|カード番号|クレジットカード|카드"
 )
 # A catalogue has memory cards and an EAN: thirteen digits with an EAN's check digit need words for a payment.
@@ -136,6 +36,7 @@ _PAYMENT_WORD = (
     r"|tarjeta de|cartão de|carta di)|银行卡|信用卡|借记卡|储蓄卡|卡号|銀行卡|卡號|カード番号|クレジットカード|신용카드"
 )
 _CARD_WORDS, _PAYMENT_WORDS = re.compile(f"(?i){_CARD_WORD}"), re.compile(f"(?i){_PAYMENT_WORD}")
+_JOINS = rf"(?i)(?:{_CARD_WORD}|\b(?:no|nr|num|number|pan))[ .]?(?:no|nr|num)?[-./:#]{{0,2}}$"
 _NEAR = 30  # characters
 _BOOK_OR_GOODS = re.compile(r"(?i)(?:\b(?:isbn|ean|upc|gtin|imei|sku)|条码|货号)\W{0,3}$")
 _ISSUERS: tuple[tuple[int, int, range], ...] = (  # first six digits from, to; lengths. ISO/IEC 7812
@@ -172,16 +73,24 @@ def is_gtin(digits: str) -> bool:
     return sum(int(digit) * (3 if place % 2 else 1) for place, digit in enumerate(reversed(digits))) % 10 == 0
 
 
-def _is_card(match: re.Match[str]) -> bool:
-    if match["shaped"] and is_card(match[0]):
-        return True
+def _is_card(match: re.Match[str], *, title: bool) -> bool:
+    if is_a_part(match, _JOINS):
+        return False
     digits = _digits(match[0])
     before = max(0, match.start() - _NEAR), match.start()
+    if match["shaped"] and is_card(match[0]) and not (title and _is_a_list(match[0])):
+        return True
     named = len(digits) in (range(15, 16) if digits[0] == "1" else range(12, 20)) and len(set(digits)) > 1
     if not named or not luhn(digits) or _BOOK_OR_GOODS.search(match.string, *before):
         return False
     words = _PAYMENT_WORDS if len(digits) <= 14 and is_gtin(digits) else _CARD_WORDS
     return bool(words.search(match.string, *before))
+
+
+def _is_a_list(number: str) -> bool:
+    """Whether groups stand apart as models in a title do: "for 4000/4050/4100/4200"."""
+    signs = {sign.strip() for sign in re.findall("[^0-9]+", number)}
+    return len(signs) > 1 or bool(signs & set("/,:|"))
 
 
 def _digits(number: str) -> str:
@@ -191,12 +100,11 @@ def _digits(number: str) -> str:
 BANK_CARD = Pattern(
     many_digits=True,
     mark="[CARD]",
-    gate=f"{apart(_CARD_GATE)}|(?is:(?:{_CARD_WORD}).*?{_NAMED_CARD})",
-    regex=re.compile(
-        rf"(?<![A-Za-z0-9])(?<![A-Za-z0-9][-./+,])(?:(?P<shaped>{_CARD})|{_NAMED_CARD})(?![A-Za-z0-9]|[-./,][0-9])"
-    ),
-    check=_is_card,
+    gate=without_look_around(f"(?:^|[^0-9])(?:{_CARD})|(?is:(?:{_CARD_WORD}).*?{_NAMED_CARD})"),
+    regex=(rf"(?i)(?<![0-9])(?:(?P<shaped>{_CARD})|{_NAMED_CARD}){_CARD_END}"),
+    check=partial(_is_card, title=False),
 )
+BANK_CARD_IN_TITLES = replace(BANK_CARD, check=partial(_is_card, title=True))
 
 # --- bank accounts ----------------------------------------------------------------------------------------
 _LENGTHS = {  # of an IBAN by country: SWIFT's IBAN registry
@@ -206,25 +114,40 @@ _LENGTHS = {  # of an IBAN by country: SWIFT's IBAN registry
     29: "BR EG PS QA UA", 30: "JO KW MU", 31: "MT SC", 32: "LC", 33: "RU",
 }  # fmt: skip
 _BY_LENGTH = "|".join(
-    rf"(?:{'|'.join(countries.split())})[0-9]{{2}}(?:[ -]?[A-Z0-9]){{{length - 4}}}"
+    rf"(?:{'|'.join(countries.split())}) ?[0-9]{{2}}(?:[ ./_-]{{0,3}}[A-Z0-9]){{{length - 4}}}"
     for length, countries in _LENGTHS.items()
 )
 
 
 def is_iban(number: str) -> bool:
     """Whether an account number's two check digits hold (ISO 13616: mod 97 is 1)."""
-    plain = number.replace(" ", "").replace("-", "").upper()
+    plain = "".join(filter(str.isalnum, number)).upper()
     return int("".join(str(int(character, 36)) for character in plain[4:] + plain[:4])) % 97 == 1
 
 
 def _is_iban(match: re.Match[str]) -> bool:
-    return is_iban(match[0]) and bool(match[0].isupper() or _IN_FOURS.fullmatch(match[0]))
+    number, text, start, end = match[0], match.string, match.start(), match.end()
+    if not is_iban(number):
+        return False
+    if number[2] == " " and not _IBAN_BEFORE.search(text, max(0, start - 12), start):
+        return False
+    if _IN_FOURS.fullmatch(number):
+        return number.isupper() or not _LETTER.match(text, end)
+    return number.isupper() and bool(_IN_ANY_GROUPS.fullmatch(number)) and not _LETTER.match(text, end)
 
 
-_IN_FOURS = re.compile("[^ -]{4}(?:[ -]?[^ -]{4})*(?:[ -]?[^ -]{1,3})?")
+_IBAN_BEFORE = re.compile(r"(?i)iban\W{0,3}$")
+_LETTER = re.compile("[A-Za-z]")
+_IN_FOURS = re.compile("[A-Za-z]{2} ?[0-9]{2}(?:[ ./_-]{0,3}[A-Za-z0-9]{4})*(?:[ ./_-]{0,3}[A-Za-z0-9]{1,3})?")
+_IN_ANY_GROUPS = re.compile("[A-Z0-9]+(?:[ -][A-Z0-9]+)*")
+_COUNTRIES = "|".join(" ".join(_LENGTHS.values()).split())
+_GATE = (
+    rf"(?:^|[^A-Za-z0-9]|(?i:IBAN))(?:(?:{_COUNTRIES}) ?[0-9]{{2}}(?:[ -]?[A-Z0-9]){{11}}"
+    rf"|(?i:(?:{_COUNTRIES}) ?[0-9]{{2}}(?:[ ./_-]{{0,3}}[A-Z0-9]{{4}}){{2}}[ ./_-]{{0,3}}[A-Z0-9]{{3}}))"
+)
 IBAN = Pattern(
     mark="[IBAN]",
-    gate=rf"(?i)(?:^|[^A-Z0-9])(?:{'|'.join(' '.join(_LENGTHS.values()).split())})[0-9]{{2}}(?:[ -]?[A-Z0-9]){{11}}",
-    regex=re.compile(rf"(?i)(?<![A-Z0-9])(?:{_BY_LENGTH})(?![A-Z0-9])", re.ASCII),
+    gate=_GATE,
+    regex=(rf"(?ia)(?:(?<![A-Z0-9])|(?<=IBAN))(?:{_BY_LENGTH})(?![A-Z]{{0,20}}[0-9])"),
     check=_is_iban,
 )

@@ -8,7 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pipeline.data.clean import message_texts, numbers, pii
+from pipeline.data.clean import message_texts, pii
+from pipeline.data.clean.masks import numbers
 from pipeline.data.clean.pii import mask_text
 from pipeline.data.clean.settings import PiiSettings
 from tests.rows import batch, outcome, sft, title

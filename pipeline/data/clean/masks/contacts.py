@@ -6,7 +6,7 @@ import unicodedata
 from dataclasses import replace
 from functools import partial
 
-from pipeline.data.clean.pattern import JOINED, Pattern
+from pipeline.data.clean.masks.pattern import JOINED, Pattern
 
 # Letters of scripts that set blanks between words may stand anywhere in an address. Chinese and its likes set none: the
 # words before an address would go with it, so their letters count only where no other letter is before the @.

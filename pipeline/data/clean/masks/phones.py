@@ -8,11 +8,11 @@ fewer part numbers: there, more spellings count by themselves, and a word may be
 import re
 from functools import partial
 
-from pipeline.data.clean import phone_context
-from pipeline.data.clean.dialling import is_international
-from pipeline.data.clean.numbers import is_gtin
-from pipeline.data.clean.pattern import Pattern, compiled, without_look_around
-from pipeline.data.clean.phone_context import CHINESE_MOBILE, MOBILE
+from pipeline.data.clean.masks import phone_context
+from pipeline.data.clean.masks.dialling import is_international
+from pipeline.data.clean.masks.numbers import is_gtin
+from pipeline.data.clean.masks.pattern import Pattern, compiled, without_look_around
+from pipeline.data.clean.masks.phone_context import CHINESE_MOBILE, MOBILE
 
 # --- spellings: RE2 reads them, too -------------------------------------------------------------------------
 _COUNTRY = (
@@ -66,7 +66,7 @@ _NO_PHONE = re.compile(
     r"|\d{3}-\d\d-\d{4}"  # a Social Security number's shape
     r"|\d{1,3}(?:\.\d{1,3}){3}"  # addresses and versions
     r"|(?!\d{3}\.\d{4}$)\d+\.\d+"  # decimals
-    r"|\d{1,3}(?:[ .]000)+|\d0+"  # round numbers
+    r"|\d{1,3}(?:[ .]000)+|\d0+|\d*00(?:[ ./-]\d*00)+"  # round numbers
 )
 
 

@@ -8,7 +8,7 @@ import re
 from dataclasses import replace
 from functools import partial
 
-from pipeline.data.clean.pattern import Pattern, is_a_part, together, without_look_around
+from pipeline.data.clean.masks.pattern import Pattern, is_a_part, together, without_look_around
 
 _BETWEEN = "[ ./_-]{0,3}"
 _CHINESE = rf"[1-9](?:{_BETWEEN}[0-9]){{16}}{_BETWEEN}[0-9Xx]"  # GB 11643-1999

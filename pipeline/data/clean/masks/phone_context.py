@@ -5,9 +5,9 @@ Expressions are compiled when a number is first found: most processes find none.
 
 import re
 
-from pipeline.data.clean.dialling import is_international
-from pipeline.data.clean.pattern import compiled, is_a_part
-from pipeline.data.clean.phone_words import (
+from pipeline.data.clean.masks.dialling import is_international
+from pipeline.data.clean.masks.pattern import compiled, is_a_part
+from pipeline.data.clean.masks.phone_words import (
     AFTER,
     AFTER_IN_PROSE,
     CONTACT,

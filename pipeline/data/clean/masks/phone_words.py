@@ -1,6 +1,6 @@
 """Words for calls and for lines, in many languages: what makes digits near them a telephone number."""
 
-from pipeline.data.clean.pattern import JOINED
+from pipeline.data.clean.masks.pattern import JOINED
 
 # Nothing else is meant by these: they count at some distance.
 CONTACT = (
@@ -17,9 +17,10 @@ CONTACT = (
     # calls
     "|(?:call|text|contact|reach|phone|ring|dial) (?:us|me|now|him|her|them)|call or text|anruf[a-z]{0,2}|rufen sie"
     "|ruf (?:mich|uns)|erreich[a-z]{1,4}|appelez|appelle[- ]moi|appeler au|joignable|contactez|llame|llamar"
-    "|ll[áa]m[ae](?:me|nos)|llama al|ligue|ligar|liga para|chiama|chiamate|chiamami|chiamaci|zadzwoń|dzwoń|dzwonić"
-    "|zavolejte|volejte|zavolajte|sunați|hívjon|hívj|soita|bel (?:mij|ons|naar)|arayın|ara beni|beni ara|irtibat"
-    "|hubungi|tawagan|liên hệ|gọi|звоните|позвоните|звони|позвони|звонить|наберите|дзвоніть|телефонуйте|καλέστε"
+    "|ll[áa]m[ae](?:me|nos)|llama al|ligue|ligar|liga para|(?<!si )chiama|chiamate|chiamami|chiamaci|zadzwoń|dzwoń"
+    "|dzwonić|zavolejte|volejte|zavolajte|sunați|hívjon|hívj|soita"
+    "|bel (?:mij|ons|naar)|arayın|ara beni|beni ara|irtibat"
+    "|hubungi|tawagan|liên hệ|gọi(?! là)|звоните|позвоните|звони|позвони|звонить|наберите|дзвоніть|телефонуйте|καλέστε"
 )
 # The same in scripts that set no blanks between words or join short ones to them. 电话 may be an appliance, too.
 CONTACT_JOINED = (
@@ -31,7 +32,7 @@ CONTACT_JOINED = (
 )
 # Catalogues sell these, or what has them: in a title they count only right before the number.
 GOODS = (
-    "phones?|smartphones?|cellphones?|ph|mobiles?|mob|cell|call|text|contact|handy|mobil|mobiel|portable|sms|gsm|fax|kontakt"
+    "phones?|cellphones?|ph|mobiles?|mob|cell|call|text|contact|handy|mobil|mobiel|portable|sms|fax|kontakt"
     "|telefax|dial|hotline|helpline|wechat|whats ?app|wasap|zalo|viber|telegram|telefon[a-z]{0,4}|telephon[a-z]{1,4}"
     "|t[ée]l[ée]phones?|telefoon|teléfonos?|móvil|celular|telemóvel|fone|cellulare|komórka|puhelin|matkapuhelin"
     "|telpon|telepon|điện thoại|di động|vx|wx|телефон[а-яії]{0,3}|факс|мобильный|сотовый|вотсап|ватсап|τηλέφωνο"
@@ -49,7 +50,7 @@ OF_PROSE = (
     "|recapito|contato"
 )
 # Numbers of any kind have these, and some are of other senses: right before digits that a telephone number may have.
-NUMBER = "wa|đt|cel|zap|whats|kom|cep|fon|fijo|fixe|fisso|n[úu]mero|num[ée]ro|nummer|numer|nomor|номер|numara|tf"
+NUMBER = "wa|gsm|đt|cel|zap|whats|kom|cep|fon|fijo|fixe|fisso|n[úu]mero|num[ée]ro|nummer|numer|nomor|номер|numara|tf"
 NUMBER_JOINED = (
     "(?<!证件)(?<!份证)(?<!订单)(?<!快递)(?<!账户)(?<!銀行卡)(?<!银行卡)(?:号码|號碼)|打|找|呼叫"
     "|(?<!注文)(?<!商品)(?<!管理)(?<!会員)番号|(?<!주문)(?<!상품)번호|नंबर|नम्बर|নম্বর|رقم|شماره|نمبر|טל'|מספר"

@@ -8,7 +8,7 @@ import re
 from dataclasses import replace
 from functools import partial
 
-from pipeline.data.clean.pattern import Pattern, is_a_part, without_look_around
+from pipeline.data.clean.masks.pattern import Pattern, is_a_part, without_look_around
 
 # --- bank cards -------------------------------------------------------------------------------------------
 _SIGN = "[-./_,·•:|]"

@@ -2,7 +2,7 @@
 
 import re
 
-from pipeline.data.clean.pattern import Pattern
+from pipeline.data.clean.masks.pattern import Pattern
 
 _WORD = "A-Za-z0-9_-"
 _TOKENS = (

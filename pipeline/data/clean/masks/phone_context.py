@@ -39,7 +39,7 @@ _RIGHT_BEFORE = (
 )
 _NUMBER = (
     rf"(?i)(?:{word(NUMBER)}(?: (?:is|est|es|ist|é|è|jest|to|это))?"
-    rf"|(?:{NUMBER_JOINED})[为為是は은는]?)[^\w\[\]]{{0,3}}$"
+    rf"|(?:{NUMBER_JOINED})(?:[为為是は은는]| من| है| ہے)?)[^\w\[\]]{{0,3}}$"
 )
 _ONE_LETTER = rf"(?i)(?<!\w)(?:{ONE_LETTER})\s?$"
 # Words that a number may be joined to.
@@ -125,18 +125,20 @@ def _is_behind_goods(goods: re.Match[str], number: str, digits: str) -> bool:
 
 def _may_be_called(number: str, digits: str, *, ten: bool = True, grouped: bool = True) -> bool:
     """Whether digits begin, or are set apart, as telephone numbers are and item numbers seldom."""
-    if len(digits) > 8 and (number[0] in "0+(" or MOBILE.fullmatch(digits) or _TRUNK.fullmatch(digits)):
+    if len(digits) > 8 and (_BEGINS.match(number) or MOBILE.fullmatch(digits) or _TRUNK.fullmatch(digits)):
         return True
-    if ten and len(digits) in (9, 10):  # Europe's mobiles; North America, India
-        return digits[0] > "5" or (len(digits) == 10 and digits[0] > "1" and digits[3] > "1")
+    if ten and len(digits) in (9, 10):  # Europe's mobiles; North America, Colombia, India
+        return digits[0] > "5" or (len(digits) == 10 and (digits[0] == "3" or (digits[0] > "1" and digits[3] > "1")))
     if not grouped:
         return False
     if len(digits) > 10 and is_international(digits):
         return True
-    return 8 < len(digits) < 12 and len(re.findall("[0-9]+", number)) > 2
+    groups = re.findall("[0-9]+", number)
+    return 8 < len(digits) < 12 and len(groups) > 2 and min(map(len, groups)) > 1
 
 
 _OF_TEN_DIGITS = re.compile("(?i)phones?|cellphones?|ph|mobiles?|mob|cell|call|text|contact|sms|whats ?app")
+_BEGINS = re.compile("[+(]|0[0-9]")
 _TRUNK = re.compile("[48]00[0-9]{7}|8[3489][0-9]{9}")  # China's hotlines, Russia
 
 

@@ -50,13 +50,13 @@ class Passages:
 
     def _spans(self, form: str) -> dict[int, list[Span]]:
         """Where a text has each passage that it has: mostly as it is."""
+        if self._overlapping:
+            return self._changed(form)
         whole = {n: found for n, passage in enumerate(self._passages) if (found := _occurrences(form, passage))}
         rest = form
         for begin, end in (span for found in whole.values() for span in found):
             rest = rest[:begin] + "\0" * (end - begin) + rest[end:]
-        if self._overlapping or re.search(self._any, rest):
-            return self._changed(form) | whole
-        return whole
+        return self._changed(form) if re.search(self._any, rest) else whole
 
     def _changed(self, form: str) -> dict[int, list[Span]]:
         """Where a text has most of a passage."""

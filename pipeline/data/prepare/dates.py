@@ -1,7 +1,7 @@
 """Dates of rows as text that sorts by time: one notation for each file, or a refusal; never compared as written.
 
-2026-09-30 stays as it is; 9/30/2026, 30.09.2026, 30 Sep 2026, 2026年9月30日, 20260930 and seconds since 1970 become it.
-Whole numbers that are none of these are versions, and sort as numbers.
+2026-09-30 stays as it is; 9/30/2026, 30.09.2026, 30 Sep 2026, 30-Sep-26, 2026年9月30日, 20260930 and seconds since
+1970 become it. Whole numbers that are none of these are versions, and sort as numbers.
 """
 
 import re
@@ -38,8 +38,9 @@ _NOTATIONS = {  # name -> patterns; a file's values are of one of them
     SHORT_YEAR_FIRST: (rf"(?P<year>\d{{2}})(?P<mark>[-/.]){_MONTH}(?P=mark){_DAY}{_TIME}",),
     MONTH_FIRST: (rf"{_MONTH}(?P<mark>[-/]){_DAY}(?P=mark){_SHORT_YEAR}{_TIME}",),
     "month by name": (
-        rf"{_WEEKDAY}{_DAY}(?:st|nd|rd|th)?[\s-]{_NAME},?[\s-]{_YEAR}{_TIME}",
+        rf"{_WEEKDAY}{_DAY}(?:st|nd|rd|th)?[\s/-]?{_NAME},?[\s/-]?{_SHORT_YEAR}{_TIME}",
         rf"{_WEEKDAY}{_NAME}\s{_DAY}(?:st|nd|rd|th)?,?\s{_YEAR}{_TIME}",
+        rf"{_WEEKDAY}{_NAME}\s{{1,2}}{_DAY}{_TIME}\s{_YEAR}",
     ),
     "YYYYMMDD": (r"(?P<year>(?:19|20)\d{2})(?P<month>\d{2})(?P<day>\d{2})",),
     "YYYYMMDDhhmm": (

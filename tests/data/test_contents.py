@@ -1,6 +1,7 @@
 """What rows of each layout become, and why some become nothing."""
 
 import json
+from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
@@ -204,11 +205,20 @@ def test_kto(tmp_path, name, label, expected):
 
 
 @pytest.mark.parametrize(
+    ("output", "expected"), [(0, "0"), (1.0, "1"), (2.5, "2.5"), (True, "true"), (Decimal("7"), "7")]
+)
+def test_numbers_are_texts(tmp_path, output, expected):
+    found = row(tmp_path, {"instruction": 5, "output": output}, "alpaca", "sft")
+    assert said(found["messages"]) == [("user", "5"), ("assistant", expected)]
+
+
+@pytest.mark.parametrize(
     ("values", "content", "problem"),
     [
         pytest.param({}, "alpaca", "no instruction", id="nothing"),
         pytest.param({"instruction": " ", "output": "x"}, "alpaca", "no instruction", id="blank"),
-        pytest.param({"instruction": 3, "output": "x"}, "alpaca", "instruction is not a string", id="number"),
+        pytest.param({"instruction": ["a"], "output": "x"}, "alpaca", "instruction is not a string", id="list"),
+        pytest.param({"instruction": "a", "output": float("nan")}, "alpaca", "no output", id="nan"),
         pytest.param({"instruction": "hi"}, "alpaca", "no output", id="no-output"),
         pytest.param({"instruction": "hi", "output": ""}, "alpaca", "empty output", id="empty-output"),
         pytest.param(

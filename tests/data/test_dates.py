@@ -59,6 +59,7 @@ def test_text_that_is_sorted_already_stays() -> None:
         (("26-09-30",), r"'26-09-30' may have the day first or the two digits of a year first"),
         (("1727654400000", "1790000000"), r"is no date \((milli)?seconds since 1970\)"),
         (("20260102", "20260101101010"), r"is no date \(YYYYMMDD"),
+        (("30092026", "01102026"), r"'30092026' is no date"),
     ],
 )
 def test_what_is_of_no_one_notation_is_refused(values: tuple[str, ...], message: str) -> None:

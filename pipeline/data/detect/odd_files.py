@@ -207,8 +207,9 @@ def _adapted(
             return FileShape(spec, found or [dict.fromkeys(spec.columns, "")])
         if own.spec.header and any(map(is_known, own.spec.columns)):
             return None  # columns of its own
+        nameless = most and not own.spec.header and not spec.header  # wider for cells that hold a delimiter
         spec = replace(spec, header=False, skip=own.spec.skip)
-        if not detect_csv.fits(path, spec, limits):
+        if not (detect_csv.fits(path, spec, limits, _DAMAGED) if nameless else detect_csv.fits(path, spec, limits)):
             return None
     found = file_shape.sample(path, spec, limits, count) if most else []
     return FileShape(spec, found) if found else None

@@ -118,9 +118,16 @@ def read(value: str, notation: str) -> str | None:
 def _of_all(places: Places) -> list[str]:
     """The notations that all values of a file are in; plain numbers count where no value can be anything else."""
     found = [name for name in _COMPILED if all(read(value, name) is not None for value in places)]
-    if found == [NUMBERS] and any(read(value, name) is not None for value in places for name in _TIMED):
+    timed = any(read(value, name) is not None for value in places for name in _TIMED)
+    if found == [NUMBERS] and (timed or all(map(_is_year_last, places))):
         return []
     return found if len(found) < 2 else [name for name in found if name != NUMBERS]
+
+
+def _is_year_last(value: str) -> bool:
+    """Whether a number is most likely a date without marks, day or month first: as numbers these are in no order."""
+    marked = re.sub(r"^([0-9]{2})([0-9]{2})((?:19|20)[0-9]{2})$", r"\1.\2.\3", value.strip())
+    return any(read(marked.replace(".", "/"), name) is not None for name in (DAY_FIRST, MONTH_FIRST))
 
 
 def _odd(file: str, places: Places) -> list[str]:

@@ -1,7 +1,6 @@
 """What rows of each layout become, and why some become nothing."""
 
 import json
-from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
@@ -204,9 +203,7 @@ def test_kto(tmp_path, name, label, expected):
     assert row(tmp_path, {"prompt": "hi", "completion": "hello", name: label}, "kto", "kto")["desirable"] is expected
 
 
-@pytest.mark.parametrize(
-    ("output", "expected"), [(0, "0"), (1.0, "1"), (2.5, "2.5"), (True, "true"), (Decimal("7"), "7")]
-)
+@pytest.mark.parametrize(("output", "expected"), [(0, "0"), (1.0, "1"), (2.5, "2.5"), (True, "true")])
 def test_numbers_are_texts(tmp_path, output, expected):
     found = row(tmp_path, {"instruction": 5, "output": output}, "alpaca", "sft")
     assert said(found["messages"]) == [("user", "5"), ("assistant", expected)]
@@ -217,7 +214,7 @@ def test_numbers_are_texts(tmp_path, output, expected):
     [
         pytest.param({}, "alpaca", "no instruction", id="nothing"),
         pytest.param({"instruction": " ", "output": "x"}, "alpaca", "no instruction", id="blank"),
-        pytest.param({"instruction": ["a"], "output": "x"}, "alpaca", "instruction is not a string", id="list"),
+        pytest.param({"instruction": {"a": 1}, "output": "x"}, "alpaca", "instruction is not a string", id="object"),
         pytest.param({"instruction": "a", "output": float("nan")}, "alpaca", "no output", id="nan"),
         pytest.param({"instruction": "hi"}, "alpaca", "no output", id="no-output"),
         pytest.param({"instruction": "hi", "output": ""}, "alpaca", "empty output", id="empty-output"),

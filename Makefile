@@ -33,7 +33,7 @@ extras: $(READY)
 run: setup ## the main job: dvc repro on the open increment, then the report
 	@$(BIN)/python -m pipeline.run
 
-test: setup ## the whole test suite
+test: setup ## every test but the slow ones, about ten minutes
 	@$(BIN)/python -m pytest
 
 check: setup ## ruff, types, schemas, workflows
@@ -70,7 +70,7 @@ hooks: ## ask git to check a release's tag before it is pushed, and subjects of 
 	@git config core.hooksPath .githooks
 	@echo "git now checks a v* tag before it is pushed, and the subject of a commit that touches Graft; undo: git config --unset core.hooksPath"
 
-soak: setup ## kill every command at random moments, many times (long)
+soak: setup ## the slow tests: longer variants, and kills of every command at random moments (hours)
 	@$(BIN)/python -m pytest -m slow
 
 pins: ## write the two requirements locks from pyproject.toml (installs into a fresh folder)

@@ -44,9 +44,20 @@ GRAFT = ("-P", "-c", _HERE) if KEPT else ("-m", "pipeline")
 CODE = {"PYTHONPATH": str(ROOT)} if KEPT else {}
 
 
+_LONG = ("tests/workflows/test_story.py", "tests/commands/test_adopt.py")  # a minute or more for one test or fixture
+
+
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Tests of the chain first: while one worker builds it, the other has those that need none, from the far end."""
-    items.sort(key=lambda item: "chain" not in getattr(item, "fixturenames", ()))
+    """Tests of the chain first: while one worker builds it, the other has those that need none, from the far end.
+
+    Of the chain's the long ones first: a worker without work takes the other's last tests, so no long one ends the run.
+    """
+
+    def place(item: pytest.Item) -> tuple[bool, bool]:
+        of_chain = "chain" in getattr(item, "fixturenames", ())
+        return not of_chain, not (of_chain and item.nodeid.startswith(_LONG))
+
+    items.sort(key=place)
 
 
 def some(values: Iterable[object], quick: Collection[object]) -> list[Any]:
@@ -200,7 +211,7 @@ def fresh(shipped: Path, tmp_path: Path) -> Clone:
 
 
 @pytest.fixture(scope="session")
-def chain(shipped: Path, tmp_path_factory: pytest.TempPathFactory) -> Chain:
+def chain(tmp_path_factory: pytest.TempPathFactory) -> Chain:
     """Two releases and a refused candidate, made by playing the tutorial to its end; once for all workers."""
     run = tmp_path_factory.getbasetemp()
     shared = run.parent if "PYTEST_XDIST_WORKER" in os.environ else run
@@ -208,20 +219,13 @@ def chain(shipped: Path, tmp_path_factory: pytest.TempPathFactory) -> Chain:
     made = Chain(folder / "origin.git", folder / "storage", Clone(folder / "work"))
     with FileLock(f"{folder}.lock"):
         if not (folder / "ready").exists():
-            _play(shipped, folder, made)
+            _play(folder, made)
             (folder / "ready").touch()
     return made
 
 
-def _play(shipped: Path, folder: Path, made: Chain) -> None:
-    subprocess.run(["git", "clone", "-q", shipped, folder / "source"], check=True, env=ENVIRONMENT)
-    source = Clone(folder / "source")
-    for name in ("params.yaml", "tests/sample/params.yaml"):  # the demo plays with the sample's
-        params = source.read(name)
-        assert "  threads: 2 " in params
-        (source.path / name).write_text(params.replace("  threads: 2 ", "  threads: 1 "))
-    source.commit("One thread")  # the suite's two workers have a core each
-    said = source.run(sys.executable, "-m", "examples.demo", str(folder))
+def _play(folder: Path, made: Chain) -> None:
+    said = Clone(ROOT).run(sys.executable, "-m", "examples.demo", str(folder))
     (folder / "demo.txt").write_text(said)
     shop = Clone(folder / "shop")
     shop.git("checkout", "-q", "-b", "refused", "main^")  # the commit before the tutorial's rollback

@@ -1,6 +1,6 @@
 """graft and dvc in processes that begin with their imports done: a server forks one for each command.
 
-Python and DVC take a second to load, and the suite runs a thousand commands. Every command has a process, a working
+Python and DVC take two seconds to load, and the suite runs a thousand commands. Every command has a process, a working
 directory and an environment of its own; torch is not loaded, and no module of a test. What has to be seen in a process
 that starts from nothing (kills, signals, the tutorial, the workflows, `dvc repro`'s stages) is run as one.
 """
@@ -9,17 +9,29 @@ import json
 import subprocess
 import sys
 from collections.abc import Mapping
+from functools import cache
 from pathlib import Path
 
 ROOT = Path(__file__).parent.parent
 _CODE = ("pipeline", "schemas", "dvc.yaml")  # what a command runs or reads of the tree that it runs from
+_LATE = """
+import dvc.cachemgr, dvc.data_cloud, dvc.dirs, dvc.repo.artifacts, dvc.repo.datasets, dvc.repo.graph, dvc.repo.index
+import dvc.repo.metrics, dvc.repo.params, dvc.repo.plots, dvc.repo.stage, dvc.repo.trie, dvc.rwlock, dvc.scm
+import dvc.utils.strictyaml, dvc_data.hashfile.db.index, dvc_data.hashfile.db.local, dvc_data.hashfile.status
+import dvc_data.index.checkout, dvc_data.index.collect, dvc_data.index.fetch, dvc_data.index.push
+import configobj, dulwich.ignore, dulwich.worktree, fsspec.implementations.memory, networkx, pyparsing, ruamel.yaml
+import ruamel.yaml.mergevalue, scmrepo.git
+"""  # what DVC imports when it first needs it: most commands do
 _LOADED = {
-    "dvc": """
-import dvc.repo, dvc.commands.checkout, dvc.commands.data_sync, dvc.commands.repro, dvc.commands.status
+    "dvc": f"""{_LATE}
+import dvc._debug, dvc.analytics, dvc.repo.brancher, dvc.repo.open_repo
 from dvc.cli import main
+from dvc.cli.parser import get_main_parser
 """,
-    "graft": """
-import dvc.repo, jsonschema, pyarrow
+    "graft": f"""{_LATE}
+import encodings.utf_32_le, ftfy, jsonschema, jsonschema_rs, model_signing.signing, model_signing.verifying
+import pandas, pyarrow.pandas_compat, pyarrow.parquet, rich.live, rich.table
+from pipeline.chain.candidate import base_resolve
 from pipeline.cli import COMMANDS, command, main
 from pipeline.data.detect import detect; from pipeline.data.prepare import prepared
 from pipeline.stages import assemble, prepare
@@ -87,7 +99,12 @@ class Server:
 def runs_this_code(path: Path) -> bool:
     """Whether graft, typed in this folder, would run the same code as this tree's."""
     root = next((folder for folder in (path, *path.parents) if (folder / "dvc.yaml").is_file()), None)
-    return root is None or _contents(root) == _contents(ROOT)
+    return root is None or _contents(root) == _contents_here()
+
+
+@cache
+def _contents_here() -> dict[Path, bytes]:
+    return _contents(ROOT)
 
 
 def _contents(root: Path) -> dict[Path, bytes]:

@@ -111,7 +111,7 @@ def _extended(grown: Index, part: Part, store: Store, folder: Path) -> Index:
     """The index with one release more: what it kept, and what that replaced."""
     table = jsonl.read(store.path(part.md5[RECORDS]))
     forms = sketch.normal_forms(message_columns.view(table).bodies)
-    common = grown.common | common_pieces.common_shingles(forms.to_pylist())
+    common = common_pieces.find(forms.to_pylist(), grown.common)
     reasons = {row["id"]: row["reason"] for row in _lines(store.path(part.md5[DROPPED]))}
     over_cap = {id_ for id_, reason in reasons.items() if reason == "eval_over_cap"}
     ids = table.column("id").to_pylist()
@@ -139,7 +139,7 @@ def _rows(table: pa.Table, evaluated: npt.NDArray[np.bool_], common: frozenset[s
     return index.rows(
         prompts_N4,
         ids_N4,
-        sketch.sketches(common_pieces.without(sketch.normal_forms(view.bodies), common)),
+        common_pieces.sketched(sketch.normal_forms(view.bodies), common),
         evaluated=evaluated,
         labelled=view.labelled,
         answers_N=message_columns.hashes(view.answers),

@@ -77,7 +77,7 @@ def add(
     if adopt:
         from pipeline.commands import adopt as adoption
 
-        adoption.refuse_unready(tree)
+        adoption.refuse_unready(tree, called_from / adopt)
     if no_data:
         what = "no new files: the parent's adapter is handed on, golden items, gate and merge are today's"
         with undo.on_failure():

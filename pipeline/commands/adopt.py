@@ -6,7 +6,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from pipeline import terminal
-from pipeline.chain.candidate import candidate
+from pipeline.chain.candidate import adopted_files, candidate
 from pipeline.chain.candidate.candidate import Tree
 from pipeline.chain.commits import outputs
 from pipeline.chain.history import releases
@@ -29,17 +29,19 @@ SCRATCH = Path(".graft/adopted")
 GOLDEN = Path("data/golden")
 
 
-def refuse_unready(tree: Tree) -> None:
+def refuse_unready(tree: Tree, adapter: Path) -> None:
     """Only the first candidate has room for a parent that is no release, and its state is pushed at once.
 
     Raises:
-        GraftError: the chain has releases; or the folder of the remote is not there.
+        GraftError: the chain has releases; the folder is not an adapter's; or the folder of the remote is not there.
     """
     if tree.releases:
         raise GraftError(
             f"the chain has releases ({tree.releases[-1].tag}): an adapter is adopted before the first one",
             help="begin a chain of its own in a fresh clone of the code",
         )
+    adopted_files.read_config(adapter)
+    adopted_files.require_weights(adapter)
     if (store := Store()).remote_name():
         store.places.database("remote")
 

@@ -1,6 +1,7 @@
 """JSON from files and from git, read strictly: whatever is wrong with it is one error that names the place."""
 
 import json
+from collections.abc import Mapping
 from typing import Any, NoReturn
 
 from pipeline.common.errors import GraftError
@@ -42,13 +43,18 @@ def parse_object(content: bytes, where: str, *, help: str = RESTORE) -> dict[str
     return value
 
 
-def at(document: Any, *keys: str) -> Any:
-    """What a path of keys leads to; None where a key is absent or is no object's."""
+def at(document: Any, *keys: str, default: Any = None) -> Any:
+    """What a path of keys leads to; the default where a key is absent or is no object's."""
     for key in keys:
-        if not isinstance(document, dict):
-            return None
-        document = document.get(key)
+        if not isinstance(document, Mapping) or key not in document:
+            return default
+        document = document[key]
     return document
+
+
+def at_dotted(document: Any, key: str, default: Any = None) -> Any:
+    """What a key with dots leads to, as `at`: gate.rules, say."""
+    return at(document, *key.split("."), default=default)
 
 
 def number(value: Any) -> float | None:

@@ -5,7 +5,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from pipeline.common import params, schema, sources
+from pipeline.common import documents, params, schema, sources
 from pipeline.common.errors import GraftError
 from pipeline.model.adapter import unfit_settings
 from pipeline.settings import gate_rules
@@ -40,7 +40,7 @@ def problems(filled: Values, whole: Values) -> list[schema.Fault]:
 def reworded(fault: schema.Fault, given: Values, whole: Values) -> schema.Fault:
     """A problem of the schema, with what only the whole of params.yaml tells: the section that a key belongs to."""
     path, words = fault
-    method = _at(given, "train.method")
+    method = documents.at_dotted(given, "train.method")
     if path == ["train", "method"] and str(method).lower() in _OTHER_PEFT:
         return path, f"is {method!r}, a method of PEFT that Graft does not train: see docs/how-to/methods.md"
     if words.startswith("unknown key") and (places := _places(str(path[-1]), whole)):
@@ -71,15 +71,15 @@ def missing_files(filled: Values) -> list[schema.Fault]:
 
 
 def _named(filled: Values, keys: tuple[str, ...]) -> list[tuple[list[Any], Any]]:
-    return [(key.split("."), _at(filled, key)) for key in keys]
+    return [(key.split("."), documents.at_dotted(filled, key)) for key in keys]
 
 
 def _crossed(filled: Values) -> Iterator[schema.Fault]:
     for section, low, high in _ORDERED:
-        bounds = [_at(filled, f"{section}.{name}") for name in (low, high)]
+        bounds = [documents.at_dotted(filled, f"{section}.{name}") for name in (low, high)]
         if None not in bounds and bounds[0] > bounds[1]:
             yield [*section.split("."), low], f"{bounds[0]} is more than {high}, {bounds[1]}"
-    scale = _at(filled, "evaluate.judge.scale")
+    scale = documents.at_dotted(filled, "evaluate.judge.scale")
     if scale and scale[0] >= scale[1]:
         yield ["evaluate", "judge", "scale"], f"{scale}: the lowest score comes first, then the highest"
     if filled["train"]["parent"]["average"] and not filled["train"]["validation"]["share"]:
@@ -127,9 +127,3 @@ def _specs(filled: Values) -> list[str]:
 
 def _module(spec: str) -> str | None:
     return f"{spec.partition(':')[0].replace('.', '/')}.py" if _CUSTOM.fullmatch(spec) else None
-
-
-def _at(values: Any, key: str) -> Any:
-    for name in key.split("."):
-        values = values.get(name) if isinstance(values, Mapping) else None
-    return values

@@ -88,7 +88,7 @@ class Assembled:
     labels: list[str]  # every label that the chain was trained on, sorted
     counts: dict[str, int]  # label -> records of the increment that the chain did not know
     rows_CN: Rows  # new rows of the index
-    common: frozenset[str]  # shingles that tell no texts apart
+    common: frozenset[str]  # pieces that tell no texts apart
     dates: dict[int, str]  # of the records that the chain knows from now on, by the first 64 bits of their ids
     lineage: list[pa.Table]
     dropped: list[dict[str, Any]]  # by id, with the reason

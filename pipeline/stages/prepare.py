@@ -51,7 +51,7 @@ def prepare(increment: Increment, folder: Path, options: PrepareSettings, out: P
         known = survey.united(list(read(increment, folder, options, waiting)))
         waiting.close()
         known = replace(known, dates=sortable_dates(known, waiting))
-        common = survey.common_to_most(known, waiting)
+        common = survey.common_to_many(known, waiting)
         known = survey.sketched_without(known, waiting, common)
         chosen = selection.select(
             known, waiting, similarity=options.near_duplicates, policy=options.conflicts, common=common

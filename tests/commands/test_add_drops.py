@@ -6,6 +6,7 @@ from pathlib import Path
 import pyarrow as pa
 from pyarrow import parquet
 
+from tests.commands.test_add import refused
 from tests.commands.test_add_formats import NAME, WORDS, question, spec
 from tests.conftest import Clone
 
@@ -55,6 +56,41 @@ def test_one_title_or_cell_fewer_above_a_table_costs_no_row(fresh: Clone, tmp_pa
     ):
         said = fresh.graft("add", NAME, *given(tmp_path / str(number), {"drop.csv": content}), "--replace")
         assert "90 rows, 90 records, 3 labels: chair 30, lamp 30, rug 30" in said
+
+
+def test_a_title_with_a_comma_stands_above_names_that_are_not_usual(fresh: Clone, tmp_path: Path) -> None:
+    given(tmp_path / "a", {"drop.csv": "Sales report,Q1\nprod,grp\n" + rows(PAIRS)})
+    said = fresh.graft("add", NAME, str(tmp_path / "a/drop.csv"), "--replace")
+    assert "header below 1 line, text 'prod', label 'grp'" in said
+    assert "90 rows, 90 records, 3 labels" in said
+    given(tmp_path / "b", {"drop.csv": "Product Name,Main Group\n" + rows(PAIRS)})
+    assert "text 'Product Name'" in fresh.graft("add", NAME, str(tmp_path / "b/drop.csv"), "--replace")
+
+
+def test_a_shard_whose_cells_hold_the_delimiter_is_read_as_the_others(fresh: Clone, tmp_path: Path) -> None:
+    shards = {
+        f"p{n}.csv": "".join(
+            f"{at},{title}{', with a comma' if n == 1 and at % 3 else ''},{kind}\n"
+            for at, (title, kind) in enumerate(PAIRS[n * 30 : n * 30 + 30])
+        )
+        for n in range(3)
+    }
+    said = refused(fresh, NAME, *given(tmp_path / "a", shards), "--replace")
+    assert "too many fields: 20 (raw/p1.csv:2, " in said
+
+
+def test_labels_that_differ_in_spelling_alone_are_warned_of(fresh: Clone, tmp_path: Path) -> None:
+    table = "text,label\n" + "".join(f"{title},{n % 2 == 0}\n" for n, (title, _) in enumerate(PAIRS[:45]))
+    objects = [{"text": title, "label": n % 2 == 0} for n, (title, _) in enumerate(PAIRS[45:])]
+    lines = "".join(json.dumps(row) + "\n" for row in objects)
+    said = fresh.graft("add", NAME, *given(tmp_path / "a", {"a.csv": table, "b.jsonl": lines}), "--replace")
+    assert "warning: labels that differ in spelling alone are learned as different ones: True, true" in said
+
+
+def test_control_characters_in_keys_are_refused_by_name(fresh: Clone, tmp_path: Path) -> None:
+    lines = "".join(json.dumps({"te\x07xt": title, "label": kind}) + "\n" for title, kind in PAIRS)
+    said = refused(fresh, NAME, *given(tmp_path / "a", {"a.jsonl": lines}), "--replace")
+    assert "a.jsonl: control characters in names of keys or columns\n  te␇xt" in said
 
 
 def test_files_without_rows_or_with_broken_ones_do_not_stop_a_drop(fresh: Clone, tmp_path: Path) -> None:

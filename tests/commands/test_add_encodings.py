@@ -45,3 +45,18 @@ def test_blank_in_any_script_is_blank_and_a_nul_in_a_header_is_no_name(fresh: Cl
     assert list(spec(fresh)["files"]["raw/a.csv"]["columns"]) == ["title", "category"]
     (tmp_path / "a.csv").write_text(f"ti\0tle,category\n{rows}", encoding="utf-8")
     assert "header, text 'title'" in fresh.graft("add", NAME, str(tmp_path / "a.csv"), "--replace")
+
+
+def test_a_broken_byte_beside_utf8_costs_one_row(fresh: Clone, tmp_path: Path) -> None:
+    for name, word in {"a": "plain", "b": "größe"}.items():
+        rows = "".join(f"{name} {question(n)} {word},{WORDS[n % 3]}\n" for n in range(60)).encode()
+        (tmp_path / f"{name}.csv").write_bytes(b"title,category\n" + rows.replace(b"plain", b"pl\xffain", 1))
+    drop = [str(tmp_path / f"{name}.csv") for name in "ab"]
+    assert "120 rows, 119 records (1 undecodable characters)" in fresh.graft("add", NAME, *drop, "--replace")
+    assert "a.csv: the encoding is neither" in refused(fresh, NAME, drop[0], "--replace")
+
+
+def test_ebcdic_is_named(fresh: Clone, tmp_path: Path) -> None:
+    rows = "".join(f"{question(n)},{WORDS[n % 3]}\n" for n in range(60))
+    (tmp_path / "a.csv").write_bytes(f"title,category\n{rows}".encode("cp037"))
+    assert "EBCDIC" in refused(fresh, NAME, str(tmp_path / "a.csv"), "--replace")

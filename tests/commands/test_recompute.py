@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 from ruamel.yaml import YAML
 
-from tests.conftest import CODE, ENVIRONMENT, GRAFT, Chain, Clone
+from tests.conftest import CODE, ENVIRONMENT, GRAFT, Chain, Clone, some
 from tests.forging import edited, forge
 
 DECIDE = "pipeline/gate/decide.py"
@@ -211,16 +211,13 @@ def require_in_the_parent(clone: Clone, level: str) -> None:
     clone.git("checkout", "-q", "main")
 
 
-def test_a_release_is_scored_again_where_the_tree_requires_it(ready: Clone) -> None:
-    require(ready, "rescored")
+@pytest.mark.parametrize("demand", some([require, require_in_the_parent], quick=[require_in_the_parent]))
+def test_a_release_is_scored_again_where_the_tree_or_its_parent_requires_it(ready: Clone, demand: Any) -> None:
+    """So a lowered requirement takes effect one release later."""
+    demand(ready, "rescored")
     said = ready.graft("release")
     assert "scored again: " in said
     assert said.index("scored again: ") < said.index("tagged: v1.1.0")
-
-
-def test_a_lowered_requirement_takes_effect_one_release_later(ready: Clone) -> None:
-    require_in_the_parent(ready, "rescored")
-    assert "scored again: " in ready.graft("release")
 
 
 @pytest.mark.slow

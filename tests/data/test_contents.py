@@ -203,12 +203,19 @@ def test_kto(tmp_path, name, label, expected):
     assert row(tmp_path, {"prompt": "hi", "completion": "hello", name: label}, "kto", "kto")["desirable"] is expected
 
 
+@pytest.mark.parametrize(("output", "expected"), [(0, "0"), (1.0, "1"), (2.5, "2.5"), (True, "true")])
+def test_numbers_are_texts(tmp_path, output, expected):
+    found = row(tmp_path, {"instruction": 5, "output": output}, "alpaca", "sft")
+    assert said(found["messages"]) == [("user", "5"), ("assistant", expected)]
+
+
 @pytest.mark.parametrize(
     ("values", "content", "problem"),
     [
         pytest.param({}, "alpaca", "no instruction", id="nothing"),
         pytest.param({"instruction": " ", "output": "x"}, "alpaca", "no instruction", id="blank"),
-        pytest.param({"instruction": 3, "output": "x"}, "alpaca", "instruction is not a string", id="number"),
+        pytest.param({"instruction": {"a": 1}, "output": "x"}, "alpaca", "instruction is not a string", id="object"),
+        pytest.param({"instruction": "a", "output": float("nan")}, "alpaca", "no output", id="nan"),
         pytest.param({"instruction": "hi"}, "alpaca", "no output", id="no-output"),
         pytest.param({"instruction": "hi", "output": ""}, "alpaca", "empty output", id="empty-output"),
         pytest.param(

@@ -28,14 +28,19 @@ def asks(folder, *tasks):
     set_params(folder, evaluate__lm_eval=list(tasks))
 
 
+def test_none_asked_for_none_recorded(done, run):
+    run(evaluate)
+    assert "lm_eval" not in files.read_json(write_figures.METRICS)["candidate"]
+    assert "lm_eval" not in files.read_json(evaluate.PREDICTIONS)
+
+
+@needs_lm_eval
 def test_none_asked_for_none_imported(done):
     code = "import sys; from pipeline.stages import evaluate; evaluate.main(); print('lm_eval' in sys.modules)"
     found = subprocess.run(
         [sys.executable, "-c", code], env=ENVIRONMENT | {"PYTHONPATH": str(ROOT)}, check=True, capture_output=True
     )
     assert found.stdout.endswith(b"False\n")
-    assert "lm_eval" not in files.read_json(write_figures.METRICS)["candidate"]
-    assert "lm_eval" not in files.read_json(evaluate.PREDICTIONS)
 
 
 def test_absent_harness_says_how_to_install_it(done, run, monkeypatch):

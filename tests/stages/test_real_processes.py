@@ -79,8 +79,8 @@ WIDE_PEFTS = ("c3a", "road", "vblora")  # whose blocks divide 256 features and n
 WIDE = Size(vocabulary=300, hidden=256, layers=1, heads=4, steps=3, batch=16, length=16, learning_rate=1e-3)
 CASES = QUANTISED | OURS | {method: other(method) for method in PEFTS}
 CASES |= {method: other(method, wide=True) for method in WIDE_PEFTS}
-QUICK_THROUGH = ("nf4-checkpointed", "vera")
-QUICK_TRAIN = ("int8-in-chunks", "preferences", "full-checkpointed", "texts-in-one-row")
+QUICK_THROUGH = ("nf4-checkpointed",)
+QUICK_TRAIN = ("vera", "preferences", "full-checkpointed", "texts-in-one-row")
 
 
 @pytest.fixture

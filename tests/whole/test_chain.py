@@ -25,21 +25,30 @@ def manifest(clone: Clone, revision: str) -> dict[str, dict[str, object]]:
     return dict(json.loads(clone.git("show", f"{revision}:reports/manifest.json"))["outputs"])
 
 
-def test_shipped_hashes_repeat_in_another_folder_on_the_same_machine_class(fresh: Clone) -> None:
-    """And a tree that was committed on another machine class says why its hashes differ, and succeeds."""
-    shipped = json.loads(fresh.read("reports/manifest.json"))
-    training = json.loads(fresh.read("reports/training.json"))
-    training["machine_class"]["capability"] = "of another age"
-    (fresh.path / "reports/training.json").write_text(json.dumps(training))
-    fresh.commit("Made elsewhere")
-    said = fresh.run(sys.executable, "-m", "pipeline.run")
-    assert "[6/10] train" in said
-    assert "hashes differ from the committed ones" in said
-    assert "of another age" in said
-    made = json.loads(fresh.read("reports/manifest.json"))
+def test_shipped_hashes_repeat_in_another_folder_on_the_same_machine_class(chain: Chain) -> None:
+    shipped, made = (
+        json.loads(chain.work.git("show", f"{commit}:reports/manifest.json")) for commit in ("v1.0.0~2", "v1.0.0")
+    )
     if shipped["machine_class"] != made["machine_class"]:
         pytest.skip(f"the committed hashes are of another machine class: {shipped['machine_class']}")
     assert made == shipped
+    assert chain.work.git("diff", "--name-only", "v1.0.0~2", "v1.0.0") == ".dvc/config"
+
+
+def test_a_run_says_why_hashes_differ_from_those_of_another_machine_class(chain: Chain, tmp_path: Path) -> None:
+    clone = chain.pulled(tmp_path / "clone", "refused")
+    path, here = clone.path / "reports/training.json", clone.read("reports/training.json")
+    training = json.loads(here)
+    training["machine_class"]["capability"] = "of another age"
+    path.write_text(json.dumps(training))
+    clone.commit("Made elsewhere")
+    path.write_text(here)
+    params = clone.path / "params.yaml"
+    params.write_text(params.read_text().replace("confidence: 0.95", "confidence: 0.9"))
+    said = clone.run(sys.executable, "-m", "pipeline.run", code=1)  # the gate refuses it, as before
+    assert "[6/10] train (unchanged)" in said
+    assert "hashes differ from the committed ones" in said
+    assert "of another age" in said
 
 
 def test_tutorial_plays_to_its_end(chain: Chain) -> None:

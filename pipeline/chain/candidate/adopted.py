@@ -1,6 +1,5 @@
 """An adapter that another tool made, in PEFT's format: checked against a base, and rewritten as ours are."""
 
-import json
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -10,13 +9,14 @@ from peft import LoraConfig, get_peft_model_state_dict
 from safetensors import SafetensorError
 from safetensors.torch import load
 
+from pipeline.chain.candidate import adopted_files
+from pipeline.chain.candidate.adopted_files import CONFIG, WEIGHTS
 from pipeline.common.errors import GraftError
 from pipeline.model.adapter import lora_settings, saved_adapter
 from pipeline.model.adapter.settings import AdapterSettings
 from pipeline.model.base.pinned import Base
 from pipeline.training.methods import lora
 
-WEIGHTS, CONFIG = "adapter_model.safetensors", "adapter_config.json"
 _DTYPES = (torch.float32, torch.float16, torch.bfloat16)
 # What the other tool may set as it likes: it is compared elsewhere, or says only where the adapter came from.
 _FREE = {"r", "lora_alpha", "lora_dropout", "target_modules", "task_type", "auto_mapping", "inference_mode",
@@ -39,7 +39,8 @@ def rewrite(source: Path, base: Base, asked: AdapterSettings, target: Path) -> l
     Raises:
         GraftError: it does not fit base and params, or cannot be continued; every reason at once.
     """
-    config, tensors = _config(source), _tensors(source)
+    adopted_files.require_weights(source)
+    config, tensors = adopted_files.read_config(source), _tensors(source)
     new = lora.skeleton(base.folder, asked)  # what a new adapter would be, without data
     wanted = get_peft_model_state_dict(new, save_embedding_layers=False)
     problems = [*_unlike_ours(config), *_other_base(config, base)]
@@ -59,29 +60,8 @@ def rewrite(source: Path, base: Base, asked: AdapterSettings, target: Path) -> l
     return _unproved(config, base)
 
 
-def _config(source: Path) -> dict[str, Any]:
-    path = source / CONFIG
-    try:
-        config = json.loads(path.read_text(encoding="utf-8"))
-    except FileNotFoundError:
-        raise GraftError(f"{path}: no such file", help="the folder that PEFT's save_pretrained wrote") from None
-    except (ValueError, OSError) as error:
-        raise GraftError(f"{path}: not JSON: {error}") from None
-    lacking = [name for name in ("r", "lora_alpha", "lora_dropout", "target_modules") if name not in config]
-    if config.get("peft_type") != "LORA" or lacking:
-        raise GraftError(f"{path}: not a LoRA adapter's", [f"peft_type: {config.get('peft_type')}", *lacking])
-    return dict(config)
-
-
 def _tensors(source: Path) -> dict[str, torch.Tensor]:
     path = source / WEIGHTS
-    if not path.is_file():
-        pickles = sorted(file.name for file in source.glob("*.bin"))
-        raise GraftError(
-            f"{path}: no such file",
-            [f"{name}: a pickle runs code when it is read, and is never loaded" for name in pickles],
-            help="save the adapter again, with safe_serialization=True",
-        )
     try:
         return load(path.read_bytes())
     except SafetensorError as error:

@@ -13,6 +13,7 @@ from pipeline.chain.candidate import former_defaults
 from pipeline.chain.commits import git, outputs
 from pipeline.chain.history.releases import Release
 from pipeline.common import documents, files, params, yaml
+from pipeline.common.documents import at_dotted
 from pipeline.common.errors import GraftError
 from pipeline.settings import effective, sections
 
@@ -116,17 +117,17 @@ def _of_no_stage(
     for key in sorted(_leaf_keys(record.values) - _known_keys()):
         if key in renamed.values():
             name = next(new for new, old in renamed.items() if old == key)
-            value = _dig(values, name)
+            value = at_dotted(values, name)
             yield ChangedSetting(stage=_NOBODY, key=key, before=value, now=value, cause="renamed", name=name)
         else:
-            yield ChangedSetting(stage=_NOBODY, key=key, before=_dig(record.values, key), now=None, cause="gone")
+            yield ChangedSetting(stage=_NOBODY, key=key, before=at_dotted(record.values, key), now=None, cause="gone")
 
 
 def _changed(
     stage: str, keys: list[str], read: Any, values: Any, record: _Record, writes: Any
 ) -> Iterator[ChangedSetting]:
     for key in keys:
-        then, now = _dig(read, key), _dig(values, key)
+        then, now = at_dotted(read, key), at_dotted(values, key)
         if then != now:
             change = ChangedSetting(stage=stage, key=key, before=then, now=now, cause="params")
             yield from _leaves(change, record, writes)
@@ -150,12 +151,12 @@ def _gone(record: _Record) -> set[str]:
 
 
 def _cause(change: ChangedSetting, record: _Record, writes: Any) -> Cause:
-    if _dig(writes, change.key, _ABSENT) is not _ABSENT:
+    if at_dotted(writes, change.key, _ABSENT) is not _ABSENT:
         return "params"
-    if _dig(record.wrote, change.key, _ABSENT) is _ABSENT:
+    if at_dotted(record.wrote, change.key, _ABSENT) is _ABSENT:
         return "default"
     # The line was deleted: while it stated the default of that time, or in order to change the value.
-    former = former_defaults.at(former_defaults.read(record.commit), change.key)
+    former = at_dotted(former_defaults.read(record.commit), change.key, former_defaults.UNKNOWN)
     return "default" if former == change.before else "params"
 
 
@@ -207,7 +208,9 @@ def _renamed(recorded: Mapping[str, Any], values: Mapping[str, Any]) -> dict[str
     for new in sorted(has - had):
         section = new.rpartition(".")[0]
         old = [
-            key for key in had - has if key.rpartition(".")[0] == section and _dig(recorded, key) == _dig(values, new)
+            key
+            for key in had - has
+            if key.rpartition(".")[0] == section and at_dotted(recorded, key) == at_dotted(values, new)
         ]
         if len(old) == 1:
             found[new] = old[0]
@@ -289,14 +292,6 @@ def _written(content: bytes | None) -> Any:
 
 def _text(revision: str | None, path: str) -> bytes | None:
     return git.show(revision, path) if revision else files.content(Path(path))
-
-
-def _dig(values: Any, key: str, absent: Any = None) -> Any:
-    for name in key.split("."):
-        if not isinstance(values, Mapping) or name not in values:
-            return absent
-        values = values[name]
-    return values
 
 
 def _short(value: Any) -> str:

@@ -3,7 +3,6 @@
 import ast
 import dataclasses
 import inspect
-from collections.abc import Mapping
 from functools import cache
 from pathlib import Path
 from typing import Any, get_type_hints
@@ -56,12 +55,3 @@ def _value(node: ast.expr | None, body: list[ast.stmt]) -> Any:
     except ValueError:
         return UNKNOWN
     return list(value) if isinstance(value, tuple) else value
-
-
-def at(defaults: Any, key: str) -> Any:
-    """The default of a key with dots; UNKNOWN where it is not known."""
-    for name in key.split("."):
-        if not isinstance(defaults, Mapping) or name not in defaults:
-            return UNKNOWN
-        defaults = defaults[name]
-    return defaults

@@ -52,7 +52,7 @@ def find(store: Store) -> list[Unkept]:
     found = [
         *(_linked(path, link) for path, link in links.items()),
         *(_in_submodule(path, module) for path, module in inside.items()),
-        *_not_in_git(unknown, visible_files.tracked(store)),
+        *_not_in_git(unknown, visible_files.tracked(store) if unknown else []),  # DVC reads all of its files for it
         *_base_not_in_git(),
         *_unseen(index, set(seen), deps),
         *rewritten({path: entry for path, entry in index.items() if path not in links}),

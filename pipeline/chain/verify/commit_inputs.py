@@ -13,7 +13,7 @@ from pipeline.chain.commits import git, outputs
 from pipeline.chain.lock import lockfile
 from pipeline.chain.store import visible_files
 from pipeline.chain.verify.manifest_check import Commit, Finding
-from pipeline.common import params, yaml
+from pipeline.common import documents, params, yaml
 from pipeline.common.errors import GraftError
 
 PARAMS = ("params.yaml", params.PATH.as_posix(), lockfile.PATH.as_posix())
@@ -123,7 +123,7 @@ def _params(revision: str, stages: dict[str, Any]) -> Iterator[Finding]:
             yield _wrong(path, "the values of dvc.lock", error.message)
             continue
         for key, value in read:
-            held = _at(document, key)
+            held = documents.at_dotted(document, key, _ABSENT)
             if held is _ABSENT or held != value:
                 found = "no such key" if held is _ABSENT else _short(held)
                 yield _wrong(path, f"{key}: {_short(value)} of dvc.lock", found)
@@ -141,7 +141,7 @@ def _stated(revision: str) -> Iterator[Finding]:
         yield _wrong(PARAMS[0], f"the values of {params.PATH}", error.message)
         return
     for key, value in _leaves(given, ""):
-        if (found := _at(held, key)) not in (value, _ABSENT if value is None else value):
+        if (found := documents.at_dotted(held, key, _ABSENT)) not in (value, _ABSENT if value is None else value):
             if value is None and isinstance(found, dict):  # a section whose keys are commented out
                 continue
             yield _wrong(PARAMS[0], f"{key}: {_short(found)} of {params.PATH}", _short(value))
@@ -153,14 +153,6 @@ def _leaves(value: Any, path: str) -> Iterator[tuple[str, Any]]:
             yield from _leaves(inner, f"{path}.{name}" if path else str(name))
     elif path and value != {}:
         yield path, value
-
-
-def _at(document: Any, key: str) -> Any:
-    for part in key.split("."):
-        if not isinstance(document, dict) or part not in document:
-            return _ABSENT
-        document = document[part]
-    return document
 
 
 def _md5(content: bytes) -> str:

@@ -19,7 +19,7 @@ from pipeline.data.records import arrow, item_marks, message_columns
 LINEAGE = Path("data/assembled/lineage.parquet")
 DIGITS = 16  # of an id, by which lineage names what has left
 SHOWN = 5  # items of one slice
-EMPTY = arrow.SCHEMA.empty_table()
+EMPTY = pa.Table.from_batches([], arrow.SCHEMA)  # `empty_table` would load pandas, if there is one
 
 
 def problems(

@@ -55,11 +55,12 @@ def training(
 def _apart(made: pa.Table, evaluated: pa.Table, similarity: float) -> Sequence[bool]:
     """Whether each variant is near nothing that is evaluated."""
     forms = sketch.normal_forms(message_columns.view(united([made, evaluated])).bodies)
-    forms = common_pieces.without(forms, common_pieces.common_shingles(forms.to_pylist()))
+    common = common_pieces.find(forms.to_pylist())
+    left = common_pieces.without(forms, common)
     new = np.arange(len(forms)) < made.num_rows
     pairs_2M = near.pairs(
-        sketch.sketches(forms),
-        lambda some: forms.take(pa.array(some)).to_pylist(),
+        common_pieces.sketched(forms, common),
+        lambda some: left.take(pa.array(some)).to_pylist(),
         similarity,
         of=new,
         hang_together=True,

@@ -50,7 +50,7 @@ class Neighbours:
     golden: Flags  # a golden item, or near one
     in_slices: Flags  # near an item of a slice
     unfit_R: Flags  # a golden item, or near one
-    common: frozenset[str]  # shingles that tell no texts apart
+    common: frozenset[str]  # pieces that tell no texts apart
 
 
 def gather(table: pa.Table, chain: Index, others: Others, similarity: float) -> Neighbours:
@@ -68,9 +68,9 @@ def gather(table: pa.Table, chain: Index, others: Others, similarity: float) -> 
     parts = [part.select(compared) for part in (table, others.golden, others.slices, others.reservoir)]
     everything = message_columns.view(pa.concat_tables(parts))
     forms = sketch.normal_forms(everything.bodies)
-    common = chain.common | common_pieces.common_shingles(forms[:count].to_pylist())
+    common = common_pieces.find(forms[:count].to_pylist(), chain.common)
+    all_sketches = common_pieces.sketched(forms, common)
     forms = common_pieces.without(forms, common)
-    all_sketches = sketch.sketches(forms)
     sketches = Sketches(all_sketches.bytes_NH[:count], all_sketches.marks_N[:count])
     view = everything.first(count)
     rows_CN = index.rows(

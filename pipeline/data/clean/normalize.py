@@ -12,8 +12,9 @@ from functools import cache, partial
 
 import pyarrow as pa
 
-from pipeline.data.clean import contacts, folding, message_texts, phones, repair
-from pipeline.data.clean.pattern import MASKED, Pattern
+from pipeline.data.clean import folding, message_texts, repair
+from pipeline.data.clean.masks import contacts, phones
+from pipeline.data.clean.masks.pattern import MASKED, Pattern
 from pipeline.data.clean.settings import NormalizeSettings
 
 # Control and invisible formatting characters; the joiners U+200C and U+200D stay: they spell words and emoji.

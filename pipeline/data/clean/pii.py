@@ -8,12 +8,13 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from pipeline.data.clean import folding, message_texts
-from pipeline.data.clean.contacts import CREDENTIALS, EMAIL, IP
+from pipeline.data.clean.masks.contacts import CREDENTIALS, EMAIL, EMAIL_IN_TITLES, IP
+from pipeline.data.clean.masks.identity import ID_CARD, ID_CARD_IN_TITLES
+from pipeline.data.clean.masks.numbers import BANK_CARD, BANK_CARD_IN_TITLES, IBAN
+from pipeline.data.clean.masks.pattern import MANY_DIGITS, Pattern
+from pipeline.data.clean.masks.phones import PHONE, PHONE_IN_TITLES
+from pipeline.data.clean.masks.secrets import SECRETS
 from pipeline.data.clean.message_texts import Bools
-from pipeline.data.clean.numbers import BANK_CARD, IBAN, ID_CARD, ID_CARD_IN_TITLES
-from pipeline.data.clean.pattern import MANY_DIGITS, Pattern
-from pipeline.data.clean.phones import PHONE, PHONE_IN_TITLES
-from pipeline.data.clean.secrets import SECRETS
 from pipeline.data.clean.settings import PiiSettings
 
 # In this order: where two overlap, the first takes it.
@@ -27,7 +28,13 @@ KINDS: Mapping[str, Pattern] = {
     "phone": PHONE,
     "ip": IP,
 }
-KINDS_IN_TITLES: Mapping[str, Pattern] = {**KINDS, "id_card": ID_CARD_IN_TITLES, "phone": PHONE_IN_TITLES}
+KINDS_IN_TITLES: Mapping[str, Pattern] = {
+    **KINDS,
+    "email": EMAIL_IN_TITLES,
+    "id_card": ID_CARD_IN_TITLES,
+    "bank_card": BANK_CARD_IN_TITLES,
+    "phone": PHONE_IN_TITLES,
+}
 _ROUNDS = 10
 
 

@@ -10,7 +10,7 @@ from typing import Any
 
 from pipeline.data.contents import calls, turns
 from pipeline.data.contents.images import Images
-from pipeline.data.contents.row_content import NUL, RowContent, Turn, UnusableError, string
+from pipeline.data.contents.row_content import NUL, RowContent, Turn, UnusableError, plain_text, string
 from pipeline.data.reading.filespec import FileSpec
 
 Values = Mapping[str, Any]
@@ -122,7 +122,7 @@ def _asked(values: Values, layout: RowLayout, answer: str | None) -> tuple[list[
 
 
 def _alpaca(values: Values, layout: RowLayout, answer: str | None) -> list[Turn]:
-    parts = [layout.value(values, name) for name in ("instruction", "input")]
+    parts = [plain_text(layout.value(values, name)) for name in ("instruction", "input")]
     if any(part is not None and not isinstance(part, str) for part in parts):
         raise UnusableError("instruction is not a string")
     prompt = "\n".join(part for part in parts if part)
@@ -149,7 +149,8 @@ def _history(value: Any) -> list[Turn]:
 
 
 def _side(value: Any, name: str, layout: RowLayout, images: list[str]) -> list[Turn]:
-    """An answer: a text, a message, or messages."""
+    """An answer: a text or a number, a message, or messages."""
+    value = plain_text(value)
     if value is None:
         raise UnusableError(f"no {name}")
     if isinstance(value, str):

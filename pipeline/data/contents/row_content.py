@@ -1,7 +1,9 @@
 """What a row says once its layout is understood."""
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from decimal import Decimal
 from typing import Any
 
 Turn = tuple[str, str, str | None, float | None]  # role, content, tool_calls, weight: as arrow.MESSAGE
@@ -46,4 +48,15 @@ def label_text(value: Any) -> str | None:
         return str(value).lower()
     if isinstance(value, float) and value.is_integer() and abs(value) < 2**53:  # what pandas makes of 1 beside a gap
         return str(int(value))
+    if isinstance(value, Decimal) and value == value.to_integral_value():
+        return str(int(value))
     return str(value) if isinstance(value, int) else None
+
+
+def plain_text(value: Any) -> Any:
+    """A number or a truth value as text, as `label_text`, other numbers too; NaN is nothing; all else as it is."""
+    if isinstance(value, float) and not math.isfinite(value):
+        return None
+    if isinstance(value, bool | int | float | Decimal):
+        return label_text(value) or str(value)
+    return value

@@ -4,6 +4,8 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from pipeline.data.contents.row_content import plain_text
+
 Rows = Sequence[Mapping[str, Any]]
 _ASK, _ANSWER = ("instruction", "prompt"), ("output", "response", "completion")
 _TALKS = ("messages", "conversations", "conversation")
@@ -43,7 +45,8 @@ def text_key(rows: Rows) -> str | None:
 def few_answers(rows: Rows, keys: Mapping[str, str]) -> bool:
     """Whether instructions are answered by few labels that come again and again: a classification."""
     names = (keys["output"],) if "output" in keys else _ANSWER
-    answers = [row[name] for row in rows for name in names if isinstance(row.get(name), str)]
+    said = (plain_text(row.get(name)) for row in rows for name in names)
+    answers = [answer for answer in said if isinstance(answer, str)]
     return len(answers) >= 20 and 1 < len(set(answers)) <= 0.2 * len(answers) and max(map(len, answers)) <= _LONG
 
 

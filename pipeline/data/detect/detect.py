@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from pipeline.common.errors import GraftError
+from pipeline.common.visible import UNSAFE, one_line
 from pipeline.data.detect import content_types, detect_rows, file_shape, odd_files, shared_roles
 from pipeline.data.detect.detect_rows import FIRST_ROWS, ROWS, Ask, Wishes
 from pipeline.data.detect.file_shape import FileShape
@@ -75,7 +76,20 @@ def detect_drop(
         for path, (twin, spec) in twins.items()
         if twin in specs
     }
-    return {path: specs[path] for path in wishes if path in specs}, list(faults.values())
+    faults |= {path: fault for path, spec in specs.items() if (fault := _unsafe_name(path, spec))}
+    return {path: specs[path] for path in wishes if path in specs and path not in faults}, list(faults.values())
+
+
+def _unsafe_name(path: Path, spec: FileSpec) -> GraftError | None:
+    """The refusal of a key that increment.yaml could not name."""
+    names = [name for name in (spec.text, spec.label, *spec.keys.values()) if name and UNSAFE.search(name)]
+    if not names:
+        return None
+    return GraftError(
+        f"{path}: control characters in names of keys or columns",
+        [one_line(name) for name in names],
+        help="rename them in the file, or name others: --text KEY --label KEY",
+    )
 
 
 def _roles(

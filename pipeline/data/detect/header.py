@@ -11,6 +11,7 @@ TITLES = 20  # rows, at most, that are looked at for a header, comments not coun
 _COMMENTS = ("#", "//", "%", ";", "--")
 _NUMBER = re.compile(r"[\s\d.,:/+\-%€$£¥]*\d[\s\d.,:/+\-%€$£¥]*")
 _NOTHING = frozenset(("", "-", "--", "?", "n/a", "na", "nan", "nil", "none", "null", "unknown"))
+_WORD = re.compile(r"[^\W\d]\w*")
 _MANY = 50  # rows: where no value stands alone in a column of classes, a lone one above them is a name
 _RARE = 0.02  # share of a column's values that stand alone, at most, for the first one to be told by that
 _SAME = 5  # equal values: another one above them may be a name
@@ -133,7 +134,24 @@ def _full_place(rows: Numbered, width: int) -> int | None:
                 break
         elif place not in gaps and not is_title(plain[place], width):
             break
-    return comment if found is None else found
+    if found is None:
+        return comment
+    return found + 1 if _is_below_title(plain, found, width) else found
+
+
+def _is_below_title(rows: Sequence[Row], place: int, width: int) -> bool:
+    """Whether a row that looks like names is a title with a comma: below it are names of one word above phrases."""
+    title, below = rows[place], rows[place + 2 :]
+    row = fitted(rows, place + 1, width) if place + 1 < len(rows) else None
+    if row is None or len(rows[place + 1]) != width or all(_WORD.fullmatch(cell.strip()) for cell in title):
+        return False
+    phrases = (sum(" " in line[cell].strip() for line in below if len(line) == width) for cell in range(width))
+    return (
+        all(_WORD.fullmatch(cell.strip()) for cell in row)
+        and len(set(row)) == width
+        and has_header(row, below) is True
+        and any(count >= _MOSTLY * len(below) for count in phrases)
+    )
 
 
 def _gaps(lines: Sequence[int]) -> set[int]:

@@ -5,6 +5,7 @@ import re
 from pathlib import Path
 from typing import Any
 
+from pipeline.common import documents
 from pipeline.common.errors import GraftError
 from pipeline.data.reading import document
 
@@ -58,9 +59,8 @@ def _whole(head: str) -> Any:
 
 
 def _counted(whole: Any, name: str) -> str:
-    for part in name.split("."):
-        whole = whole.get(part) if isinstance(whole, dict) else None
-    return f": {len(whole):,} elements" if isinstance(whole, list) else ""
+    held = documents.at_dotted(whole, name)
+    return f": {len(held):,} elements" if isinstance(held, list) else ""
 
 
 def _is_of_columns(value: dict[str, Any]) -> bool:

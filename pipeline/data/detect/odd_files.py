@@ -6,8 +6,9 @@ of one table only the first has the header. Each is read as the others are, wher
 
 import json
 from collections import Counter
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 from pipeline.common.errors import GraftError
@@ -56,9 +57,10 @@ def settle(
         usual, times = _usual([path for path in paths if path in shapes], shapes)
         if usual is None:
             continue
+        utf8 = partial(_surely_utf8, [path for path in paths if path in shapes and _is_plain(shapes[path].spec)])
         known, most = shapes[usual].spec, times > max(1, 0.5 * sum(path in shapes for path in paths))
         for path in paths:
-            if path in faults and path not in settled and (spec := _unread(path, known, limits, most=most)):
+            if path in faults and path not in settled and (spec := _unread(path, known, utf8, limits, most=most)):
                 faults.pop(path)
                 if found := file_shape.sample(path, spec, limits, count):
                     shapes[path] = FileShape(spec, found)
@@ -120,7 +122,7 @@ def _reading(spec: FileSpec) -> tuple[object, ...]:
     return spec.format, spec.delimiter, spec.skip, spec.header, spec.columns, spec.rows, spec.content
 
 
-def _unread(path: Path, known: FileSpec, limits: Limits, *, most: bool) -> FileSpec | None:
+def _unread(path: Path, known: FileSpec, utf8: Callable[[], bool], limits: Limits, *, most: bool) -> FileSpec | None:
     """How a file that cannot be read by itself is read as another one is; None if it cannot be.
 
     A file that says that it has no rows can always be, and a CSV with the other's header, whatever is below it;
@@ -133,13 +135,13 @@ def _unread(path: Path, known: FileSpec, limits: Limits, *, most: bool) -> FileS
         with source.opened(path, spec.compression, limits) as file:
             head = file.read(_SMALL)
         empty = _is_without_rows(head) or (most and not head.strip())  # one of two files that is blank is a mistake
-        return replace(spec, rows=None) if empty else _with_rows(path, spec, limits, most=most)
+        return replace(spec, rows=None) if empty else _with_rows(path, spec, utf8, limits, most=most)
     except GraftError:
         return None
 
 
-def _with_rows(path: Path, known: FileSpec, limits: Limits, *, most: bool) -> FileSpec | None:
-    encoding = _encoding(path, known.encoding, known.compression, limits)
+def _with_rows(path: Path, known: FileSpec, utf8: Callable[[], bool], limits: Limits, *, most: bool) -> FileSpec | None:
+    encoding = _encoding(path, known, utf8, limits)
     if encoding is None:
         return None
     spec = replace(known, encoding=encoding)
@@ -171,15 +173,23 @@ def _has_names(path: Path, spec: FileSpec, limits: Limits) -> bool:
     return delimited.names_them(detect_csv.first_row(path, spec, limits), spec.columns)
 
 
-def _encoding(path: Path, usual: str, compression: str | None, limits: Limits) -> str | None:
-    """A file's encoding; where that cannot be told, that of the others, if all of the file is text in it."""
+def _encoding(path: Path, known: FileSpec, utf8: Callable[[], bool], limits: Limits) -> str | None:
+    """A file's encoding; where that cannot be told, that of the others, if all of the file is text in it.
+
+    If the others are UTF-8, a broken byte or two are damage.
+    """
+    usual = known.encoding
     try:
-        return text_encoding.detect(path, None, compression)
+        return text_encoding.detect(path, None, known.compression)
     except GraftError:
         if usual == "utf-8":
-            return None
-        with lines.text(path, usual, compression, limits) as file:
+            return usual if text_encoding.is_ascii_but_for_few(path) and utf8() else None
+        with lines.text(path, usual, known.compression, limits) as file:
             return None if any("\ufffd" in block for block in lines.blocks(file)) else usual
+
+
+def _surely_utf8(paths: Iterable[Path]) -> bool:
+    return any(map(text_encoding.is_surely_utf8, paths))
 
 
 def _adapted(
@@ -197,8 +207,9 @@ def _adapted(
             return FileShape(spec, found or [dict.fromkeys(spec.columns, "")])
         if own.spec.header and any(map(is_known, own.spec.columns)):
             return None  # columns of its own
+        nameless = most and not own.spec.header and not spec.header  # wider for cells that hold a delimiter
         spec = replace(spec, header=False, skip=own.spec.skip)
-        if not detect_csv.fits(path, spec, limits):
+        if not (detect_csv.fits(path, spec, limits, _DAMAGED) if nameless else detect_csv.fits(path, spec, limits)):
             return None
     found = file_shape.sample(path, spec, limits, count) if most else []
     return FileShape(spec, found) if found else None

@@ -72,7 +72,7 @@ class Index:
     runs: tuple[IndexFile, ...] = ()
     folder: Path | None = None  # where the runs lie
     labels: Mapping[str, int] = field(default_factory=dict)  # label -> records trained on, over the whole chain
-    common: frozenset[str] = frozenset()  # shingles that tell no texts apart: common_pieces.py
+    common: frozenset[str] = frozenset()  # pieces that tell no texts apart: common_pieces.py
     dates: tuple[str, ...] = ()  # files of the increments that have dates: dated.py
 
     @property
@@ -136,7 +136,7 @@ class Index:
             increment: name of the one that brought these records.
             rows_CN: in any order; no new run is written when there are none.
             labels: label -> records of the increment that are trained on.
-            common: shingles that most of the increment's texts share.
+            common: pieces that many of the increment's texts share.
             dates: of its records, by the first 64 bits of their ids.
         """
         for run in self.runs:

@@ -1,7 +1,7 @@
 """Dates of rows as text that sorts by time: one notation for each file, or a refusal; never compared as written.
 
-2026-09-30 stays as it is; 9/30/2026, 30.09.2026, 30 Sep 2026, 2026年9月30日, 20260930 and seconds since 1970 become it.
-Whole numbers that are none of these are versions, and sort as numbers.
+2026-09-30 stays as it is; 9/30/2026, 30.09.2026, 30 Sep 2026, 30-Sep-26, 2026年9月30日, 20260930 and seconds since
+1970 become it. Whole numbers that are none of these are versions, and sort as numbers.
 """
 
 import re
@@ -38,8 +38,9 @@ _NOTATIONS = {  # name -> patterns; a file's values are of one of them
     SHORT_YEAR_FIRST: (rf"(?P<year>\d{{2}})(?P<mark>[-/.]){_MONTH}(?P=mark){_DAY}{_TIME}",),
     MONTH_FIRST: (rf"{_MONTH}(?P<mark>[-/]){_DAY}(?P=mark){_SHORT_YEAR}{_TIME}",),
     "month by name": (
-        rf"{_WEEKDAY}{_DAY}(?:st|nd|rd|th)?[\s-]{_NAME},?[\s-]{_YEAR}{_TIME}",
+        rf"{_WEEKDAY}{_DAY}(?:st|nd|rd|th)?[\s/-]?{_NAME},?[\s/-]?{_SHORT_YEAR}{_TIME}",
         rf"{_WEEKDAY}{_NAME}\s{_DAY}(?:st|nd|rd|th)?,?\s{_YEAR}{_TIME}",
+        rf"{_WEEKDAY}{_NAME}\s{{1,2}}{_DAY}{_TIME}\s{_YEAR}",
     ),
     "YYYYMMDD": (r"(?P<year>(?:19|20)\d{2})(?P<month>\d{2})(?P<day>\d{2})",),
     "YYYYMMDDhhmm": (
@@ -117,9 +118,16 @@ def read(value: str, notation: str) -> str | None:
 def _of_all(places: Places) -> list[str]:
     """The notations that all values of a file are in; plain numbers count where no value can be anything else."""
     found = [name for name in _COMPILED if all(read(value, name) is not None for value in places)]
-    if found == [NUMBERS] and any(read(value, name) is not None for value in places for name in _TIMED):
+    timed = any(read(value, name) is not None for value in places for name in _TIMED)
+    if found == [NUMBERS] and (timed or all(map(_is_year_last, places))):
         return []
     return found if len(found) < 2 else [name for name in found if name != NUMBERS]
+
+
+def _is_year_last(value: str) -> bool:
+    """Whether a number is most likely a date without marks, day or month first: as numbers these are in no order."""
+    marked = re.sub(r"^([0-9]{2})([0-9]{2})((?:19|20)[0-9]{2})$", r"\1.\2.\3", value.strip())
+    return any(read(marked.replace(".", "/"), name) is not None for name in (DAY_FIRST, MONTH_FIRST))
 
 
 def _odd(file: str, places: Places) -> list[str]:

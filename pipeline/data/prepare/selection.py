@@ -50,7 +50,7 @@ def select(
         spool: the rows.
         similarity: from which on texts are near-duplicates; None: near ones stay.
         policy: of contradictions.
-        common: shingles that tell no texts apart; the survey's sketches are without them.
+        common: pieces that tell no texts apart; the survey's sketches are without them.
 
     Raises:
         GraftError: labels contradict each other where the policy is `fail`, or the answers of a review are no good.

@@ -62,8 +62,8 @@ def survey_batch(batch: pa.RecordBatch, evaluation: Sequence[str] = ()) -> Surve
     )
 
 
-def common_to_most(known: Survey, waiting: Spool) -> frozenset[str]:
-    """Shingles that most rows share, by the rows with the lowest ids."""
+def common_to_many(known: Survey, waiting: Spool) -> frozenset[str]:
+    """Pieces that many rows share, by the rows with the lowest ids."""
     usable = np.flatnonzero(known.usable_N)
     first = usable[np.lexsort(known.ids_N4[usable].T[::-1])]
     _, places = np.unique(known.ids_N4[first, 0], return_index=True)
@@ -71,18 +71,18 @@ def common_to_most(known: Survey, waiting: Spool) -> frozenset[str]:
     table = waiting.rows(np.sort(rows))
     forms = sketch.normal_forms(message_columns.view(table).bodies).to_pylist()
     by_row = dict(zip(np.sort(rows).tolist(), forms, strict=True))
-    return common_pieces.common_shingles([by_row[row] for row in rows.tolist()])
+    return common_pieces.find([by_row[row] for row in rows.tolist()])
 
 
 def sketched_without(known: Survey, waiting: Spool, common: frozenset[str]) -> Survey:
-    """The survey with sketches of what is left of each text without common shingles."""
+    """The survey with sketches of what is left of each text without common pieces."""
     if not common:
         return known
     parts = []
     for start, batch in waiting.batches():
         usable_N = known.usable_N[start : start + batch.num_rows]
         forms = sketch.normal_forms(message_columns.view(batch.filter(pa.array(usable_N))).bodies)
-        found = sketch.sketches(common_pieces.without(forms, common))
+        found = common_pieces.sketched(forms, common)
         parts.append(Sketches(_spread(found.bytes_NH, usable_N), _spread(found.marks_N, usable_N)))
     whole = Sketches(*(np.concatenate([getattr(part, name) for part in parts]) for name in ("bytes_NH", "marks_N")))
     return replace(known, sketches=whole)

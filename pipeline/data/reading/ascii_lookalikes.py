@@ -58,6 +58,13 @@ def is_utf7(text: bytes) -> bool:
     return len(strange) > 1 and len(units) >= _SURELY * len(signs)
 
 
+def is_ebcdic(text: bytes) -> bool:
+    """Whether a text is EBCDIC, whose blank is 0x40: nearly all of it is ASCII's characters, in other places."""
+    letters = text.decode("cp037")
+    ascii_ = sum(" " <= character <= "~" or character in "\n\r\t\x85" for character in letters)
+    return text.count(b"\x40") > text.count(b"\x20") and ascii_ >= _SURELY * len(letters)
+
+
 def _is_unit(piece: bytes) -> bool:
     try:
         text = piece.decode("utf-7")

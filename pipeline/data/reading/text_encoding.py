@@ -54,6 +54,11 @@ def detect(path: Path, declared: str | None = None, compression: str | None = No
         return "utf-8"
     if _is_chinese(lines):
         return "gb18030"
+    if ascii_lookalikes.is_ebcdic(head):
+        raise GraftError(
+            f"{path}: EBCDIC, as mainframes write it",
+            help=rf"convert it: iconv -f IBM037 -t UTF-8 {path.name} | sed 's/\xc2\x85/\n/g' > NEW",
+        )
     raise GraftError(
         f"{path}: the encoding is neither UTF-8 nor UTF-16 nor, safely, GB18030",
         [f"as {name} a line reads: {line}" for name, line in likely_encodings.offered(_special(lines)).items()],
@@ -82,6 +87,21 @@ def is_certainly_not(path: Path, other: str) -> bool:
     texts = [_decoded(line, "utf-8") for line in _special(_unusual(path, compression))]
     letters = sum(not character.isascii() for text in texts if text for character in text)
     return letters >= (1 if single else _EVIDENCE) and (single or None not in texts)
+
+
+def is_surely_utf8(path: Path) -> bool:
+    """Whether a file is UTF-8 and more than ASCII."""
+    special = _special(_unusual(path, source.compression_of(path)))
+    return bool(special) and _is_utf8(special)
+
+
+def is_ascii_but_for_few(path: Path) -> bool:
+    """Whether no more lines of a file than damage explains are other than ASCII and UTF-8."""
+    compression = source.compression_of(path)
+    with source.opened(path, compression, _UNLIMITED) as file:
+        count = sum(block.count(b"\n") for block in _blocks(file))
+    damaged = [line for line in _special(_unusual(path, compression)) if _decoded(line, "utf-8") is None]
+    return len(damaged) <= max(1, _STRAY * count)
 
 
 def _marked(head: bytes) -> str | None:

@@ -1,5 +1,7 @@
 """From rows read to records trained on, in words: every row of an increment is in exactly one line."""
 
+import re
+import unicodedata
 from collections.abc import Iterator, Mapping
 from typing import Any
 
@@ -17,6 +19,7 @@ DROPPED = {
 HELD_OUT = {"eval": "held out for evaluation", "eval_over_cap": "held out, above the slice's cap"}
 NEW = {"train_new": "new to train on"}
 _NEAR = "near-duplicate"  # as prepare rejects it
+_NUMBER = re.compile(r"[+-]?[0-9]+(\.[0-9]+)?")
 _MUCH, _SOME = 0.2, 20  # share of the rows, and number, above which so many near-duplicates are no accident
 _NO_FATES = {"records", "replayed", "augmented"}  # counts of something else
 
@@ -61,6 +64,22 @@ def alarms(prepared: Mapping[str, Any]) -> Iterator[str]:
             f"{near:,} of {read:,} rows ({near / read:.0%}) are near-duplicates of others and left out: "
             "reports/data.html shows some; prepare.near_duplicates says from where on"
         )
+    for spelled in _spelled_differently(prepared):
+        yield f"labels that differ in spelling alone are learned as different ones: {', '.join(spelled)}"
+
+
+def _spelled_differently(prepared: Mapping[str, Any]) -> Iterator[list[str]]:
+    """The commonest labels that are one but for case, width or the zeros of a number."""
+    found: dict[str, set[str]] = {}
+    for group in prepared.get("groups", ()):
+        for label in group.get("commonest", ()):
+            found.setdefault(_plain_label(label), set()).add(label)
+    yield from (sorted(labels) for labels in found.values() if len(labels) > 1)
+
+
+def _plain_label(label: str) -> str:
+    plain = unicodedata.normalize("NFKC", label).casefold()
+    return str(float(plain)) if _NUMBER.fullmatch(plain) else plain
 
 
 def lines(prepared: Mapping[str, Any], assembled: Mapping[str, Any]) -> Iterator[tuple[str, int]]:

@@ -2,7 +2,7 @@
 
 import re
 
-from pipeline.data.clean.pattern import Pattern
+from pipeline.data.clean.masks.pattern import Pattern
 
 _WORD = "A-Za-z0-9_-"
 _TOKENS = (
@@ -31,8 +31,7 @@ _KEY_END = r"-----END [A-Z0-9 ]{0,40}PRIVATE KEY(?: BLOCK)?-----"
 SECRETS = Pattern(
     mark="[SECRET]",
     gate="(?i)" + re.sub(r"{([0-9]+),[0-9]+}", r"{\1,}", "|".join((*_TOKENS, "PRIVATE KEY"))),
-    regex=re.compile(
-        rf"(?i)(?<![A-Za-z0-9_])(?:{'|'.join(_TOKENS)})(?![A-Za-z0-9])|{_KEY}(?:(?!{_KEY_END})[\s\S])*(?:{_KEY_END})?",
-        re.ASCII,
+    regex=(
+        rf"(?ia)(?<![A-Za-z0-9_])(?:{'|'.join(_TOKENS)})(?![A-Za-z0-9])|{_KEY}(?:(?!{_KEY_END})[\s\S])*(?:{_KEY_END})?"
     ),
 )

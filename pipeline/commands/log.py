@@ -17,6 +17,8 @@ from pipeline.common import documents
 from pipeline.common.errors import GraftError
 
 REPORTS = ("metrics", "training")
+METRICS = ("accuracy", "preference_accuracy", "loss")  # the first that a release was measured by is shown
+_SCORE = 24  # columns: an older release's figure beside its own
 UNREADABLE = "unreadable"
 
 
@@ -28,6 +30,9 @@ class LogRow:
     date: str
     increment: str
     parent: str | None
+    metric: str | None  # the figure's that the table shows; None: not measured
+    value: float | None
+    before: float | None  # the parent's, on the same items
     accuracy: float | None
     change: float | None  # against the parent's accuracy on the same items
     records: int | None  # trained on, replay included
@@ -46,9 +51,10 @@ class LogRow:
 def log(as_json: bool) -> None:
     """Show the chain of releases.
 
-    Increment, parent, accuracy, records of each; its sizes: the adapter, what the release added to
-    the remote, a full copy of models/merged; whether it was withdrawn; and whether its weights are on
-    demand, that is not in the remote: `dvc repro merge` makes them. No remote is asked.
+    Of each its increment, its accuracy (or share preferred, or loss) beside the parent's on the same
+    items, the records that it was trained on, and what it added to the remote; whether it was
+    withdrawn; and whether its weights are on demand, that is not in the remote: `dvc repro merge`
+    makes them. --json has sizes, too: the adapter, a full copy of models/merged. No remote is asked.
 
     \b
     Example:
@@ -121,6 +127,9 @@ def _unreadable(tag: str, date: str, why: str, lock: Lock | None = None) -> LogR
         date=date,
         increment=PurePosixPath(lock.increment).name if lock else "",
         parent=lock.parent.release if lock and lock.parent else None,
+        metric=None,
+        value=None,
+        before=None,
         accuracy=None,
         change=None,
         records=None,
@@ -137,12 +146,16 @@ def _unreadable(tag: str, date: str, why: str, lock: Lock | None = None) -> LogR
 
 def _row(release: releases.Release, reports: dict[str, Any], *, size: sizes.Sizes, kept: str, **known: Any) -> LogRow:
     metrics = reports["metrics"]
-    accuracy, before = _accuracy(metrics, "candidate"), _accuracy(metrics, "parent")
+    accuracy, before = _measured(metrics, "candidate", "accuracy"), _measured(metrics, "parent", "accuracy")
+    metric = next((name for name in METRICS if _measured(metrics, "candidate", name) is not None), None)
     return LogRow(
         version=release.tag,
         date=release.date,
         increment=PurePosixPath(release.lock.increment).name,
         parent=release.lock.parent.release if release.lock.parent else None,
+        metric=metric,
+        value=_measured(metrics, "candidate", metric),
+        before=_measured(metrics, "parent", metric),
         accuracy=accuracy,
         change=None if accuracy is None or before is None else round(accuracy - before, 6),
         records=None if (records := documents.number(reports["training"].get("records"))) is None else int(records),
@@ -155,8 +168,8 @@ def _row(release: releases.Release, reports: dict[str, Any], *, size: sizes.Size
     )
 
 
-def _accuracy(metrics: Any, side: str) -> float | None:
-    return documents.number(documents.at(metrics, side, "all", "accuracy"))
+def _measured(metrics: Any, side: str, metric: str | None) -> float | None:
+    return None if metric is None else documents.number(documents.at(metrics, side, "all", metric))
 
 
 def _lines(rows: list[LogRow]) -> list[tuple[str, str | None]]:
@@ -168,15 +181,24 @@ def _lines(rows: list[LogRow]) -> list[tuple[str, str | None]]:
 def _line(row: LogRow, width: int) -> str:
     if row.status == UNREADABLE:
         return f"{row.version:8} {row.date}  {row.increment:{width}}  unreadable: {row.why}"
-    accuracy = "accuracy   -  " if row.accuracy is None else f"accuracy {row.accuracy:.3f}"
-    change = "        " if row.change is None else f"({row.change:+.3f})"
-    megabytes = (
-        f"adapter {row.adapter_bytes / 1e6:.2f} MB, added {row.added_bytes / 1e6:.2f}, full {row.full_bytes / 1e6:.2f}"
-    )
+    records = f"{row.records or 0:,} records"
     return (
-        f"{row.version:8} {row.date}  {row.increment:{width}}  {row.verdict}  {accuracy} {change}"
-        f"  {row.records or 0:>7,} records  {megabytes}{_marks(row)}"
+        f"{row.version:8} {row.date}  {row.increment:{width}}  {_score(row):{_SCORE}}  {records:>14}"
+        f"  +{row.added_bytes / 1e6:.2f} MB{_marks(row)}"
     )
+
+
+def _score(row: LogRow) -> str:
+    """The release's figure, and the parent's on the same items, so that like stands beside like."""
+    if row.value is None:
+        return "-"
+    before = "" if row.before is None else f" ({row.parent}: {_figure(row.metric, row.before)})"
+    name = {"accuracy": "", "preference_accuracy": "preferred "}.get(row.metric or "", f"{row.metric} ")
+    return f"{name}{_figure(row.metric, row.value)}{before}"
+
+
+def _figure(metric: str | None, value: float) -> str:
+    return f"{value:.3f}" if metric == "loss" else f"{value:.1%}"
 
 
 def _marks(row: LogRow) -> str:

@@ -10,15 +10,13 @@ from pipeline.report.parts.markdown_parts import code, plain
 
 SLICES = 60  # in the table
 GROUPS, SHOWN = 20, 3  # slices whose examples are shown, and examples of each
+LINES = 12  # of params, data and the like
 LONGEST = 120  # characters of a text
 
 
 def table(found: Diff) -> Iterator[str]:
-    """Everything that differs, in columns."""
+    """What the releases say of the same items, in columns, then examples, then what else differs."""
     yield f"{found.before} -> {found.after}"
-    for title, changes in _sections(found):
-        yield from ("", title)
-        yield from (f"  {change.name}: {_short(change.before)} -> {_short(change.after)}" for change in changes)
     rows = found.slices[:SLICES]
     names = max((len(row.name) for row in rows), default=0)
     metrics = max((len(row.metric) for row in rows), default=0)
@@ -28,7 +26,7 @@ def table(found: Diff) -> Iterator[str]:
     for row in rows:
         yield (
             f"  {row.name:{names}} {row.metric:{metrics}} {_number(row.before)} {_number(row.after)}"
-            f" {_signed(row.change)} {_count(row.fixed):>6} {_count(row.broken):>6} {_number(row.p_value)}  {row.items}"
+            f" {_signed(row.change)} {_count(row.fixed):>6} {_count(row.broken):>6} {_chance(row.p_value)}  {row.items}"
         )
     if len(found.slices) > SLICES:
         yield f"  and {len(found.slices) - SLICES:,} more: --json lists all"
@@ -40,6 +38,11 @@ def table(found: Diff) -> Iterator[str]:
                 yield f"    {_line(e.text)!r}: {_line(e.before)} -> {_line(e.after)} (is {_line(e.answer)})"
         if left := len(examples) - sum(len(some) for _, some in _chosen(examples)):
             yield f"  and {left:,} more: --json lists all"
+    for title, changes in _sections(found):
+        yield from ("", title)
+        yield from (f"  {change.name}: {_short(change.before)} -> {_short(change.after)}" for change in changes[:LINES])
+        if len(changes) > LINES:
+            yield f"  and {len(changes) - LINES:,} more: --json lists all"
     yield from (line for note in found.notes for line in ("", note))
 
 
@@ -50,7 +53,7 @@ def markdown(found: Diff) -> Iterator[str]:
     yield "|---|---|---:|---:|---:|---:|---:|---:|---:|"
     for row in found.slices[:SLICES]:
         cells = [row.name, row.metric, _number(row.before), _number(row.after), _signed(row.change)]
-        cells += [_count(row.fixed), _count(row.broken), _number(row.p_value), str(row.items)]
+        cells += [_count(row.fixed), _count(row.broken), _chance(row.p_value), str(row.items)]
         yield f"| {' | '.join(plain(cell.strip()) for cell in cells)} |"
     if len(found.slices) > SLICES:
         yield ""
@@ -106,3 +109,8 @@ def _signed(value: float | None) -> str:
 
 def _number(value: float | None) -> str:
     return "      -" if value is None else f"{value:7.4f}"
+
+
+def _chance(value: float | None) -> str:
+    """A p-value; one that four digits cannot show is said to be below them."""
+    return "<0.0001" if value is not None and value < 0.0001 else _number(value)  # noqa: PLR2004 - four digits

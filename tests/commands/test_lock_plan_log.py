@@ -142,6 +142,10 @@ def test_log_shows_the_chain_newest_first(chain: Chain) -> None:
         ("v1.0.0", None, "2026-01-winter"),
     ]
     assert all(row["accuracy"] > 0.8 and row["adapter_bytes"] > 0 and row["records"] > 0 for row in rows)
+    newest, oldest = chain.work.graft("log").splitlines()
+    assert f"{rows[0]['value']:.1%} (v1.0.0: {rows[0]['before']:.1%})" in newest  # like beside like
+    assert f"{rows[1]['value']:.1%} " in oldest
+    assert len(newest) <= 100
 
 
 def test_log_before_the_first_release(fresh: Clone) -> None:

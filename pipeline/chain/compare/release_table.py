@@ -113,4 +113,4 @@ def _number(value: float | None) -> str:
 
 def _chance(value: float | None) -> str:
     """A p-value; one that four digits cannot show is said to be below them."""
-    return "<0.0001" if value is not None and value < 0.0001 else _number(value)  # noqa: PLR2004 - four digits
+    return "<0.0001" if value is not None and value < 0.0001 else _number(value)

@@ -24,12 +24,11 @@ from pipeline.chain.store.objects import Store
 from pipeline.chain.verify import manifest_check, restoring
 from pipeline.common import documents, errors
 from pipeline.common.errors import GraftError
-from pipeline.report import brief, headline
-from pipeline.report.facts import Facts
+from pipeline.evaluation import predictions
+from pipeline.report import brief, gathered, headline
 from pipeline.settings import effective
 
-REPORT = Path("reports/report.md")
-VERDICT = Path("reports/verdict.json")
+REPORTS = Path("reports")
 _COLOURS = {"pass": "green", "fail": "red", "inconclusive": "yellow"}
 _RUNNING = re.compile(r"^Running stage '(\w+)':")
 _SKIPPED = re.compile(r"^Stage '(\w+)' (?:didn't change|is cached)")
@@ -165,25 +164,22 @@ def _bytes(path: Path) -> bytes | None:
 
 def _report() -> None:
     """The verdict in a few lines; the whole of it stays in its file."""
-    lock, verdict = lockfile.load(), documents.parse_object(VERDICT.read_bytes(), str(VERDICT))
-    facts = Facts(
-        verdict=verdict,
-        release=lock.parent.release if lock.parent else None,
-        anchor=lock.anchor.release if lock.anchor else None,
-        increment=Path(lock.increment).name,
-        gate=effective.load()["gate"],
-        metrics={},
-        prepared={},
-        assembled={},
-        training={},
-    )
+    found, increment = predictions.read(REPORTS / "predictions.json"), Path(lockfile.load().increment).name
+    verdict, changes = (_report_file(name) for name in ("verdict.json", "changes.json"))
+    facts = gathered.read(verdict, effective.load()["gate"], found, increment, changes)
     first, *others = brief.lines(facts)
     terminal.echo("")
     terminal.echo_headline(first, _COLOURS[headline.mood(facts)])
     terminal.echo(*(f"  {line}" for line in others))
-    terminal.echo(f"look at: {REPORT}, or reports/report.html in a browser; reports/data.html, reports/metrics.json")
+    terminal.echo(
+        f"look at: {REPORTS}/report.md, or reports/report.html in a browser; reports/data.html, reports/metrics.json"
+    )
     if releases.decision_here() != "pass":
         raise GraftError("the gate refused this candidate; the reasons stand above", help="docs/how-to/refused.md")
+
+
+def _report_file(name: str) -> dict[str, Any]:
+    return documents.parse_object((REPORTS / name).read_bytes(), f"reports/{name}")
 
 
 if __name__ == "__main__":

@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from pipeline.report import comparison, headline
+from pipeline.report import comparison, headline, story
 from pipeline.report.facts import Facts
 from pipeline.report.parts.measures import number, signed, title
 
@@ -14,6 +14,8 @@ def lines(facts: Facts) -> Iterator[str]:
     """At most a dozen lines; report.md holds the rest."""
     decided = facts.verdict
     yield headline.title(facts)
+    if told := story.sentence(facts):
+        yield told
     yield from _first(decided["reasons"] or [headline.holds(facts)], "reports/report.md")
     yield from (f"warning: {line}" for line in _first(decided.get("warnings") or [], "reports/report.md"))
     rows = comparison.rows(decided["checks"], facts.gate)

@@ -4,7 +4,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 from pipeline.common.words import counted
-from pipeline.report import changed_examples, comparison, headline, rule_words, tables, training_words
+from pipeline.report import changed_examples, comparison, headline, rule_words, story, tables, training_words
 from pipeline.report.changed_examples import ChangedExample
 from pipeline.report.comparison import Check, ComparisonRow
 from pipeline.report.data import funnel
@@ -57,6 +57,8 @@ def _verdict(facts: Facts) -> Iterator[str]:
     if said := headline.override(decided):
         yield plain(said)
     yield "## Why"
+    if told := story.sentence(facts):
+        yield plain(told)
     yield _list(reasons or [headline.holds(facts)], "reports/reasons.json")
     if warnings:
         yield "## Warnings"

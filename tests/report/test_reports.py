@@ -277,7 +277,7 @@ def test_loss_is_better_the_lower_it_is() -> None:
     custom = {**check, "metric": "price_error", "difference": 0.3, "low": 0.2, "high": 0.4}
     gate = {"rules": {"all": {"price_error": {"at_most": None, "may_rise": 0.1}}, "each_slice": {}, "slices": {}}}
     worse = markdown.render(replace(candidate("pass"), verdict={**verdict, "checks": [custom]}, gate=gate))
-    assert "+0.3000, ≤ +0.4000, ▼ worse" in worse
+    assert "+0.3000, at most +0.4000, ▼ worse" in worse
 
 
 def test_a_pair_without_numbers_is_wrong_and_stops_no_report() -> None:

@@ -8,7 +8,7 @@ from functools import partial
 from markupsafe import Markup
 
 from pipeline.common.words import counted
-from pipeline.report import changed_examples, comparison, headline, rule_words, tables, training_words
+from pipeline.report import changed_examples, comparison, headline, rule_words, story, tables, training_words
 from pipeline.report.changed_examples import ChangedExample
 from pipeline.report.comparison import Check, ComparisonRow
 from pipeline.report.data import data_page, funnel
@@ -68,7 +68,8 @@ def _verdict(facts: Facts) -> Iterator[Markup]:
         words(headline.parent(facts)),
         words(above) if above else "",
     )
-    yield section("Why", _list(decided["reasons"] or [headline.holds(facts)]))
+    told = story.sentence(facts)
+    yield section("Why", sentence(told) if told else Markup(), _list(decided["reasons"] or [headline.holds(facts)]))
     yield section("Warnings", _list(decided.get("warnings") or []))
 
 

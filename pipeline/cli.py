@@ -8,11 +8,13 @@ from pathlib import Path
 
 import click
 
+from pipeline import terminal
 from pipeline.chain.commits import git
 from pipeline.common import errors
 from pipeline.common.errors import GraftError
 
 COMMANDS = ("add", "plan", "lock", "release", "verify", "rollback", "diff", "log", "gc")  # in the order of work
+DOING = ("add", "lock", "release", "rollback")  # what they print tells how far they are; that of others is asked for
 _CALLED_FROM = "GRAFT_CALLED_FROM"
 
 
@@ -46,8 +48,9 @@ class _Group(click.Group):
 
 @click.group(cls=_Group, context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(package_name="graft-models", prog_name="graft")
+@click.option("-q", "--quiet", is_flag=True, help="add, lock, release and rollback print warnings and errors alone.")
 @click.pass_context
-def main(context: click.Context) -> None:
+def main(context: click.Context, quiet: bool) -> None:
     """Keep a fine-tuned model the way you keep code.
 
     \b
@@ -60,6 +63,8 @@ def main(context: click.Context) -> None:
       graft rollback v1.0.0               go back, in a new commit
     """
     context.obj = _go_to_root()
+    if quiet and context.invoked_subcommand in DOING:
+        terminal.be_quiet()
 
 
 def _go_to_root() -> Path:

@@ -9,9 +9,20 @@ from pipeline.common import files
 from pipeline.common.visible import json_text, one_line, visible_markdown
 
 
+class _Manner:
+    """How this process speaks: `graft -q`, and commands with --json, leave out what only tells how far they are."""
+
+    quiet = False
+
+
+def be_quiet() -> None:
+    """From now on print warnings, errors and JSON alone; for commands that do something."""
+    _Manner.quiet = True
+
+
 def echo(*lines: str, err: bool = False) -> None:
     """Print lines; a newline inside of one comes from data and is shown as a sign."""
-    for line in lines:
+    for line in () if _Manner.quiet and not err else lines:
         click.echo(one_line(line), err=err)
 
 

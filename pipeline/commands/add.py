@@ -3,6 +3,7 @@
 import re
 import shutil
 import tempfile
+from collections.abc import Mapping
 from dataclasses import replace as with_changes
 from pathlib import Path
 from typing import Any
@@ -41,6 +42,7 @@ _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}")
 @in_group(_WHICH, "--full", is_flag=True, help="Open a refresh: train from the base over all increments of the chain.")
 @in_group(_WHICH, "--adopt", metavar="DIR", help="Continue an adapter that another tool made (PEFT's format).")
 @incoming.options
+@click.option("--json", "as_json", is_flag=True, help="Print what was opened as JSON; warnings go to standard error.")
 @click.pass_obj
 def add(
     called_from: Path,
@@ -51,6 +53,7 @@ def add(
     no_data: bool,
     full: bool,
     adopt: str | None,
+    as_json: bool,
     **handed_in: Any,
 ) -> None:
     """Open the next candidate, or add files to it.
@@ -70,7 +73,10 @@ def add(
       graft add 2026-refresh --full    train again from the base, over everything
       graft add --adopt ../adapter     the open candidate, before the first release, on that adapter
     """
+    if as_json:
+        terminal.be_quiet()
     _usage(no_data, full, adopt, name, paths)
+    report: dict[str, Any] = {}
     tree = candidate.tree()
     candidate.require_history(tree)
     tree = with_changes(tree, lock=with_changes(tree.lock, anchor=anchors.resolve(tree)))
@@ -82,6 +88,7 @@ def add(
         what = "no new files: the parent's adapter is handed on, golden items, gate and merge are today's"
         with undo.on_failure():
             _open(tree, tree.lock.increment, _held(tree, sibling_too=True), what, refreshed=candidate.is_refresh(tree))
+        _tell(report, as_json)
         return
     folder = INCREMENTS / _checked(name) if name else None
     if folder:
@@ -92,9 +99,19 @@ def add(
             _open_full(tree, folder)
         elif folder:
             handed = incoming.gather(called_from, paths, handed_in)
-            _add_files(tree, folder, handed, replace, str(handed.options["instruction"]))
+            report = _add_files(tree, folder, handed, replace, str(handed.options["instruction"]))
         if adopt:
             adoption.adopt(called_from / adopt)
+    _tell(report, as_json)
+
+
+def _tell(report: Mapping[str, Any], as_json: bool) -> None:
+    """What was opened, for --json."""
+    if as_json:
+        lock = lockfile.load()
+        told = {name: report.get(name) for name in ("read", "records", "rejects", "labels")}
+        told |= {"increment": Path(lock.increment).name, "parent": lock.parent.release if lock.parent else None}
+        terminal.echo_json(told | {"anchor": lock.anchor.release if lock.anchor else None})
 
 
 def _usage(no_data: bool, full: bool, adopt: str | None, name: str | None, paths: tuple[str, ...]) -> None:
@@ -146,7 +163,8 @@ def _held(tree: Tree, *, sibling_too: bool = False) -> lockfile.LockedParent:
     return candidate.parent_of(held)
 
 
-def _add_files(tree: Tree, folder: Path, handed: Incoming, replace: bool, instruction: str) -> None:
+def _add_files(tree: Tree, folder: Path, handed: Incoming, replace: bool, instruction: str) -> dict[str, Any]:
+    """Copy, check and track files; returns what `prepare` would report of them."""
     outputs.require_readable()
     joins, refreshed = _joins(tree, folder, replace), candidate.is_refresh(tree)
     parent = candidate.parent_of(tree.held) if tree.held else tree.lock.parent
@@ -166,7 +184,7 @@ def _add_files(tree: Tree, folder: Path, handed: Incoming, replace: bool, instru
             increment.join(draft, specs, task=handed.options["task"], more=more)
         else:
             increment.save(draft, instruction, specs, task=handed.task(specs), more=more)
-        counted = _count(draft, folder.name, first=parent is None)
+        report = _count(draft, folder.name, first=parent is None)
         candidate.put_in_place(draft, folder)
     finally:
         shutil.rmtree(draft, ignore_errors=True)
@@ -176,9 +194,10 @@ def _add_files(tree: Tree, folder: Path, handed: Incoming, replace: bool, instru
         tree,
         folder.as_posix(),
         parent,
-        f"{'joined' if joins else 'opened'} with {words.counted(len(handed.sources), 'file')}: {counted}",
+        f"{'joined' if joins else 'opened'} with {words.counted(len(handed.sources), 'file')}: {_words(report)}",
         refreshed=refreshed,
     )
+    return report
 
 
 def _joins(tree: Tree, folder: Path, replace: bool) -> bool:
@@ -214,8 +233,8 @@ def _bring_raw(folder: Path) -> None:
         candidate.check_out_data(folder, Store())
 
 
-def _count(draft: Path, name: str, *, first: bool) -> str:
-    """Run prepare's own checks on the draft, so that `dvc repro` will not stop at it."""
+def _count(draft: Path, name: str, *, first: bool) -> dict[str, Any]:
+    """Run prepare's own checks on the draft, so that `dvc repro` will not stop at it; returns its report."""
     from pipeline.data.prepare import prepared as reports  # pyarrow and numpy: not for every command
     from pipeline.stages import prepare
 
@@ -235,6 +254,10 @@ def _count(draft: Path, name: str, *, first: bool) -> str:
         )
     if first:
         _warn_of_golden(made.instruction, set(report["labels"]), options)
+    return report
+
+
+def _words(report: Mapping[str, Any]) -> str:
     rejects = ", ".join(f"{count} {reason}" for reason, count in sorted(report["rejects"].items()))
     return f"{report['read']:,} rows, {report['records']:,} records" + (f" ({rejects})" if rejects else "")
 

@@ -1,6 +1,7 @@
 """graft release: check, push, read back, tag. No stage runs and no commit is made."""
 
 from pathlib import Path, PurePosixPath
+from typing import Any
 
 import click
 
@@ -26,7 +27,8 @@ HELP_CHAIN = "graft log shows the chain; graft plan says where this tree is in i
 @click.argument("version", default="minor", metavar="[VERSION|major|minor|patch]")
 @click.option("--push", is_flag=True, help="Push the branch and the tag to origin, both or neither.")
 @click.option("--sign", metavar="KEY", help="Sign with this private key, or `keyless`; else git's graft.signingKey.")
-def release(version: str, push: bool, sign: str | None) -> None:
+@click.option("--json", "as_json", is_flag=True, help="Print what was released as JSON, and nothing else.")
+def release(version: str, push: bool, sign: str | None, as_json: bool) -> None:
     """Publish the committed candidate as a tag.
 
     Its outputs are pushed to the DVC remote and read back before the tag is set. What differs from
@@ -39,6 +41,8 @@ def release(version: str, push: bool, sign: str | None) -> None:
       graft release              the next minor version (the first one is v1.0.0)
       graft release v2.0.0 --push
     """
+    if as_json:
+        terminal.be_quiet()
     tree, store = candidate.tree(), Store()
     if push and tree.held is not None and publish.left_behind(tree.held):
         terminal.echo(publish.push(tree.held.tag))  # tagged by a run that was killed before it could push
@@ -66,6 +70,11 @@ def release(version: str, push: bool, sign: str | None) -> None:
         terminal.echo(publish.push(tag))
     else:
         terminal.echo(f"publish it: git push --atomic origin {git.default_branch()} {tag}")
+    if as_json:
+        parent = tree.lock.parent.release if tree.lock.parent else None
+        told: dict[str, Any] = {"release": tag, "commit": git.head(), "parent": parent}
+        told |= {"new_objects": len(pushed), "read_back": count, "signed": bool(signed), "published": push}
+        terminal.echo_json(told | {"increment": PurePosixPath(tree.lock.increment).name})
 
 
 def _checked(tag: str, tree: Tree, store: Store) -> manifest_check.Commit:

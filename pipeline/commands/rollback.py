@@ -23,7 +23,8 @@ from pipeline.common.visible import one_line
 @click.option("--tag", is_flag=True, help="Also tag it as a new patch version, for deployments that follow tags.")
 @click.option("--push", is_flag=True, help="With --tag: push the branch and the tag to origin, both or neither.")
 @click.option("--sign", metavar="KEY", help="With --tag: sign with this private key; else git's graft.signingKey.")
-def rollback(version: str, why: str | None, tag: bool, push: bool, sign: str | None) -> None:
+@click.option("--json", "as_json", is_flag=True, help="Print what was done as JSON, and nothing else.")
+def rollback(version: str, why: str | None, tag: bool, push: bool, sign: str | None, as_json: bool) -> None:
     """Go back to a release, in a new commit.
 
     History moves forward: the new commit holds the model, params and code of VERSION.
@@ -36,16 +37,9 @@ def rollback(version: str, why: str | None, tag: bool, push: bool, sign: str | N
       graft rollback v1.0.0 --why "returns of the spring titles doubled"
       graft rollback v1.0.0 --tag --push     a new patch version of the same bytes, published
     """
-    if (push or sign) and not tag:
-        raise click.UsageError("--push and --sign go with --tag")
-    if tag and (branch := git.branch()) != git.default_branch():
-        where = f"on {branch}" if branch else "HEAD is detached"
-        raise GraftError(
-            f"nothing done: {where}, and releases are tagged on {git.default_branch()}",
-            help=f"{git.default_branch_help()}; then again",
-        )
-    if why is not None and one_line(why) != why:
-        raise GraftError("nothing done: --why: a newline or a control character", help="one line of words")
+    if as_json:
+        terminal.be_quiet()
+    _usage(why, tag, push or bool(sign))
     tree, store = candidate.tree_of("HEAD"), Store()
     target = releases.find(version, tree.releases)
     there = tree.held is not None and tree.held.manifest == target.manifest and not git.changes()
@@ -64,6 +58,24 @@ def rollback(version: str, why: str | None, tag: bool, push: bool, sign: str | N
     if tag:
         _tag(target, sign)
     _say_next(tag, push, version)
+    if as_json:
+        now = candidate.tree_of("HEAD")
+        told = {"release": target.tag, "commit": git.head(), "tag": now.held.tag if tag and now.held else None}
+        terminal.echo_json(told | {"withdrawn": sorted(set(now.withdrawn) - set(tree.withdrawn)), "published": push})
+
+
+def _usage(why: str | None, tag: bool, publishes: bool) -> None:
+    """Refuse options that do not go together, and to tag on a branch that releases are not tagged on."""
+    if publishes and not tag:
+        raise click.UsageError("--push and --sign go with --tag")
+    if tag and (branch := git.branch()) != git.default_branch():
+        where = f"on {branch}" if branch else "HEAD is detached"
+        raise GraftError(
+            f"nothing done: {where}, and releases are tagged on {git.default_branch()}",
+            help=f"{git.default_branch_help()}; then again",
+        )
+    if why is not None and one_line(why) != why:
+        raise GraftError("nothing done: --why: a newline or a control character", help="one line of words")
 
 
 def _say_next(tag: bool, push: bool, version: str) -> None:

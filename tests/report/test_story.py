@@ -32,7 +32,7 @@ def facts(found: dict[str, Any], release: str | None = "v1.0.0", **more: Any) ->
 
 
 def labelled(name: str, items: int, right: float, before: float | None, answers: str = "ab") -> list[dict[str, Any]]:
-    """A slice: shares that candidate and parent have right; what the parent has wrong, the candidate gets right first."""
+    """A slice, by the shares that candidate and parent have right."""
     made = []
     for n in range(items):
         answer = answers[n % len(answers)]
@@ -82,7 +82,7 @@ def one_label() -> dict[str, Any]:
         (facts(FORGOT), "It learned the new data and forgot older: 2026-01-winter fell from 95% to 70%."),
         (facts(EVERYWHERE), "It is worse on every slice, most on 2026-01-winter (95% to 60%): this looks like the"),
         (facts(one_label()), "Most of what broke is one label: 100 of 140 broken items are 'c'."),
-        (facts(FEW), "Nobody can say whether it is worse: all accuracy 100% before, 92% now, and 12 items cannot tell."),
+        (facts(FEW), "Nobody can say whether it is worse: all accuracy 100% before, 92% now, and 12 items"),
         (facts(GOOD), "It is as good as v1.0.0 on what was asked: accuracy 92%, 92% before."),
     ],
     ids=["mislabelled", "forgot", "everywhere", "one label", "few", "good"],

@@ -8,7 +8,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-WORDS = ("pass", "fail", "inconclusive")
+WORDS = ("pass", "fail", "losses", "inconclusive", "unchecked")
+OPEN = ("inconclusive", "unchecked")  # that may be let pass
 SECONDS = 600  # for one verdict
 BASE = "GRAFT_BASE"  # environment variable: a folder with the base branch checked out
 _FOLDERS = ("PYTHONPATH", "PYTHONSAFEPATH", "PYTHONHOME")  # whose modules must not stand in for the tree's own
@@ -41,7 +42,7 @@ print(json.dumps(answer))
 class Verdict:
     """What the gate of one tree decides."""
 
-    word: str  # pass | fail | inconclusive, let pass | inconclusive, refused
+    word: str  # pass | fail | losses | inconclusive, let pass | inconclusive, refused | unchecked, ...
     reasons: list[str]
     error: str  # why there is none; empty where there is
 
@@ -78,6 +79,6 @@ def _word(answer: dict[str, Any]) -> str:
     verdict = answer["verdict"]
     if verdict not in WORDS:  # another tree's code wrote it, and it is printed beside commands of the runner
         raise ValueError("not a verdict")
-    if verdict != "inconclusive":
+    if verdict not in OPEN:
         return str(verdict)
-    return "inconclusive, refused" if answer["decision"] == "refused" else "inconclusive, let pass"
+    return f"{verdict}, refused" if answer["decision"] == "refused" else f"{verdict}, let pass"

@@ -245,7 +245,7 @@ def _count(draft: Path, name: str, *, first: bool) -> dict[str, Any]:
     terminal.echo(*files_read.lines(made, report))
     reports.check(report, options.max_reject_share)
     terminal.echo(*(f"warning: {line}" for line in funnel.alarms(report)), err=True)
-    objective, able = effective.load()["train"]["objective"], kinds.objectives(made.task)
+    objective, able = effective.load(made.task)["train"]["objective"], kinds.objectives(made.task)
     if objective not in able:
         terminal.echo(
             f"warning: train.objective is {objective}, which learns nothing from {made.task} records",

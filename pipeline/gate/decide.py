@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from pipeline.common.words import counted
-from pipeline.gate import broken, losses, override, paired, unchecked, untuned_base
+from pipeline.gate import broken, cut_share, override, paired, unchecked, untuned_base
 from pipeline.gate import rules as asked_for
 from pipeline.gate.check import DIGITS, FAIL, INCONCLUSIVE, LOSSES, PASS, UNCHECKED, UNDECIDED, Check
 from pipeline.gate.rules import Rule
@@ -43,7 +43,7 @@ def decide(predictions: Predictions, params: GateSettings | Mapping[str, Any]) -
     told = _Told(
         beside=_beside(predictions, slices, asked, checks),
         unchecked=list(open_),
-        losses=losses.found(predictions),
+        losses=cut_share.found(predictions),
         fewer=list(_fewer(predictions, slices)),
     )
     return _verdict(checks, told, predictions, asked)
@@ -214,7 +214,7 @@ class _Told:
 
     beside: Sequence[str]  # reasons to refuse that belong to no metric
     unchecked: Sequence[str]  # kinds of records that nothing checks
-    losses: losses.Losses
+    losses: cut_share.Losses
     fewer: Sequence[str]  # warnings
 
 
@@ -237,10 +237,11 @@ def _verdict(checks: Sequence[Check], told: _Told, predictions: Predictions, par
     }
     blocking = [name for name, lines in found.items() if lines and not let_pass.get(name)]
     refused = bool(blocking)
-    reasons = found[blocking[0]] if blocking else []
+    word = blocking[0] if refused else verdict
+    reasons = found[word] if refused else []
     others = [line for name in (INCONCLUSIVE, UNCHECKED) if name not in blocking[:1] for line in found[name]]
     return {
-        "verdict": verdict if not refused else blocking[0],
+        "verdict": word,
         "decision": "refused" if refused else "pass",
         "reasons": list(reasons),
         "warnings": [*others, *told.losses.said, *_accepted(found[UNCHECKED], params), *overridden.said, *told.fewer],

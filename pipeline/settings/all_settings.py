@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from pipeline.common import files, schema, schema_words, yaml
-from pipeline.settings import effective, sections
+from pipeline.settings import by_task, effective, sections
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -32,7 +32,7 @@ def settings() -> list[ShownSetting]:
         GraftError: params.yaml is not valid.
     """
     values, document = effective.load(), yaml.load_unchecked(effective.PATH)
-    return _settings(values, document)
+    return _settings(values, document, by_task.task(by_task.of_tree))
 
 
 def shipped() -> list[ShownSetting]:
@@ -62,8 +62,8 @@ def plain(shown: list[ShownSetting]) -> dict[str, dict[str, Any]]:
     }
 
 
-def _settings(values: Mapping[str, Any], document: Any) -> list[ShownSetting]:
-    defaults, whole = dict(_leaves(sections.fill({}))), files.read_json(schema.SCHEMAS / "params.schema.json")
+def _settings(values: Mapping[str, Any], document: Any, task: str | None = None) -> list[ShownSetting]:
+    defaults, whole = dict(_leaves(sections.fill({}, task))), files.read_json(schema.SCHEMAS / "params.schema.json")
     return [
         ShownSetting(
             key=".".join(path),

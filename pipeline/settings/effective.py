@@ -8,7 +8,7 @@ from typing import Any
 
 from pipeline.common import documents, files, params, schema, yaml
 from pipeline.common.errors import GraftError
-from pipeline.settings import beyond_schema, gate_rules, sections
+from pipeline.settings import beyond_schema, by_task, gate_rules, sections
 
 PATH = Path("params.yaml")
 SCHEMA = "params"
@@ -16,13 +16,17 @@ HELP = "graft lock --show prints every key with its meaning and range"
 _OLDER = "use the Graft that its own commit holds"
 
 
-def load() -> dict[str, dict[str, Any]]:
+def load(task: str | None = None) -> dict[str, dict[str, Any]]:
     """Effective values of the working tree, by section, after the *whole* file passed its schema.
+
+    Args:
+        task: of the increment that defaults follow from; None: of the open one.
 
     Raises:
         GraftError: params.yaml is missing, not YAML, or breaks schemas/params.schema.json.
     """
-    return copy.deepcopy(_checked(PATH.read_bytes() if PATH.is_file() else b""))
+    content = PATH.read_bytes() if PATH.is_file() else b""
+    return copy.deepcopy(_checked(content, task or by_task.task(by_task.of_tree)))
 
 
 def require_files() -> None:
@@ -64,13 +68,13 @@ def recorded(read: Callable[[str], bytes | None], revision: str) -> dict[str, An
 
 
 @cache
-def _checked(content: bytes) -> dict[str, dict[str, Any]]:
-    """The file, read and checked once for each content that it has: that takes a tenth of a second."""
+def _checked(content: bytes, task: str | None) -> dict[str, dict[str, Any]]:
+    """The file, read and checked once for each content that it has and task: that takes a tenth of a second."""
     document = yaml.load_unchecked(PATH)
     whole = files.read_json(schema.SCHEMAS / f"{SCHEMA}.schema.json")
     given = _without_empty_sections({} if document is None else _plain(document), whole, whole["$defs"])
     _refuse([beyond_schema.reworded(fault, given, whole) for fault in schema.faults(given, SCHEMA)], document)
-    filled: dict[str, dict[str, Any]] = sections.fill(given)
+    filled: dict[str, dict[str, Any]] = sections.fill(given, task)
     lines = content.decode().splitlines()
     _refuse([*_empty_rules(given, document, lines), *beyond_schema.problems(filled, whole)], document)
     return filled

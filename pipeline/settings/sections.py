@@ -11,7 +11,7 @@ from pipeline.evaluation.settings import EvaluateSettings
 from pipeline.gate.settings import GateSettings
 from pipeline.model.base.settings import BaseSettings
 from pipeline.model.merged.settings import MergeSettings
-from pipeline.settings import gate_rules
+from pipeline.settings import by_task, gate_rules
 from pipeline.training.settings import TrainSettings
 
 SECTIONS: Mapping[str, type] = {
@@ -26,13 +26,14 @@ SECTIONS: Mapping[str, type] = {
 }
 
 
-def fill(given: Mapping[str, Any]) -> dict[str, Any]:
-    """Every section with every key, of a params.yaml: what it says, and the defaults of all else.
+def fill(given: Mapping[str, Any], task: str | None = None) -> dict[str, Any]:
+    """Every section with every key, of a params.yaml: what it says, and the defaults of all else, by the task.
 
     A mapping that is a default itself is filled at every level: `gate.rules` without `slices` has the default's, a
     rule without `may_drop` the default rule's; null in place of a default rule removes it, `{}` in place of all rules
     of a scope removes those. Unknown keys stay.
     """
+    given = by_task.laid_below(given, task)
     filled = _filled(given, _over)
     written = given.get("gate")
     if isinstance(filled["gate"], dict):

@@ -112,7 +112,8 @@ def blank(tiny_base: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     no_rules = {"all": {}, "each_slice": {}, "slices": {}}
     set_params(
         folder, train__threads=1, train__epochs=2, train__batch_size=8, train__rank=2, train__alpha=4,
-        train__max_length=128, gate__rules=no_rules, gate__inconclusive="warn", evaluate__robustness=None,
+        train__max_length=128, gate__rules=no_rules, gate__inconclusive="warn", gate__unchecked="accept",
+        gate__unchecked_reason="a toy", evaluate__robustness=None,
     )  # fmt: skip
     sha256 = {path.name: files.sha256(path) for path in (folder / "examples/base").iterdir()}
     base_files.write_pin(

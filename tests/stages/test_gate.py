@@ -68,9 +68,12 @@ def test_report_says_first_which_rules_changed_and_what_the_parents_say(repeated
     set_params(
         repeated, gate__rules=none | {"all": {"accuracy": {"at_least": 1.0, "may_drop": 0.02}}}, gate__confidence=0.9
     )
-    assert "verdict is pass, not fail" in run(gate)
+    assert "verdict is unchecked and let pass, not fail" in run(gate)
     text = first_lines()
-    assert "**Changed since v1.0.0: gate rules. By v1.0.0's rules the verdict is pass, not fail.**" in text
+    assert (
+        "**Changed since v1.0.0: gate rules. By v1.0.0's rules the verdict is unchecked and let pass, not fail.**"
+        in text
+    )
     assert "gate.rules.all.accuracy: none → at_least 1.0, may_drop 0.02 (stricter than v1.0.0's)" in text
     assert "gate.confidence: 0.95 → 0.9 (looser than v1.0.0's)" in text
     for name in ("changes", "rules"):

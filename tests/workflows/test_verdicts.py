@@ -45,7 +45,7 @@ def test_a_gate_that_always_passes_decides_in_its_own_tree_alone(tree: Path, tmp
         ("pipeline/evaluation/predictions.py", "VERSION = 1", "VERSION = 0", "this Graft reads 0"),
         ("pipeline/gate/decide.py", "def decide(", "def other(", "cannot import name 'decide'"),
         ("params.yaml", "may_drop: 0.02", "may_drop: -1", "$.gate.rules.all.accuracy.may_drop: must be at least 0"),
-        ("pipeline/gate/decide.py", '"verdict": verdict,', '"verdict": "pass\\n::error::hello",', "gives no verdict"),
+        ("pipeline/gate/decide.py", '"verdict": word,', '"verdict": "pass\\n::error::hello",', "gives no verdict"),
     ],
 )
 def test_a_gate_that_gives_no_verdict_says_why(

@@ -15,7 +15,7 @@ from pipeline.chain.history.releases import Release
 from pipeline.common import documents, files, params, yaml
 from pipeline.common.documents import at_dotted
 from pipeline.common.errors import GraftError
-from pipeline.settings import effective, sections
+from pipeline.settings import by_task, effective, sections
 
 _ABSENT = object()
 _NOBODY = "settings"  # the stage of a value that no other stage reads
@@ -89,7 +89,8 @@ def since(held: Release, revision: str | None) -> list[ChangedSetting]:
     """
     declared = outputs.stages(_text(revision, "dvc.yaml") or b"", "dvc.yaml")
     given = yaml.parse(_text(revision, effective.PATH.as_posix()) or b"", str(effective.PATH)) or {}
-    values = effective.load() if revision is None else sections.fill(given)
+    task = by_task.task(partial(_text, revision))
+    values = effective.load() if revision is None else sections.fill(given, task)
     record = _record(held, None)
     renamed, known = _renamed(record.values, values), [key for spec in declared.values() for key in _keys(spec)]
     read = sections.complete(_under_new_names(record.values, renamed))

@@ -9,7 +9,7 @@ import subprocess
 import sys
 import tempfile
 from collections.abc import Iterable, Iterator, Sequence
-from functools import cache
+from functools import cache, partial
 from pathlib import Path
 
 from pipeline.chain.commits import git, outputs
@@ -19,7 +19,7 @@ from pipeline.chain.verify.layout import Layout
 from pipeline.chain.verify.manifest_check import Commit, Finding
 from pipeline.common import documents, files, params, sources, yaml
 from pipeline.common.errors import GraftError
-from pipeline.settings import sections
+from pipeline.settings import by_task, sections
 
 SCRATCH = Path(".graft")
 # What follows from predictions.json: the first three are the verdict.
@@ -192,7 +192,8 @@ def _path(module: str) -> str:
 def _unlike_params(revision: str) -> list[str]:
     """What reports/params.json of a commit has otherwise than its params.yaml, of what the verdict reads."""
     given = yaml.parse(git.show(revision, "params.yaml") or b"", f"{revision}:params.yaml")
-    expected = sections.fill(given if isinstance(given, dict) else {})
+    task = by_task.task(partial(git.show, revision))
+    expected = sections.fill(given if isinstance(given, dict) else {}, task)
     recorded = documents.parse_object(git.show(revision, params.PATH.as_posix()) or b"{}", f"{revision}:{params.PATH}")
     return [f"another section {name}" for name in READ if recorded.get(name) != expected[name]]
 

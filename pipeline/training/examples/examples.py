@@ -23,7 +23,7 @@ class Made:
 
     examples: list[Example] = field(default_factory=list)
     cut: int = 0  # examples that lost a part; classifications, which keep their answer, aside
-    lengths: list[int] = field(default_factory=list)  # tokens of every record, whole
+    lengths: list[int] = field(default_factory=list, compare=False)  # tokens of every record, whole
     dropped: int = 0  # too long, or with no answer to learn
     undesirable: int = 0  # of kind kto: sft has nothing to learn from them
 

@@ -33,7 +33,7 @@ extras: $(READY)
 run: setup ## the main job: dvc repro on the open increment, then the report
 	@$(BIN)/python -m pipeline.run
 
-test: setup ## every test but the slow ones, about ten minutes
+test: setup ## every test but the slow ones
 	@$(BIN)/python -m pytest
 
 check: setup ## ruff, types, schemas, workflows

@@ -28,6 +28,7 @@ settings.load_profile(os.environ.get("HYPOTHESIS", "same"))
 SAMPLE = Path(__file__).parent / "sample"  # what is specific to the sample, frozen
 ENVIRONMENT = os.environ | {
     "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}",
+    "DVC_NO_ANALYTICS": "1",  # where a test's repository has no .dvc/config of ours: a process and a request for each
     "OMP_WAIT_POLICY": "PASSIVE",  # two spinning threads on one busy core are many times slower
     "GIT_AUTHOR_NAME": "A. Tester",
     "GIT_AUTHOR_EMAIL": "tester@example.com",

@@ -19,9 +19,9 @@ CLASSIFICATION = "classification"
 LONG = 1024  # tokens: of 999 instructions of Alpaca 97% fit, by the tokenizer of the embedded base
 DPO_RATE = 5e-4  # the upper end of what suits LoRA: docs/how-to/objectives.md
 DEFAULTS: Mapping[str, Mapping[str, Any]] = {  # of section `train`
-    "sft": {"max_length": LONG},
-    "kto": {"max_length": LONG},
-    "preference": {"objective": "dpo", "max_length": LONG, "learning_rate": DPO_RATE},
+    "sft": {"max_length": LONG, "truncation": "drop"},  # a few that are longer stop nothing: they are counted
+    "kto": {"max_length": LONG, "truncation": "drop"},
+    "preference": {"objective": "dpo", "max_length": LONG, "truncation": "drop", "learning_rate": DPO_RATE},
     "text": {"objective": "pretrain", "max_length": LONG},
 }
 _INCREMENT = re.compile(rb"data/increments/[A-Za-z0-9][A-Za-z0-9._-]*")

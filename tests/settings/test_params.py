@@ -5,7 +5,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from ruamel.yaml import YAML
 
 from pipeline.common.errors import GraftError
 from pipeline.settings import effective, sections
@@ -49,7 +48,7 @@ def test_every_problem_is_named_at_once_with_line_and_key(fresh: Clone) -> None:
         pytest.param("train:\n", "trian:\n", "$.trian: unknown key; did you mean 'train'?", id="section"),
         pytest.param("source: builtin", "source: Qwen/Qwen3-0.6B", "did you mean 'hf:Qwen/Qwen3-0.6B'?", id="no-hf"),
         pytest.param("source: builtin", "source: bultin", "did you mean 'builtin'?", id="misspelt"),
-        pytest.param("objective: sft", "objective: stf", "is 'stf'; did you mean 'sft'?", id="enum"),
+        pytest.param("scheduler: cosine", "scheduler: cosin", "is 'cosin'; did you mean 'cosine'?", id="enum"),
         pytest.param("method: lora", "method: loar", "is 'loar'; did you mean 'lora'?", id="method"),
         pytest.param("method: lora", "method: prefix_tuning", "is 'prefix_tuning'", id="untried-method"),
         pytest.param("anchor: null", "anchor: 1.0.0", "did you mean 'v1.0.0'?", id="no-v"),
@@ -64,7 +63,7 @@ def test_every_problem_is_named_at_once_with_line_and_key(fresh: Clone) -> None:
         ),
         pytest.param("may_drop: 0.02}", "may_drp: 0.02}", "unknown key; did you mean 'may_drop'?", id="rule"),
         pytest.param("slice_by: []", "slice_by: [label, label]", "has 'label' twice", id="twice"),
-        pytest.param("learning_rate: 5e-3", "learning_rate: .nan", "$.train.learning_rate: must be a number", id="nan"),
+        pytest.param("alpha: 16", "alpha: .nan", "$.train.alpha: must be a number", id="nan"),
         pytest.param("epochs: 8", "epochs: 8.0", "must be a whole number from 1 to 100000, is 8.0", id="no-whole"),
         pytest.param("min_chars: 3", "min_chars: 5000", "is more than max_chars", id="bounds-crossed"),
         pytest.param("targets: all-linear", "targets: '('", "no regular expression", id="bad-pattern"),
@@ -251,8 +250,35 @@ def test_text_that_is_not_yaml_names_the_line(fresh: Clone) -> None:
     assert "params.yaml: line" in fresh.graft("plan", code=1)
 
 
-def test_scientific_notation_is_a_number() -> None:
-    assert isinstance(YAML(typ="safe").load(SHIPPED)["train"]["learning_rate"], float)
+def test_scientific_notation_is_a_number(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.chdir(tmp_path)
+    Path("params.yaml").write_text("train: {learning_rate: 5e-3}\n")
+    assert effective.load()["train"]["learning_rate"] == 0.005
+
+
+TASKS = {  # of the open increment -> objective, max_length, learning_rate, truncation where params.yaml states none
+    "classification": ("sft", 256, 0.005, "start"),
+    "sft": ("sft", 1024, 0.005, "drop"),
+    "kto": ("sft", 1024, 0.005, "drop"),
+    "preference": ("dpo", 1024, 0.0005, "drop"),
+    "text": ("pretrain", 1024, 0.005, "start"),
+}
+
+
+@pytest.mark.parametrize("task", TASKS)
+def test_defaults_of_training_follow_from_the_task_of_the_open_increment(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, task: str
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "data/increments/x").mkdir(parents=True)
+    (tmp_path / "data/increments/x/increment.yaml").write_text(f"version: 1\ntask: {task}\n")
+    Path("models.lock").write_text('{"increment": "data/increments/x"}')
+    names = ("objective", "max_length", "learning_rate", "truncation")
+    for text in (SHIPPED, ""):
+        Path("params.yaml").write_text(text)
+        assert tuple(effective.load()["train"][name] for name in names) == TASKS[task]
+    Path("params.yaml").write_text("train: {max_length: 300}\n")
+    assert effective.load()["train"]["max_length"] == 300  # what is stated counts
 
 
 def test_a_file_that_is_missing_is_named(fresh: Clone) -> None:

@@ -12,8 +12,7 @@ __all__ = ["ready"]
 def test_release_rollback_and_add_tell_what_they_did_as_json(ready: Clone, tmp_path: Path) -> None:
     released = json.loads(ready.graft("release", "--json"))
     head = ready.git("rev-parse", "HEAD")
-    assert released["new_objects"] > 0
-    assert released["read_back"] >= released["new_objects"]
+    assert released["read_back"] >= released["new_objects"] == 0  # the remote had them
     assert {name: released[name] for name in ("release", "parent", "commit", "published", "signed", "increment")} == {
         "release": "v1.1.0", "parent": "v1.0.0", "commit": head, "published": False, "signed": False,
         "increment": "2026-02-spring",

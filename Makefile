@@ -30,7 +30,7 @@ $(READY): requirements.lock pyproject.toml
 extras: $(READY)
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-build-isolation --constraint requirements.lock --constraint requirements-remotes.lock --editable '.[$(EXTRAS)]'
 
-run: setup ## the main job: dvc repro on the open increment, then the report
+run: setup ## the main job: dvc repro on the open increment, then the verdict
 	@$(BIN)/python -m pipeline.run
 
 test: setup ## every test but the slow ones

@@ -36,6 +36,10 @@ def test_instructions_as_packed_json_need_no_option(fresh: Clone, tmp_path: Path
     assert spec(fresh)["task"] == "sft"
     pairs = [{"prompt": question(n), "chosen": f"For {WORDS[n % 7]}.", "rejected": "No."} for n in range(60)]
     (tmp_path / "pairs.json").write_text(json.dumps(pairs))
+    assert "train.objective" not in fresh.graft("add", NAME, str(tmp_path / "pairs.json"), "--replace")  # by the task
+    params = yaml.load_unchecked(fresh.path / "params.yaml")
+    params["train"]["objective"] = "sft"
+    yaml.dump(fresh.path / "params.yaml", params)
     said = fresh.graft("add", NAME, str(tmp_path / "pairs.json"), "--replace")
     assert "warning: train.objective is sft, which learns nothing from preference records" in said
     assert "help: set train.objective: dpo in params.yaml" in said

@@ -20,8 +20,10 @@ def test_edit_without_repro_is_not_current(chain: Chain, tmp_path: Path) -> None
     clone = chain.clone(tmp_path / "no-data")  # nothing was pulled: hashes in git are enough
     clone.graft("lock", "--check")
     clone.graft("add", "2026-04-more", *samples("2026-03-shuffled"))
-    assert "dvc.lock is not current: stage parent" in clone.graft("lock", "--check", code=1)
-    assert json.loads(clone.graft("lock", "--check", "--json", code=1))["stale"] == "parent"
+    assert "dvc.lock is not current: stage settings" in clone.graft("lock", "--check", code=1)
+    assert (
+        json.loads(clone.graft("lock", "--check", "--json", code=1))["stale"] == "settings"
+    )  # whose defaults follow from the task
 
 
 def test_check_names_every_difference(fresh: Clone) -> None:
@@ -90,7 +92,7 @@ def test_plan_counts_what_repro_then_does(chain: Chain, tmp_path: Path) -> None:
     clone.graft("add", "2026-02-spring", *samples("2026-02-spring"), "--replace")
     plan = json.loads(clone.graft("plan", "--json"))
     trained = json.loads(clone.git("show", "v1.1.0:reports/training.json"))
-    assert plan["stages"][:2] == ["parent", "prepare"]
+    assert plan["stages"][:3] == ["settings", "parent", "prepare"]
     assert plan["data"]["new"] + plan["data"]["replayed"] == trained["records"]
     assert plan["steps"] == trained["steps"]
 

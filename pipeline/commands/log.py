@@ -51,10 +51,10 @@ class LogRow:
 def log(as_json: bool) -> None:
     """Show the chain of releases.
 
-    Of each its increment, its accuracy (or share preferred, or loss) beside the parent's on the same
-    items, the records that it was trained on, and what it added to the remote; whether it was
-    withdrawn; and whether its weights are on demand, that is not in the remote: `dvc repro merge`
-    makes them. --json has sizes, too: the adapter, a full copy of models/merged. No remote is asked.
+    For each release: the increment, the accuracy (else the share preferred, or the loss) beside the
+    parent's on the same items, the records it was trained on, and what it added to the remote. Marked
+    are withdrawn releases, and those whose weights are on demand: not in the remote, `dvc repro merge`
+    makes them. --json adds the sizes of the adapter and of models/merged. No remote is asked.
 
     \b
     Example:

@@ -156,7 +156,7 @@ def _reference(side: str, named: str, same: bool, slices: Slices, params: GateSe
             check = Check(slice=name, metric=rule.metric, against=side, margin=rule.margin, items=len(items))
             yield check.but(FAIL, f"{name} {rule.metric}: not measured for {named} on every item")
     yield from judge(cases, side, named, params)
-    yield from broken.checks(flips, side, named, params)
+    yield from broken.checks(flips, side, named, params, same=same)
 
 
 def _unjudged(check: Check, what: str, params: GateSettings) -> Check:

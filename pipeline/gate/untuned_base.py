@@ -26,7 +26,10 @@ def checks(items: Sequence[Item], params: GateSettings, book: Book) -> Iterator[
         if not asked:
             continue
         compared = paired.compare(metric, asked, SIDE, confidence=params.confidence, same=False, book=book)
-        if compared is not None:
+        if compared is None:
+            missing = Check(slice="all", metric=metric, against=SIDE, items=len(asked))
+            yield missing.but(FAIL, f"all {metric}: not measured on every item that the untuned base was asked")
+        else:
             yield _check(metric, compared, params)
 
 

@@ -93,7 +93,7 @@ def test_what_tools_leave_beside_inputs_never_counts(clone: Clone) -> None:
     assert names == "['golden-bestsellers']\n"
 
 
-def test_a_base_in_the_repository_that_git_ignores_is_named_and_its_help_helps(fresh: Clone) -> None:
+def test_a_base_in_the_repository_that_git_ignores_is_named_and_its_help_helps(fresh: Clone, tmp_path: Path) -> None:
     shutil.copytree(fresh.path / "examples/base", fresh.path / "bases/ours")
     lay(fresh, ".git/info/exclude", "/bases/\n")
     params = fresh.read("params.yaml").replace("source: builtin", "source: path:bases/ours")
@@ -105,6 +105,10 @@ def test_a_base_in_the_repository_that_git_ignores_is_named_and_its_help_helps(f
     assert "help: base.store: dvc in params.yaml" in unkept(fresh)[-1]
     lay(fresh, "params.yaml", params.replace("store: cache", "store: dvc"))
     assert unkept(fresh) == []
+    lay(fresh, "params.yaml", params)
+    (fresh.path / "bases").rename(tmp_path / "elsewhere")
+    (fresh.path / "bases").symlink_to(tmp_path / "elsewhere")
+    assert unkept(fresh) == []  # a folder elsewhere, by way of a link
 
 
 def test_a_new_input_that_git_does_not_ignore_is_an_uncommitted_change(clone: Clone) -> None:
@@ -167,11 +171,12 @@ SETTINGS = {  # of a clone that would rewrite line ends -> what the message name
     "core.autocrlf": ("git config core.autocrlf true", "core.autocrlf=true (file:.git/config)"),
     "attributes": ("git config core.eol crlf && echo '* text=auto' > .git/info/attributes", "attribute text=auto"),
     "eol": ("echo '*.json text eol=crlf' > .git/info/attributes", "attribute text=set, eol=crlf"),
+    "of the user": ("echo '*.json text eol=crlf' > ../own && git config core.attributesFile ../own", "eol=crlf"),
     "committed": ("echo '*.json text eol=crlf' >> .gitattributes && git commit -q -a -m Ours", "text=set, eol=crlf"),
 }
 
 
-@pytest.mark.parametrize("name", some(SETTINGS, quick=("core.autocrlf", "committed")))
+@pytest.mark.parametrize("name", some(SETTINGS, quick=("core.autocrlf", "of the user")))
 @pytest.mark.parametrize("age", ["as shipped", "older"])
 def test_rewritten_line_ends_are_refused_with_the_setting_and_a_way_out(
     chain: Chain, tmp_path: Path, name: str, age: str

@@ -189,6 +189,18 @@ def test_a_flip_budget_refuses_what_an_even_accuracy_hides(fixed, broken, status
         assert f"that v1.0.0 had right {broken:,} are wrong now" in found["reasons"][0]
 
 
+def test_the_parents_own_model_breaks_nothing_however_few_the_items():
+    rules = {"all": {"accuracy": {"at_least": 0.1, "may_drop": 0.5, "may_break": 0.02}}, "each_slice": {}, "slices": {}}
+    assert decide(predictions(flipped(9, 0, 0), same=True), gate(rules))["verdict"] == "pass"
+
+
+def test_a_value_that_is_no_number_is_not_compared_with_the_base_in_silence():
+    items = labelled(240, 200, 40)
+    items[0]["candidate"] = row("a", float("nan"))
+    found = decide(first(items), gate({"all": {}, "each_slice": {}, "slices": {}}, **ACCEPT))
+    assert found["reasons"] == ["all accuracy: not measured on every item that the untuned base was asked"]
+
+
 def test_the_bound_of_broken_answers_is_the_exact_one():
     assert upper(0, 100, 0.95) == pytest.approx(1 - 0.05 ** (1 / 100), abs=1e-9)  # Clopper-Pearson, by hand
     bound = upper(5, 50, 0.95)

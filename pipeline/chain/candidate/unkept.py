@@ -146,7 +146,8 @@ def dirty_way_out(changed: Iterable[str]) -> str | None:
 def line_ends_way_out(path: str) -> str:
     """What gives a file the bytes that git keeps, where its line ends were rewritten."""
     places = [place for place in _attributes_files(path) if _sets_line_ends(place)] if _attributes(path) else []
-    committed = [place for place in places if place in git.indexed(*places)]
+    ours = [place for place in places if Path(place).resolve().is_relative_to(Path.cwd())]  # git asks of no others
+    committed = list(git.indexed(*ours)) if ours else []
     before = f"take text and eol of such files out of {' and '.join(places)}, then: " if places else ""
     keep = f"git commit -q -m 'Line ends as they are' -- {' '.join(committed)} && " if committed else ""
     return f"{line_ends.BEFORE}{before or 'then: '}{keep}{line_ends.WAY_OUT}"
@@ -247,6 +248,7 @@ def _base_not_in_git() -> Iterator[Unkept]:
     if effective.load()["base"]["store"] == "dvc":
         return
     names = [(folder / name).relative_to(Path.cwd()).as_posix() for name in base.resolved.sha256]
+    names = [name for name in names if not _link(name)]  # it leads to a folder elsewhere
     in_git = git.indexed(*names)
     rules = git.ignore_rules(name for name in names if name not in in_git)
     for name, rule in rules.items():

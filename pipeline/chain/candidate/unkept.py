@@ -163,7 +163,8 @@ def _attributes_files(path: str) -> list[str]:
 
 def _sets_line_ends(place: str) -> bool:
     """Whether an attributes file has a line that makes git rewrite line ends; `-text` is none."""
-    lines = Path(place).read_text(encoding="utf-8", errors="replace").splitlines()
+    every = Path(place).read_text(encoding="utf-8", errors="replace").splitlines()
+    lines = [line for line in every if not line.lstrip().startswith("#")]
     return any(word == "text" or word.startswith(("text=", "eol=")) for line in lines for word in line.split()[1:])
 
 
